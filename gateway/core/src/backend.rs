@@ -1,0 +1,88 @@
+//! The port to custodians. Only custody calls it.
+
+use std::fmt::Debug;
+use std::time::Instant;
+
+use async_trait::async_trait;
+
+use crate::custody::Mechanism;
+use crate::failure::Failure;
+use crate::key::{KeyId, KeyName, NativeId};
+use crate::name::TenantId;
+use crate::public_key::PublicKey;
+use crate::scheme::KeyType;
+
+/// One configured token or account, reached by native code.
+///
+/// Every call ends by its deadline, with [`FailureKind::Unavailable`](crate::FailureKind::Unavailable) if need be.
+/// Retries and fail-over happen below this port.
+#[async_trait]
+pub trait Backend: Debug + Send + Sync {
+    /// Whether something outside this process and its store may act before we answer, so that an intent must be
+    /// on record first.
+    fn acts_outside(&self) -> bool;
+
+    /// Makes a key pair, findable by `request.key_id`. Asked again with the same key-id it returns the same pair.
+    async fn generate(&self, request: Generate, deadline: Instant) -> Result<Generated, Failure>;
+
+    /// What was made for this key-id, if anything was: how a key whose native id was never recorded is found.
+    async fn find(
+        &self,
+        tenant: &TenantId,
+        key_id: KeyId,
+        deadline: Instant,
+    ) -> Result<Option<NativeId>, Failure>;
+
+    /// The public half of an object, as the custodian has it now.
+    async fn public_key(&self, object: &Object, deadline: Instant) -> Result<PublicKey, Failure>;
+
+    /// Signs `input`, which custody rendered for `mechanism`. The answer is raw: ECDSA as r and s or as DER.
+    async fn sign(
+        &self,
+        object: &Object,
+        mechanism: Mechanism,
+        input: &[u8],
+        deadline: Instant,
+    ) -> Result<Vec<u8>, Failure>;
+
+    /// Destroys both halves. Destroying what is not there succeeds.
+    async fn destroy(&self, object: &Object, deadline: Instant) -> Result<(), Failure>;
+
+    /// Whether the custodian could serve now.
+    async fn health(&self, deadline: Instant) -> Result<(), Failure>;
+}
+
+/// A key pair to be made.
+#[derive(Clone, Debug)]
+pub struct Generate {
+    /// Whose it will be.
+    pub tenant: TenantId,
+    /// What it must be findable by.
+    pub key_id: KeyId,
+    /// Its owner's name for it, for people.
+    pub name: KeyName,
+    /// The kind of key pair.
+    pub key_type: KeyType,
+}
+
+/// A key pair that was made.
+#[derive(Clone, Debug)]
+pub struct Generated {
+    /// What the custodian calls it.
+    pub native_id: NativeId,
+    /// Its public half, as the custodian has it.
+    pub public: PublicKey,
+}
+
+/// An object at a custodian.
+#[derive(Clone, Debug)]
+pub struct Object {
+    /// Whose it is.
+    pub tenant: TenantId,
+    /// What it was made for.
+    pub key_id: KeyId,
+    /// What the custodian calls it.
+    pub native_id: NativeId,
+    /// The kind of key pair.
+    pub key_type: KeyType,
+}

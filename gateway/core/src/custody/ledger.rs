@@ -1,0 +1,216 @@
+//! The operations that are open now, and what custody has seen of each.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use crate::failure::{Failure, FailureKind};
+use crate::grant::{Grants, Use};
+use crate::key::Key;
+use crate::name::{ConnectionName, ProviderName};
+use crate::policy::{Allowed, Operation};
+use crate::provider::{Loaded, ProviderId};
+use crate::signature::Signature;
+
+/// One open operation. Only the host knows it, never a guest.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub struct OperationId(pub u64);
+
+/// The operations that are open now.
+#[derive(Debug, Default)]
+pub(super) struct Ledger {
+    next: AtomicU64,
+    open: Mutex<HashMap<OperationId, Entry>>,
+}
+
+/// One open operation, who serves it, and what has happened.
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub(super) operation: Operation,
+    pub(super) deadline: Instant,
+    pub(super) seen: Seen,
+    provider: ProviderId,
+    provider_name: ProviderName,
+    grants: Arc<Grants>,
+    spent: HashMap<Use, u32>,
+    probes: u32,
+    refused: bool,
+}
+
+/// What custody saw while an operation was open.
+#[derive(Debug, Default)]
+pub(crate) struct Seen {
+    /// The signature that the custodian made.
+    pub(crate) signature: Option<Signature>,
+    /// Whether the custodian destroyed the key.
+    pub(crate) destroyed: bool,
+    /// The last failure of a custodian, which a guest may have retold otherwise.
+    pub(crate) failure: Option<Failure>,
+    /// How often a custodian was asked.
+    pub(crate) attempts: u32,
+}
+
+impl Ledger {
+    /// Enters `operation`, to be served by `loaded` until `deadline`.
+    pub(super) fn open(&self, operation: Operation, loaded: &Loaded, deadline: Instant) -> OperationId {
+        let id = OperationId(self.next.fetch_add(1, Ordering::Relaxed));
+        let entry = Entry {
+            operation,
+            deadline,
+            seen: Seen::default(),
+            provider: loaded.id,
+            provider_name: loaded.name.clone(),
+            grants: Arc::clone(&loaded.grants),
+            spent: HashMap::new(),
+            probes: 0,
+            refused: false,
+        };
+        self.entries().insert(id, entry);
+
+        id
+    }
+
+    /// Takes an operation out. From here on no guest can do anything in its name.
+    pub(super) fn close(&self, id: OperationId) -> Option<Entry> {
+        self.entries().remove(&id)
+    }
+
+    /// Works with an open operation; `None` where it is closed.
+    pub(super) fn with<T>(&self, id: OperationId, work: impl FnOnce(&mut Entry) -> T) -> Option<T> {
+        self.entries().get_mut(&id).map(work)
+    }
+
+    fn entries(&self) -> MutexGuard<'_, HashMap<OperationId, Entry>> {
+        // No entry is ever half-changed when its holder panics: each change is one assignment.
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Entry {
+    /// Refuses unless the operation is the provider's own, still in time, and the grant covers this use; then spends
+    /// the budget. What is spent is spent, whatever becomes of it.
+    pub(super) fn admit(
+        &mut self,
+        provider: ProviderId,
+        connection: &ConnectionName,
+        wanted: Use,
+        now: Instant,
+    ) -> Result<(), Refusal> {
+        if provider != self.provider {
+            return Err(Refusal::OtherProvider);
+        }
+        if now >= self.deadline {
+            return Err(Refusal::Late);
+        }
+        let granted = self.grants.on(connection).is_some_and(|grant| grant.uses.contains(&wanted));
+        if !granted {
+            return Err(Refusal::NotGranted);
+        }
+
+        let spent = self.spent.entry(wanted).or_default();
+        if *spent >= budget(self.operation.allowed(), wanted) {
+            return Err(Refusal::BudgetSpent);
+        }
+        *spent += 1;
+        Ok(())
+    }
+
+    /// The same for a question after a custodian's health, which needs a grant on it but none for a use.
+    pub(super) fn admit_probe(
+        &mut self,
+        provider: ProviderId,
+        connection: &ConnectionName,
+        now: Instant,
+    ) -> Result<(), Refusal> {
+        if provider != self.provider {
+            return Err(Refusal::OtherProvider);
+        }
+        if now >= self.deadline {
+            return Err(Refusal::Late);
+        }
+        if self.grants.on(connection).is_none() {
+            return Err(Refusal::NotGranted);
+        }
+        if self.probes >= PROBES {
+            return Err(Refusal::BudgetSpent);
+        }
+        self.probes += 1;
+        Ok(())
+    }
+
+    /// The grants of the provider that serves it.
+    pub(super) fn grants(&self) -> &Grants {
+        &self.grants
+    }
+
+    /// Says a refusal once for each operation, so that a guest that insists cannot fill the operator's log.
+    pub(super) fn note_refusal(&mut self, refusal: Refusal) {
+        if !self.refused {
+            self.refused = true;
+            tracing::warn!(provider = %self.provider_name, %refusal, "custody refused a provider's request");
+        }
+    }
+
+    /// Counts a call to a custodian that is about to be made.
+    pub(super) fn dispatched(&mut self) {
+        self.seen.attempts += 1;
+    }
+}
+
+/// Why custody refuses. For the operator's log; guests only read `denied`.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+pub(super) enum Refusal {
+    #[error("there is no such open operation")]
+    NotOpen,
+    #[error("the operation is another provider's")]
+    OtherProvider,
+    #[error("the operation's deadline has passed")]
+    Late,
+    #[error("its grants do not cover this")]
+    NotGranted,
+    #[error("the operation allows no more of this")]
+    BudgetSpent,
+    #[error("the object is not the operation's key")]
+    OtherObject,
+    #[error("the key type is not the one the operation makes")]
+    OtherKeyType,
+    #[error("the mechanism does not fit the operation's scheme")]
+    OtherMechanism,
+}
+
+impl From<Refusal> for Failure {
+    fn from(_: Refusal) -> Self {
+        Self::new(FailureKind::Denied, "not part of the open operation")
+    }
+}
+
+/// How often one operation may do each thing.
+fn budget(allowed: &Allowed, wanted: Use) -> u32 {
+    match (allowed, wanted) {
+        (Allowed::Create(_), Use::Generate)
+        | (Allowed::Sign(_), Use::Sign)
+        | (Allowed::Destroy(_), Use::Destroy) => 1,
+        (Allowed::Create(_) | Allowed::Sign(_) | Allowed::Destroy(_), Use::PublicKey) => READS,
+        (Allowed::Create(_), Use::Sign | Use::Destroy)
+        | (Allowed::Sign(_), Use::Generate | Use::Destroy)
+        | (Allowed::Destroy(_), Use::Generate | Use::Sign)
+        | (Allowed::Probe, Use::Generate | Use::PublicKey | Use::Sign | Use::Destroy) => 0,
+    }
+}
+
+/// The row that an operation is about.
+pub(super) fn subject(allowed: &Allowed) -> Option<&Key> {
+    match allowed {
+        Allowed::Create(key) => Some(key),
+        Allowed::Sign(signing) => Some(&signing.key),
+        Allowed::Destroy(key) => Some(key),
+        Allowed::Probe => None,
+    }
+}
+
+/// Reading the public half again does no harm; a few times is enough.
+const READS: u32 = 4;
+
+/// As many custodians as a provider may have.
+const PROBES: u32 = 16;

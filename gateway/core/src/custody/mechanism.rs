@@ -1,0 +1,132 @@
+//! The ways a custodian can be asked to sign, which of them each scheme may use, and the bytes each wants.
+
+use std::borrow::Cow;
+
+use crate::input::Input;
+use crate::scheme::{Family, Hash, KeyType, Scheme};
+
+/// A way to ask a custodian for a signature: what it is handed, and what it does with that.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub enum Mechanism {
+    /// ECDSA over the bytes handed in: the leftmost bytes of the digest, as many as the curve's order has.
+    Ecdsa,
+    /// Pure Ed25519 over the message handed in.
+    Ed25519,
+    /// RSASSA-PKCS1-v1_5 where the custodian adds only the padding: it is handed the DigestInfo.
+    RsaPkcs1v15DigestInfo,
+    /// RSASSA-PKCS1-v1_5 over the digest handed in.
+    RsaPkcs1v15(Hash),
+    /// RSASSA-PSS over the digest handed in, with MGF1 of the same hash and a salt as long.
+    RsaPss(Hash),
+}
+
+impl Mechanism {
+    /// Whether a signature of `scheme` may be made so. This is the one table.
+    #[must_use]
+    pub fn fits(self, scheme: Scheme) -> bool {
+        match self {
+            Self::Ecdsa => matches!(scheme, Scheme::Ecdsa(_)),
+            Self::Ed25519 => scheme == Scheme::Ed25519,
+            Self::RsaPkcs1v15DigestInfo => matches!(scheme, Scheme::RsaPkcs1v15(_)),
+            Self::RsaPkcs1v15(hash) => scheme == Scheme::RsaPkcs1v15(hash),
+            Self::RsaPss(hash) => scheme == Scheme::RsaPss(hash),
+        }
+    }
+
+    /// The bytes that the custodian is handed, of an input that fits the scheme; `None` where this mechanism cannot
+    /// sign such an input.
+    pub(super) fn render(self, key_type: KeyType, input: &Input) -> Option<Cow<'_, [u8]>> {
+        match (self, input) {
+            // The leftmost bits of the digest (FIPS 186-5, section 6.4.1): where the order is shorter than a digest,
+            // its length is a whole number of bytes.
+            (Self::Ecdsa, Input::Digest(digest)) => {
+                let Family::Ecdsa { order } = key_type.family() else { return None };
+                Some(Cow::Borrowed(digest.bytes().get(..order).unwrap_or_else(|| digest.bytes())))
+            }
+            (Self::RsaPkcs1v15DigestInfo, Input::Digest(digest)) => {
+                Some(Cow::Owned([digest_info(digest.hash()), digest.bytes()].concat()))
+            }
+            (Self::RsaPkcs1v15(hash) | Self::RsaPss(hash), Input::Digest(digest))
+                if digest.hash() == hash =>
+            {
+                Some(Cow::Borrowed(digest.bytes()))
+            }
+            (Self::Ed25519, Input::Message(message)) => Some(Cow::Borrowed(message)),
+            (
+                Self::Ecdsa
+                | Self::Ed25519
+                | Self::RsaPkcs1v15DigestInfo
+                | Self::RsaPkcs1v15(_)
+                | Self::RsaPss(_),
+                _,
+            ) => None,
+        }
+    }
+}
+
+/// What stands before the digest in a DigestInfo, DER (RFC 8017, section 9.2, note 1).
+fn digest_info(hash: Hash) -> &'static [u8] {
+    match hash {
+        Hash::Sha256 => &[
+            0x30, 0x31, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x01, 0x05,
+            0x00, 0x04, 0x20,
+        ],
+        Hash::Sha384 => &[
+            0x30, 0x41, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x02, 0x05,
+            0x00, 0x04, 0x30,
+        ],
+        Hash::Sha512 => &[
+            0x30, 0x51, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x03, 0x05,
+            0x00, 0x04, 0x40,
+        ],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::input::Digest;
+
+    #[test]
+    fn a_curve_shorter_than_the_digest_signs_its_leftmost_bytes() {
+        let bytes: Vec<u8> = (0..64).collect();
+        let input = Input::Digest(Digest::new("digest", Hash::Sha512, &bytes).unwrap());
+
+        for (key_type, length) in [(KeyType::EcP256, 32), (KeyType::EcP384, 48), (KeyType::EcP521, 64)] {
+            assert_eq!(&*Mechanism::Ecdsa.render(key_type, &input).unwrap(), &bytes[..length]);
+        }
+    }
+
+    #[test]
+    fn digest_info_is_der_of_the_hash_and_the_digest() {
+        for hash in Hash::ALL {
+            let input = Input::Digest(Digest::of(hash, b"x"));
+            let rendered = Mechanism::RsaPkcs1v15DigestInfo.render(KeyType::Rsa2048, &input).unwrap();
+
+            assert_eq!(usize::from(rendered[1]) + 2, rendered.len());
+            assert_eq!(usize::from(rendered[18]), hash.digest_len());
+        }
+    }
+
+    #[test]
+    fn no_mechanism_serves_two_families() {
+        let schemes = [
+            Scheme::Ecdsa(Hash::Sha256),
+            Scheme::Ed25519,
+            Scheme::Ed25519ph,
+            Scheme::RsaPkcs1v15(Hash::Sha256),
+            Scheme::RsaPss(Hash::Sha256),
+            Scheme::MlDsa,
+        ];
+
+        for mechanism in [
+            Mechanism::Ecdsa,
+            Mechanism::Ed25519,
+            Mechanism::RsaPkcs1v15DigestInfo,
+            Mechanism::RsaPkcs1v15(Hash::Sha256),
+            Mechanism::RsaPss(Hash::Sha256),
+        ] {
+            assert_eq!(schemes.iter().filter(|scheme| mechanism.fits(**scheme)).count(), 1, "{mechanism:?}");
+        }
+    }
+}

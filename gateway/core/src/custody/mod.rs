@@ -1,0 +1,333 @@
+//! Decides what a guest may bring about, and is the only one that calls a backend.
+//!
+//! What policy allowed is an operation: an owned value that stays in the ledger until the gateway closes it. A guest
+//! that is called for it may use capabilities, each of which the host passes on with the operation's id. Custody finds
+//! the open operation; checks that provider, connection, object and mechanism are the operation's own; spends its
+//! budget; renders the input itself; calls the backend; and keeps what came back, so that the gateway can compare
+//! the guest's answer with it.
+
+mod ledger;
+mod making;
+mod mechanism;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+use std::fmt::Debug;
+use std::sync::Arc;
+use std::time::Instant;
+
+use async_trait::async_trait;
+
+pub use ledger::OperationId;
+pub(crate) use ledger::Seen;
+pub use mechanism::Mechanism;
+
+use crate::backend::{Backend, Object};
+use crate::failure::{Failure, FailureKind};
+use crate::grant::{Grants, Use};
+use crate::key::{Key, NativeId};
+use crate::name::ConnectionName;
+use crate::outside::Outside;
+use crate::policy::{Allowed, Operation};
+use crate::provider::{Loaded, ProviderId};
+use crate::scheme::KeyType;
+use crate::signature::Signature;
+use crate::store::Keys;
+use ledger::{Entry, Ledger, Refusal, subject};
+use making::Making;
+
+/// What the host may ask of custody on a guest's behalf, in plain owned values that a socket could carry.
+///
+/// Every refusal is a [`FailureKind::Denied`](crate::FailureKind::Denied) and says no more than that: a guest learns
+/// nothing about objects that are not its own.
+#[async_trait]
+pub trait Capabilities: Debug + Send + Sync {
+    /// Makes the key pair of the open create operation; answers its SubjectPublicKeyInfo, DER.
+    async fn generate(&self, target: Target, key_type: KeyType) -> Result<Vec<u8>, Failure>;
+
+    /// The public half of the operation's key: SubjectPublicKeyInfo, DER.
+    async fn public_key(&self, target: Target) -> Result<Vec<u8>, Failure>;
+
+    /// Signs what the open operation holds; ECDSA as r and s.
+    async fn sign(&self, target: Target, mechanism: Mechanism) -> Result<Vec<u8>, Failure>;
+
+    /// Destroys the key of the open destroy operation.
+    async fn destroy(&self, target: Target) -> Result<(), Failure>;
+
+    /// Whether a granted custodian could serve now.
+    async fn health(
+        &self,
+        operation: OperationId,
+        provider: ProviderId,
+        connection: ConnectionName,
+    ) -> Result<(), Failure>;
+}
+
+/// What a guest wants to act on, and in which operation.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// The operation it was called for.
+    pub operation: OperationId,
+    /// The provider it is an instance of.
+    pub provider: ProviderId,
+    /// The connection it names.
+    pub connection: ConnectionName,
+    /// The object it names: a native id, or the key-id where none is known yet.
+    pub object: String,
+}
+
+/// The ledger of open operations, and the backends that only custody calls.
+#[derive(Debug)]
+pub struct Custody {
+    ledger: Arc<Ledger>,
+    making: Making,
+    backends: HashMap<ConnectionName, Arc<dyn Backend>>,
+    keys: Arc<dyn Keys>,
+    outside: Outside,
+}
+
+impl Custody {
+    /// Custody over these connections.
+    #[must_use]
+    pub fn new(
+        outside: Outside,
+        keys: Arc<dyn Keys>,
+        backends: HashMap<ConnectionName, Arc<dyn Backend>>,
+    ) -> Arc<Self> {
+        Arc::new(Self { ledger: Arc::default(), making: Making::default(), backends, keys, outside })
+    }
+
+    /// Enters `operation` in the ledger, to be served by `loaded` until `deadline`.
+    pub(crate) fn open(
+        self: &Arc<Self>,
+        operation: Operation,
+        loaded: &Loaded,
+        deadline: Instant,
+    ) -> OpenOperation {
+        OpenOperation { custody: Arc::clone(self), id: self.ledger.open(operation, loaded, deadline) }
+    }
+
+    /// Whether something outside this process may act when a provider with these grants is called.
+    pub(crate) fn acts_outside(&self, grants: &Grants) -> bool {
+        grants
+            .iter()
+            .any(|grant| self.backends.get(&grant.connection).is_some_and(|backend| backend.acts_outside()))
+    }
+
+    /// Destroys what a key left at its custodian, without a guest. Nothing is there to destroy where no connection was
+    /// ever asked for it.
+    pub(crate) async fn erase(&self, key: &Key, deadline: Instant) -> Result<(), Failure> {
+        let Some(connection) = &key.connection else { return Ok(()) };
+        if self.making.is_under_way(key.id) {
+            return Err(Failure::new(FailureKind::Unavailable, "the custodian is still making this key"));
+        }
+
+        let backend = self.backend(connection)?;
+        let native_id = match &key.native_id {
+            Some(native_id) => Some(native_id.clone()),
+            None => backend.find(&key.tenant, key.id, deadline).await?,
+        };
+
+        match native_id {
+            Some(native_id) => backend.destroy(&object(key, native_id), deadline).await,
+            None => Ok(()),
+        }
+    }
+
+    fn backend(&self, connection: &ConnectionName) -> Result<Arc<dyn Backend>, Failure> {
+        self.backends.get(connection).cloned().ok_or_else(|| {
+            Failure::new(FailureKind::OperatorNeeded, format!("connection `{connection}` is not configured"))
+        })
+    }
+
+    /// Runs `admit` on the open operation, and says it in the operator's log where that refuses.
+    fn admit<T>(
+        &self,
+        operation: OperationId,
+        admit: impl FnOnce(&mut Entry) -> Result<T, Refusal>,
+    ) -> Result<T, Failure> {
+        let admitted = self
+            .ledger
+            .with(operation, |entry| admit(entry).inspect_err(|refusal| entry.note_refusal(*refusal)));
+
+        Ok(admitted.ok_or(Refusal::NotOpen)??)
+    }
+
+    /// Admits a use of the operation's own key; answers the backend, the object and the deadline.
+    fn admit_object(&self, target: &Target, wanted: Use) -> Result<Dispatch, Failure> {
+        let (object, deadline) = self.admit(target.operation, |entry| {
+            let object = own_object(entry, target)?;
+            entry.admit(target.provider, &target.connection, wanted, self.outside.clock.now())?;
+            entry.dispatched();
+            Ok((object, entry.deadline))
+        })?;
+
+        Ok(Dispatch { backend: self.backend(&target.connection)?, object, deadline })
+    }
+
+    /// Keeps what came back, unless the operation was closed meanwhile: then nobody may have it.
+    fn keep<T>(
+        &self,
+        operation: OperationId,
+        outcome: Result<T, Failure>,
+        keep: impl FnOnce(&mut Seen, &T),
+    ) -> Result<T, Failure> {
+        self.ledger
+            .with(operation, |entry| match &outcome {
+                Ok(value) => keep(&mut entry.seen, value),
+                Err(failure) => entry.seen.failure = Some(failure.clone()),
+            })
+            .ok_or(Refusal::NotOpen)?;
+
+        outcome
+    }
+
+    /// Admits the making of the operation's key, and writes down which connection is about to be asked for it.
+    async fn plan(&self, target: &Target, key_type: KeyType) -> Result<(Key, Instant), Failure> {
+        let (planned, deadline) = self.admit(target.operation, |entry| {
+            let Allowed::Create(key) = entry.operation.allowed() else { return Err(Refusal::BudgetSpent) };
+            let planned = key.planned(target.connection.clone());
+            if target.object != key.id.to_string() {
+                return Err(Refusal::OtherObject);
+            }
+            if key_type != key.key_type {
+                return Err(Refusal::OtherKeyType);
+            }
+            entry.admit(target.provider, &target.connection, Use::Generate, self.outside.clock.now())?;
+            entry.dispatched();
+            Ok((planned, entry.deadline))
+        })?;
+
+        Ok((making::write(&self.ledger, &self.keys, target.operation, planned).await?, deadline))
+    }
+}
+
+#[async_trait]
+impl Capabilities for Custody {
+    async fn generate(&self, target: Target, key_type: KeyType) -> Result<Vec<u8>, Failure> {
+        let outcome = self.make(&target, key_type).await;
+        let public = self.keep(target.operation, outcome, |_, _| ())?;
+
+        Ok(public.der().to_vec())
+    }
+
+    async fn public_key(&self, target: Target) -> Result<Vec<u8>, Failure> {
+        let Dispatch { backend, object, deadline } = self.admit_object(&target, Use::PublicKey)?;
+        let outcome = backend.public_key(&object, deadline).await;
+        let public = self.keep(target.operation, outcome, |_, _| ())?;
+
+        Ok(public.der().to_vec())
+    }
+
+    async fn sign(&self, target: Target, mechanism: Mechanism) -> Result<Vec<u8>, Failure> {
+        let (object, scheme_input, deadline) = self.admit(target.operation, |entry| {
+            let object = own_object(entry, &target)?;
+            let Allowed::Sign(signing) = entry.operation.allowed() else { return Err(Refusal::BudgetSpent) };
+            let granted = entry
+                .grants()
+                .on(&target.connection)
+                .is_some_and(|grant| grant.mechanisms.as_ref().is_none_or(|some| some.contains(&mechanism)));
+            if !mechanism.fits(signing.scheme) || !granted {
+                return Err(Refusal::OtherMechanism);
+            }
+            // Cheap: what is cloned is shared.
+            let input = signing.input.clone();
+            entry.admit(target.provider, &target.connection, Use::Sign, self.outside.clock.now())?;
+            entry.dispatched();
+            Ok((object, input, entry.deadline))
+        })?;
+
+        let rendered = mechanism.render(object.key_type, &scheme_input).ok_or(Refusal::OtherMechanism)?;
+        let backend = self.backend(&target.connection)?;
+        let outcome = backend.sign(&object, mechanism, &rendered, deadline).await.and_then(|bytes| {
+            Signature::new(object.key_type, bytes).ok_or_else(|| {
+                Failure::new(FailureKind::Internal, "the custodian answered no signature of such a key")
+            })
+        });
+        let signature =
+            self.keep(target.operation, outcome, |seen, signature| seen.signature = Some(signature.clone()))?;
+
+        Ok(signature.bytes().to_vec())
+    }
+
+    async fn destroy(&self, target: Target) -> Result<(), Failure> {
+        let Dispatch { backend, object, deadline } = self.admit_object(&target, Use::Destroy)?;
+        let outcome = backend.destroy(&object, deadline).await;
+
+        self.keep(target.operation, outcome, |seen, ()| seen.destroyed = true)
+    }
+
+    async fn health(
+        &self,
+        operation: OperationId,
+        provider: ProviderId,
+        connection: ConnectionName,
+    ) -> Result<(), Failure> {
+        let deadline = self.admit(operation, |entry| {
+            entry.admit_probe(provider, &connection, self.outside.clock.now())?;
+            Ok(entry.deadline)
+        })?;
+        let outcome = self.backend(&connection)?.health(deadline).await;
+
+        self.keep(operation, outcome, |_, ()| ())
+    }
+}
+
+/// What was admitted, ready for the backend.
+struct Dispatch {
+    backend: Arc<dyn Backend>,
+    object: Object,
+    deadline: Instant,
+}
+
+/// The object that a guest names, if it is the one that the operation's key has on that connection.
+///
+/// Where the native id was never recorded, the object has the key-id's name.
+fn own_object(entry: &Entry, target: &Target) -> Result<Object, Refusal> {
+    let key = subject(entry.operation.allowed()).ok_or(Refusal::OtherObject)?;
+    if key.connection.as_ref() != Some(&target.connection) {
+        return Err(Refusal::OtherObject);
+    }
+
+    let native_id = key.native_id.clone().unwrap_or_else(|| NativeId::new(key.id.to_string()));
+    if native_id.as_str() != target.object {
+        return Err(Refusal::OtherObject);
+    }
+    Ok(object(key, native_id))
+}
+
+fn object(key: &Key, native_id: NativeId) -> Object {
+    Object { tenant: key.tenant.clone(), key_id: key.id, native_id, key_type: key.key_type }
+}
+
+/// An operation in the ledger. It leaves the ledger when this is closed or dropped.
+#[derive(Debug)]
+pub(crate) struct OpenOperation {
+    custody: Arc<Custody>,
+    id: OperationId,
+}
+
+impl OpenOperation {
+    /// What the host names it by.
+    pub(crate) fn id(&self) -> OperationId {
+        self.id
+    }
+
+    /// Closes it and says what custody saw; the row where the operation was to make a key.
+    pub(crate) fn close(self) -> (Seen, Option<Key>) {
+        let Some(entry) = self.custody.ledger.close(self.id) else { return Default::default() };
+        let made = match entry.operation.allowed() {
+            Allowed::Create(key) => Some(Key::clone(key)),
+            Allowed::Sign(_) | Allowed::Destroy(_) | Allowed::Probe => None,
+        };
+
+        (entry.seen, made)
+    }
+}
+
+impl Drop for OpenOperation {
+    fn drop(&mut self) {
+        drop(self.custody.ledger.close(self.id));
+    }
+}

@@ -1,0 +1,303 @@
+//! Makes keys: row first, then the custodian, then the event, and only then the name.
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+use super::creates::{Joined, Outcomes};
+use super::record::note;
+use super::sign::meaning;
+use super::{Context, Gateway};
+use crate::audit::{Event, Operation, Outcome};
+use crate::caller::{Caller, Verb};
+use crate::failure::{Failure, FailureKind};
+use crate::key::{Handle, Key, KeyId, KeyName};
+use crate::name::TenantId;
+use crate::policy;
+use crate::provider::{Call, CreateKey, Created, Loaded, spki};
+use crate::scheme::KeyType;
+use crate::{Error, Result};
+
+/// A key that a caller asks for.
+#[derive(Clone, Debug)]
+pub struct CreateRequest {
+    /// What it shall be called.
+    pub name: KeyName,
+    /// The kind of key pair.
+    pub key_type: KeyType,
+    /// What happens where an active key has that name.
+    pub on_duplicate: OnDuplicate,
+}
+
+/// What happens to a create where an active key has the name.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum OnDuplicate {
+    /// It is refused.
+    Conflict,
+    /// The name moves to the new key and the old one is released; needs the right to release.
+    Replace,
+    /// The existing key is the answer, if it has the type that was asked for.
+    Return,
+}
+
+/// Who wants which key, and in which request.
+struct Wanted<'a> {
+    caller: &'a Caller,
+    context: &'a Context,
+    request: &'a CreateRequest,
+}
+
+impl Gateway {
+    /// Makes a key for `caller`.
+    ///
+    /// Making has a bound of its own: at the caller's deadline only the waiting ends, and asking again for the same
+    /// name and type joins what is under way, or takes what was finished in the last ten minutes and never delivered.
+    pub async fn create(
+        self: &Arc<Self>,
+        caller: &Arc<Caller>,
+        context: Context,
+        request: CreateRequest,
+    ) -> Result<Arc<Key>> {
+        if let Err(error) = policy::allow_create(caller, &request.name, request.key_type) {
+            return self.refuse_create(caller, &context, &request, error).await;
+        }
+        let now = self.outside.clock.now();
+        if let Some(key) = self.creates.undelivered(&caller.tenant, &request, now)
+            && self
+                .keys
+                .active(&caller.tenant, &request.name)
+                .await?
+                .is_some_and(|active| active.id == key.id)
+        {
+            self.creates.delivered(&caller.tenant, &request.name, key.id);
+            return Ok(key);
+        }
+
+        let mut outcome = match self.creates.join(&caller.tenant, &request) {
+            Joined::UnderWay(outcome) => outcome,
+            Joined::OtherType => {
+                return self.refuse_create(caller, &context, &request, Error::KeyExists).await;
+            }
+            Joined::First(outcome) => self.begin(caller, &context, &request, outcome),
+        };
+        let made = self.outside.within(context.deadline, outcome.wait_for(Option::is_some)).await;
+        match made.map(|made| made.map(|made| made.clone())) {
+            Some(Ok(Some(Ok(key)))) => {
+                self.creates.delivered(&caller.tenant, &request.name, key.id);
+                Ok(key)
+            }
+            Some(Ok(Some(Err(error)))) => Err(error),
+            Some(Ok(None) | Err(_)) => Err(Error::internal("the create's task was lost")),
+            None => Err(Error::unavailable("the key is still being made")),
+        }
+    }
+
+    async fn refuse_create<T>(
+        &self,
+        caller: &Caller,
+        context: &Context,
+        request: &CreateRequest,
+        error: Error,
+    ) -> Result<T> {
+        let draft =
+            Event { key: Some(request.name.clone()), ..self.draft(caller, context, Operation::Create) };
+
+        self.record(draft, Err(error), context.deadline).await
+    }
+
+    fn begin(
+        self: &Arc<Self>,
+        caller: &Arc<Caller>,
+        context: &Context,
+        request: &CreateRequest,
+        outcome: watch::Sender<Option<Result<Arc<Key>>>>,
+    ) -> Outcomes {
+        let receiver = outcome.subscribe();
+        let (gateway, caller) = (Arc::clone(self), Arc::clone(caller));
+        let context =
+            Context { deadline: self.outside.clock.now() + self.options.create_timeout, ..context.clone() };
+        let request = request.clone();
+        let under_way =
+            UnderWay { gateway: Arc::clone(self), tenant: caller.tenant.clone(), name: request.name.clone() };
+
+        self.outside.tasks.spawn(Box::pin(async move {
+            let mut draft = gateway.draft(&caller, &context, Operation::Create);
+            let wanted = Wanted { caller: &caller, context: &context, request: &request };
+            let made = match gateway.try_create(&mut draft, &wanted).await {
+                Ok(key) => Ok(key),
+                Err(error) => gateway.record(draft, Err(error), context.deadline).await,
+            };
+            gateway.creates.finished(&caller.tenant, &request.name, &made, gateway.outside.clock.now());
+            outcome.send_replace(Some(made));
+            drop(under_way);
+        }));
+
+        receiver
+    }
+
+    async fn try_create(&self, draft: &mut Event, wanted: &Wanted<'_>) -> Result<Arc<Key>> {
+        let Wanted { caller, context, request } = *wanted;
+        draft.key = Some(request.name.clone());
+        let existing = self.keys.active(&caller.tenant, &request.name).await?;
+        if let Some(existing) = &existing
+            && let Some(answer) = duplicate(caller, request, existing)?
+        {
+            return self.return_existing(draft, answer, context).await;
+        }
+
+        let tenant = self.tenants.tenant(&caller.tenant)?;
+        let loaded = self.tenants.provider(&caller.tenant, &tenant.default_provider)?;
+        draft.provider = Some(loaded.name.clone());
+        draft.component = Some(loaded.component.clone());
+        if !loaded.descriptor.makes(request.key_type) {
+            return Err(Error::Unsupported);
+        }
+
+        let pending = Key::pending(
+            caller.tenant.clone(),
+            request.name.clone(),
+            KeyId::random(&*self.outside.random),
+            request.key_type,
+            (loaded.name.clone(), self.outside.clock.wall()),
+        );
+        draft.key_id = Some(pending.id);
+        self.keys.insert(&caller.tenant, &pending).await?;
+
+        let id = pending.id;
+        let made = self.make(draft, wanted, loaded, pending).await;
+        let activated = match made {
+            Ok((key, handle)) => self.activate(draft, wanted, (key, handle), existing).await,
+            Err(error) => Err(error),
+        };
+        if activated.is_err() {
+            self.undo(&caller.tenant, id, false).await;
+        }
+        activated
+    }
+
+    /// Answers a create with the key that is there.
+    async fn return_existing(&self, draft: &Event, key: Arc<Key>, context: &Context) -> Result<Arc<Key>> {
+        let mut event = Event { outcome: Outcome::Ok, ..draft.clone() }.about(&key);
+        event.detail = Some("the key was there".to_owned());
+        self.append(event, context.deadline).await?;
+
+        Ok(key)
+    }
+
+    /// Has the provider make the pending key, and takes of its answer only what custody saw.
+    async fn make(
+        &self,
+        draft: &mut Event,
+        wanted: &Wanted<'_>,
+        loaded: &Loaded,
+        pending: Key,
+    ) -> Result<(Key, Option<Handle>)> {
+        let Wanted { caller, context, .. } = *wanted;
+        self.announce(draft, loaded, context.deadline).await?;
+        let request = CreateKey {
+            id: pending.id,
+            name: pending.name.clone(),
+            key_type: pending.key_type,
+            labels: Vec::new(),
+        };
+
+        let open = self.custody.open(policy::create(caller, pending)?, loaded, context.deadline);
+        let call = Call {
+            operation: open.id(),
+            tenant: caller.tenant.clone(),
+            request_id: Some(context.request_id.clone()),
+            deadline: context.deadline,
+        };
+        let answer = loaded.provider.create_key(call, request).await;
+        let (seen, made) = open.close();
+        draft.attempts = seen.attempts;
+
+        let created = answer.map_err(|failure| {
+            let failure = seen.failure.unwrap_or(failure);
+            if failure.kind == FailureKind::Unsupported { Error::Unsupported } else { meaning(failure) }
+        })?;
+        let made = made.ok_or_else(|| Error::internal("the operation was lost"))?;
+        note(draft, &made, loaded);
+        let handle = checked(&made, created).map_err(Error::internal)?;
+        Ok((made, handle))
+    }
+
+    /// Makes the create event durable, then moves the name, then releases what had it.
+    async fn activate(
+        &self,
+        draft: &Event,
+        wanted: &Wanted<'_>,
+        (key, handle): (Key, Option<Handle>),
+        replaced: Option<Arc<Key>>,
+    ) -> Result<Arc<Key>> {
+        let Wanted { caller, context, .. } = *wanted;
+        let event = Event { outcome: Outcome::Ok, ..draft.clone() };
+        let event = self.append(event, context.deadline).await?;
+        let active = key.activated(handle, event, self.outside.clock.wall());
+        let released = replaced.map(|key| self.released(caller, &key)).transpose()?;
+
+        let rows: Vec<Key> = released.iter().chain(std::iter::once(&active)).cloned().collect();
+        if !self.keys.update(&key.tenant, &rows).await? {
+            return Err(Error::KeyExists);
+        }
+        if let Some(released) = released {
+            self.record_replaced(caller, context, released).await;
+        }
+
+        Ok(Arc::new(Key { revision: active.revision + 1, ..active }))
+    }
+
+    /// Records that a key was released because another took its name. If the log fails now, the reaper records it.
+    async fn record_replaced(&self, caller: &Caller, context: &Context, released: Key) {
+        let mut draft = self.draft(caller, context, Operation::Release).about(&released);
+        draft.detail = Some("replaced".to_owned());
+        let stored = Key { revision: released.revision + 1, ..released };
+
+        if let Err(error) = self.record_change(draft, Ok(()), Some(stored), context.deadline).await {
+            tracing::warn!(error = %error.detail(), "the release of a replaced key is not recorded yet");
+        }
+    }
+}
+
+/// What a create comes to where an active key has the name: that key, a refusal, or (`None`) a replacement.
+fn duplicate(caller: &Caller, request: &CreateRequest, existing: &Arc<Key>) -> Result<Option<Arc<Key>>> {
+    match request.on_duplicate {
+        OnDuplicate::Return if existing.key_type == request.key_type => Ok(Some(Arc::clone(existing))),
+        OnDuplicate::Conflict | OnDuplicate::Return => Err(Error::KeyExists),
+        OnDuplicate::Replace => policy::allow(caller, Verb::Release, &request.name).map(|()| None),
+    }
+}
+
+/// The handle of a new key, if the provider's answer is about the key that custody saw made.
+fn checked(made: &Key, created: Created) -> Result<Option<Handle>, Failure> {
+    let Some(public) = &made.public else {
+        return Err(Failure::new(FailureKind::Internal, "the provider made nothing that custody saw"));
+    };
+    if spki(&created.public_key)? != *public {
+        return Err(Failure::new(FailureKind::Internal, "the provider answered with another public key"));
+    }
+
+    created
+        .handle
+        .map(|bytes| {
+            Handle::new(&bytes).ok_or_else(|| {
+                let text =
+                    format!("the provider's handle has {} bytes, more than {}", bytes.len(), Handle::MAX);
+                Failure::new(FailureKind::Internal, text)
+            })
+        })
+        .transpose()
+}
+
+/// Frees the name for another create even where this one's task panics.
+struct UnderWay {
+    gateway: Arc<Gateway>,
+    tenant: TenantId,
+    name: KeyName,
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.gateway.creates.abandoned(&self.tenant, &self.name);
+    }
+}

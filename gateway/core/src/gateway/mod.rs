@@ -1,0 +1,139 @@
+//! The operations callers can ask for, each in a file of its own, and the gateway's own work beside them.
+//!
+//! Every operation runs in a task of its own, so that a caller that hangs up cannot skip the audit; what is left at
+//! the deadline is only the waiting.
+
+mod create;
+mod creates;
+mod list;
+mod probe;
+mod reap;
+mod record;
+mod refusals;
+mod release;
+mod restore;
+mod sign;
+mod tenants;
+#[cfg(test)]
+mod tests;
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::oneshot;
+
+pub use create::{CreateRequest, OnDuplicate};
+pub use probe::{ProviderHealth, Readiness};
+pub use sign::{SignRequest, Signed};
+pub use tenants::{Tenant, Tenants};
+
+use crate::audit::AuditLog;
+use crate::custody::Custody;
+use crate::name::RequestId;
+use crate::outside::Outside;
+pub use crate::policy::How;
+use crate::store::Keys;
+use crate::{Error, Result};
+use creates::Creates;
+use probe::Health;
+use reap::Reaping;
+use refusals::Refusals;
+
+/// What the gateway is made of.
+#[derive(Debug)]
+pub struct Parts {
+    /// Time, randomness, tasks.
+    pub outside: Outside,
+    /// Rows of keys.
+    pub keys: Arc<dyn Keys>,
+    /// The audit log.
+    pub audit: Arc<dyn AuditLog>,
+    /// The ledger, and the backends behind it.
+    pub custody: Arc<Custody>,
+    /// Who is served, by which providers.
+    pub tenants: Tenants,
+    /// What can be set.
+    pub options: Options,
+}
+
+/// What can be set about the gateway as a whole.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Options {
+    /// How long making a key may take.
+    pub create_timeout: Duration,
+    /// How many refusals of one caller are recorded one by one in a minute; the rest are counted.
+    pub refusals_per_minute: u32,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { create_timeout: Duration::from_secs(120), refusals_per_minute: 600 }
+    }
+}
+
+/// The signing gateway.
+#[derive(Debug)]
+pub struct Gateway {
+    outside: Outside,
+    keys: Arc<dyn Keys>,
+    audit: Arc<dyn AuditLog>,
+    custody: Arc<Custody>,
+    tenants: Tenants,
+    options: Options,
+    creates: Creates,
+    health: Health,
+    reaping: Reaping,
+    refusals: Refusals,
+}
+
+/// What an operation needs to know of the request that asks for it.
+#[derive(Clone, Debug)]
+pub struct Context {
+    /// The request.
+    pub request_id: RequestId,
+    /// The contract it came over.
+    pub contract: &'static str,
+    /// When the caller stops waiting.
+    pub deadline: Instant,
+}
+
+impl Gateway {
+    /// Puts the gateway together. It serves once [`Gateway::start`] has returned.
+    #[must_use]
+    pub fn new(parts: Parts) -> Arc<Self> {
+        let Parts { outside, keys, audit, custody, tenants, options } = parts;
+
+        Arc::new(Self {
+            refusals: Refusals::new(options.refusals_per_minute),
+            creates: Creates::default(),
+            health: Health::default(),
+            reaping: Reaping::default(),
+            outside,
+            keys,
+            audit,
+            custody,
+            tenants,
+            options,
+        })
+    }
+
+    /// Runs `work` to its end in a task of its own, and waits for it until `deadline`.
+    async fn detached<T: Send + 'static>(
+        &self,
+        deadline: Instant,
+        work: impl Future<Output = Result<T>> + Send + 'static,
+    ) -> Result<T> {
+        let (answer, answered) = oneshot::channel();
+        self.outside.tasks.spawn(Box::pin(async move {
+            // A caller that is gone does not want the answer; the audit log has it.
+            drop(answer.send(work.await));
+        }));
+
+        match self.outside.within(deadline, answered).await {
+            Some(Ok(outcome)) => outcome,
+            Some(Err(_)) => Err(Error::internal("the operation's task was lost")),
+            None => Err(Error::unavailable("the operation's deadline passed")),
+        }
+    }
+}

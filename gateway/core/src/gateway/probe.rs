@@ -1,0 +1,115 @@
+//! Asks providers how they are, in the background, and says whether the gateway is ready.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+
+use super::Gateway;
+use crate::name::{ProviderName, TenantId};
+use crate::outside::Timestamp;
+use crate::policy;
+use crate::provider::{Call, Loaded, ProviderId};
+
+/// Whether the gateway can serve, part by part.
+#[derive(Clone, Debug)]
+pub struct Readiness {
+    /// Whether the audit log can be written.
+    pub audit_writable: bool,
+    /// Every provider that was probed.
+    pub providers: Vec<ProviderHealth>,
+}
+
+/// What the last probe of a provider said.
+#[derive(Clone, Debug)]
+pub struct ProviderHealth {
+    /// The provider.
+    pub name: ProviderName,
+    /// Whether the gateway is only as ready as this provider.
+    pub required: bool,
+    /// What was wrong, for the operator; `None` where nothing was.
+    pub error: Option<String>,
+    /// When it was asked.
+    pub checked: Timestamp,
+    /// How long the answer took.
+    pub latency: Duration,
+}
+
+impl Readiness {
+    /// Whether requests should be sent here.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        let unhealthy = |health: &ProviderHealth| health.required && health.error.is_some();
+
+        self.audit_writable && !self.providers.iter().any(unhealthy)
+    }
+}
+
+impl Gateway {
+    /// What is known of the gateway's health, without asking anybody.
+    #[must_use]
+    pub fn readiness(&self) -> Readiness {
+        let health = self.health.0.lock().unwrap_or_else(PoisonError::into_inner);
+
+        Readiness { audit_writable: self.audit.is_writable(), providers: health.values().cloned().collect() }
+    }
+
+    /// One round: every provider is asked at the same time, and none can hold up another.
+    pub async fn probe(self: &Arc<Self>) {
+        let mut probes = Vec::new();
+        for (tenant, loaded) in self.tenants.providers() {
+            let (done, ended) = oneshot::channel::<()>();
+            let gateway = Arc::clone(self);
+            self.outside.tasks.spawn(Box::pin(async move {
+                gateway.probe_provider(tenant, &loaded).await;
+                drop(done);
+            }));
+            probes.push(ended);
+        }
+
+        for ended in probes {
+            // Ends by being dropped.
+            drop(ended.await);
+        }
+    }
+
+    async fn probe_provider(&self, tenant: TenantId, loaded: &Loaded) {
+        let asked = self.outside.clock.now();
+        let deadline = asked + PROBE_TIMEOUT;
+        let open = self.custody.open(policy::probe(), loaded, deadline);
+        let call = Call { operation: open.id(), tenant, request_id: None, deadline };
+        let answer = loaded.provider.health(call).await;
+        let (seen, _) = open.close();
+        let error = seen.failure.or_else(|| answer.err()).map(|failure| failure.to_string());
+
+        let health = ProviderHealth {
+            name: loaded.name.clone(),
+            required: loaded.required,
+            error,
+            checked: self.outside.clock.wall(),
+            latency: self.outside.clock.now().saturating_duration_since(asked),
+        };
+        self.health.note(loaded.id, &health);
+    }
+}
+
+/// The last probe of every provider.
+#[derive(Debug, Default)]
+pub(super) struct Health(Mutex<BTreeMap<u64, ProviderHealth>>);
+
+impl Health {
+    fn note(&self, id: ProviderId, health: &ProviderHealth) {
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = last.insert(id.0, health.clone()).and_then(|health| health.error);
+
+        match (&before, &health.error) {
+            (None, Some(error)) => tracing::warn!(provider = %health.name, error, "a provider is unhealthy"),
+            (Some(_), None) => tracing::info!(provider = %health.name, "a provider is healthy again"),
+            (None, None) | (Some(_), Some(_)) => (),
+        }
+    }
+}
+
+/// How long a provider may think about its health.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(5);

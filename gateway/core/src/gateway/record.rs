@@ -1,0 +1,99 @@
+//! Keeps the audit log's side of every operation, once, at its edge.
+
+use std::time::Instant;
+
+use super::{Context, Gateway};
+use crate::audit::{Event, Operation, Outcome};
+use crate::caller::Caller;
+use crate::key::Key;
+use crate::provider::Loaded;
+use crate::{Error, Result};
+
+impl Gateway {
+    /// A draft of the event of what `caller` asks for; its outcome is filled in by [`Gateway::record`].
+    pub(super) fn draft(&self, caller: &Caller, context: &Context, operation: Operation) -> Event {
+        Event {
+            request_id: Some(context.request_id.clone()),
+            tenant: Some(caller.tenant.clone()),
+            caller: Some(caller.name.clone()),
+            contract: Some(context.contract),
+            ..Event::new(self.outside.clock.wall(), operation, Outcome::Unknown)
+        }
+    }
+
+    /// Makes the outcome of an operation durable, and only then lets it go.
+    ///
+    /// Refusals draw on the caller's event budget: what is over it is counted, not written one by one. Where the log
+    /// cannot be written by `deadline`, the outcome becomes [`Error::Unavailable`].
+    pub(super) async fn record<T>(&self, draft: Event, outcome: Result<T>, deadline: Instant) -> Result<T> {
+        let event = match &outcome {
+            Ok(_) => Event { outcome: Outcome::Ok, ..draft },
+            Err(error) if error.is_refusal() => {
+                if !self.refusals.admit(&draft, self.outside.clock.now()) {
+                    return outcome;
+                }
+                Event { outcome: Outcome::Refused, reason: Some(error.code()), ..draft }
+            }
+            Err(error) => {
+                tracing::error!(
+                    operation = draft.operation.as_str(),
+                    provider = draft.provider.as_ref().map(tracing::field::display),
+                    request_id = draft.request_id.as_ref().map(tracing::field::display),
+                    error = %error.detail(),
+                    "an operation failed"
+                );
+                Event { outcome: Outcome::Failed, reason: Some(error.code()), ..draft }
+            }
+        };
+
+        self.append(event, deadline).await?;
+        outcome
+    }
+
+    /// Appends `event` and waits until it is durable, but not beyond `deadline`.
+    pub(super) async fn append(&self, event: Event, deadline: Instant) -> Result<u64> {
+        match self.outside.within(deadline, self.audit.append(event)).await {
+            Some(appended) => appended,
+            None => Err(Error::unavailable("the audit log did not take the event in time")),
+        }
+    }
+
+    /// Announces in the log that something outside may be about to act, where `loaded` reaches such a custodian.
+    pub(super) async fn announce(&self, draft: &mut Event, loaded: &Loaded, deadline: Instant) -> Result<()> {
+        if self.custody.acts_outside(&loaded.grants) {
+            let intent = Event { outcome: Outcome::Intent, ..draft.clone() };
+            draft.intent = Some(self.append(intent, deadline).await?);
+        }
+
+        Ok(())
+    }
+
+    /// Writes what was decided before an operation came about: a request of an authenticated caller that could not be
+    /// understood. Answers the error to send.
+    pub async fn refused(
+        &self,
+        caller: &Caller,
+        context: &Context,
+        operation: Operation,
+        error: Error,
+    ) -> Error {
+        let draft = self.draft(caller, context, operation);
+
+        match self.record::<()>(draft, Err(error.clone()), context.deadline).await {
+            Ok(()) => error,
+            Err(error) => error,
+        }
+    }
+
+    /// Counts a request whose sender was not known; a summary is written once a minute.
+    pub fn unauthenticated(&self, contract: &'static str, reason: &'static str) {
+        self.refusals.count_unauthenticated(contract, reason);
+    }
+}
+
+/// Notes in a draft which key and provider it is about.
+pub(super) fn note(draft: &mut Event, key: &Key, loaded: &Loaded) {
+    *draft =
+        std::mem::replace(draft, Event::new(key.changed, Operation::Request, Outcome::Unknown)).about(key);
+    draft.component = Some(loaded.component.clone());
+}

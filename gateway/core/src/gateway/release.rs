@@ -1,0 +1,85 @@
+//! Releases a key: it signs no more, and is destroyed when its grace period is over.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::record::note;
+use super::sign::has_been_released;
+use super::{Context, Gateway};
+use crate::audit::{Event, Operation};
+use crate::caller::{Caller, Verb};
+use crate::key::{Key, KeyName};
+use crate::policy;
+use crate::{Error, Result};
+
+impl Gateway {
+    /// Releases the active key of a name. Releasing it again is well.
+    ///
+    /// The row changes before the event: what a key may do never exceeds what the log says. A release whose event could
+    /// not be written is recorded later, as `recovered`.
+    pub async fn release(
+        self: &Arc<Self>,
+        caller: &Arc<Caller>,
+        context: Context,
+        name: KeyName,
+    ) -> Result<()> {
+        let (gateway, caller) = (Arc::clone(self), Arc::clone(caller));
+
+        self.detached(context.deadline, async move {
+            let mut draft = gateway.draft(&caller, &context, Operation::Release);
+            let released = gateway.try_release(&mut draft, &caller, &name).await;
+            let key = released.as_ref().ok().cloned().flatten();
+            gateway.record_change(draft, released, key, context.deadline).await
+        })
+        .await
+    }
+
+    /// The row of the key released now; `None` where it had been released before.
+    async fn try_release(&self, draft: &mut Event, caller: &Caller, name: &KeyName) -> Result<Option<Key>> {
+        draft.key = Some(name.clone());
+        policy::allow(caller, Verb::Release, name)?;
+        let Some(key) = self.keys.active(&caller.tenant, name).await? else {
+            let keys = self.keys.list(&caller.tenant).await?;
+            let before = keys.iter().any(|key| key.name == *name && has_been_released(key));
+            draft.detail = Some("had been released before".to_owned());
+            return if before { Ok(None) } else { Err(Error::KeyNotFound) };
+        };
+        if let Ok(loaded) = self.tenants.provider(&caller.tenant, &key.provider) {
+            note(draft, &key, loaded);
+        }
+
+        let released = self.released(caller, &key)?;
+        if !self.keys.update(&caller.tenant, std::slice::from_ref(&released)).await? {
+            return Err(Error::unavailable("the key changed while it was released"));
+        }
+        Ok(Some(Key { revision: released.revision + 1, ..released }))
+    }
+
+    /// The row of `key` once it is released.
+    pub(super) fn released(&self, caller: &Caller, key: &Key) -> Result<Key> {
+        let now = self.outside.clock.wall();
+        let grace = self.tenants.tenant(&caller.tenant)?.grace;
+
+        Ok(key.released(now, now.plus(grace)))
+    }
+
+    /// Records the event of a change that is already in `key`'s row, and then its sequence there.
+    pub(super) async fn record_change<T>(
+        &self,
+        draft: Event,
+        outcome: Result<T>,
+        key: Option<Key>,
+        deadline: Instant,
+    ) -> Result<()> {
+        let Some(key) = key else {
+            return self.record(draft, outcome.map(drop), deadline).await;
+        };
+
+        let event = Event { outcome: crate::audit::Outcome::Ok, ..draft };
+        let event = self.append(event, deadline).await?;
+        if !self.keys.update(&key.tenant, &[key.recorded(event)]).await? {
+            tracing::warn!(key_id = %key.id, "the row changed before its event was noted in it");
+        }
+        Ok(())
+    }
+}

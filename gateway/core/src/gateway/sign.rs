@@ -1,0 +1,163 @@
+//! Signs: the operation everything else is here for.
+
+use std::sync::Arc;
+
+use super::record::note;
+use super::{Context, Gateway};
+use crate::audit::{Event, Operation};
+use crate::caller::{Caller, Verb};
+use crate::custody::Seen;
+use crate::failure::{Failure, FailureKind};
+use crate::input::Input;
+use crate::key::{Key, KeyName, State};
+use crate::policy::{self, How};
+use crate::provider::{Call, KeyRef, Loaded, Sign};
+use crate::signature::Signature;
+use crate::{Cause, Error, Result};
+
+/// A signature that a caller asks for.
+#[derive(Clone, Debug)]
+pub struct SignRequest {
+    /// With which of its keys.
+    pub name: KeyName,
+    /// How.
+    pub how: How,
+    /// What.
+    pub input: Input,
+}
+
+/// A signature, and the key that made it.
+#[derive(Clone, Debug)]
+pub struct Signed {
+    /// The signature.
+    pub signature: Signature,
+    /// The key.
+    pub key: Arc<Key>,
+}
+
+impl Gateway {
+    /// Signs `request` for `caller`.
+    ///
+    /// No signature leaves before its audit event is durable, and none that custody did not see made.
+    pub async fn sign(
+        self: &Arc<Self>,
+        caller: &Arc<Caller>,
+        context: Context,
+        request: SignRequest,
+    ) -> Result<Signed> {
+        let (gateway, caller) = (Arc::clone(self), Arc::clone(caller));
+
+        self.detached(context.deadline, async move {
+            let mut draft = gateway.draft(&caller, &context, Operation::Sign);
+            let outcome = gateway.try_sign(&mut draft, &caller, &context, request).await;
+
+            gateway.record(draft, outcome, context.deadline).await
+        })
+        .await
+    }
+
+    async fn try_sign(
+        &self,
+        draft: &mut Event,
+        caller: &Caller,
+        context: &Context,
+        request: SignRequest,
+    ) -> Result<Signed> {
+        draft.key = Some(request.name.clone());
+        policy::allow(caller, Verb::Sign, &request.name)?;
+        let key = self.signing_key(caller, &request.name).await?;
+        let loaded = self.tenants.provider(&caller.tenant, &key.provider)?;
+        note(draft, &key, loaded);
+        let operation =
+            policy::sign(caller, Arc::clone(&key), request.how, request.input, &loaded.descriptor)?;
+        let (scheme, input) = operation.signing().ok_or_else(|| Error::internal("not a signature"))?;
+        draft.scheme = Some(scheme);
+        self.announce(draft, loaded, context.deadline).await?;
+
+        let sign = Sign { key: key_ref(&key), scheme, input };
+        let open = self.custody.open(operation, loaded, context.deadline);
+        let call = Call {
+            operation: open.id(),
+            tenant: caller.tenant.clone(),
+            request_id: Some(context.request_id.clone()),
+            deadline: context.deadline,
+        };
+        let answer = loaded.provider.sign(call, sign).await;
+        let (seen, _) = open.close();
+        draft.attempts = seen.attempts;
+
+        Ok(Signed { signature: checked(&key, loaded, answer, seen)?, key })
+    }
+
+    /// The active key of a name; says of a key that was released that it was.
+    async fn signing_key(&self, caller: &Caller, name: &KeyName) -> Result<Arc<Key>> {
+        if let Some(key) = self.keys.active(&caller.tenant, name).await? {
+            return Ok(key);
+        }
+
+        let keys = self.keys.list(&caller.tenant).await?;
+        let was_released = keys.iter().any(|key| key.name == *name && has_been_released(key));
+        Err(if was_released { Error::KeyReleased } else { Error::KeyNotFound })
+    }
+}
+
+/// Whether the caller once gave this key up and can still be told so.
+pub(super) fn has_been_released(key: &Key) -> bool {
+    match key.state {
+        State::Released | State::Destroying => key.destroy_after.is_some(),
+        State::Pending | State::Active | State::Destroyed => false,
+    }
+}
+
+/// A key as its provider is told of it.
+pub(super) fn key_ref(key: &Key) -> KeyRef {
+    KeyRef { id: key.id, handle: key.handle.clone() }
+}
+
+/// The signature that custody saw, if the provider's answer is that one.
+fn checked(key: &Key, loaded: &Loaded, answer: Result<Vec<u8>, Failure>, seen: Seen) -> Result<Signature> {
+    let answer = answer.map_err(|failure| meaning(seen.failure.unwrap_or(failure)))?;
+    let answered = Signature::new(key.key_type, answer);
+
+    match seen.signature {
+        Some(signature) if answered.as_ref() == Some(&signature) => Ok(signature),
+        Some(_) => Err(Error::internal(format!(
+            "provider `{}` answered with another signature than the one custody saw made",
+            loaded.name
+        ))),
+        None => Err(Error::internal(format!(
+            "provider `{}` answered with a signature that custody never saw made",
+            loaded.name
+        ))),
+    }
+}
+
+/// What a failure at a key that has a row means to its caller: little of it is the caller's fault.
+pub(super) fn meaning(failure: Failure) -> Error {
+    let retry_after = failure.retry_after;
+
+    match failure.kind {
+        FailureKind::Throttled => {
+            Error::Throttled { retry_after: retry_after.unwrap_or(std::time::Duration::from_secs(1)) }
+        }
+        FailureKind::Unavailable => match (Error::unavailable(failure), retry_after) {
+            (Error::Unavailable { cause, .. }, Some(retry_after)) => {
+                Error::Unavailable { retry_after, cause }
+            }
+            (error, _) => error,
+        },
+        FailureKind::NotFound | FailureKind::KeyGone => Error::KeyLost(cause(failure)),
+        FailureKind::Denied | FailureKind::Credentials | FailureKind::OperatorNeeded => {
+            Error::Misconfigured(cause(failure))
+        }
+        FailureKind::InvalidArgument
+        | FailureKind::Exists
+        | FailureKind::Unsupported
+        | FailureKind::Internal
+        | FailureKind::Other => Error::internal(failure),
+    }
+}
+
+fn cause(failure: Failure) -> Cause {
+    Arc::new(failure)
+}

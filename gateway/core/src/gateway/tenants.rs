@@ -1,0 +1,56 @@
+//! Who is served, and by which providers.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::name::{ProviderName, TenantId};
+use crate::provider::Loaded;
+use crate::{Error, Result};
+
+/// Every tenant that is served.
+#[derive(Clone, Debug, Default)]
+pub struct Tenants(HashMap<TenantId, Tenant>);
+
+/// One tenant's rules and providers.
+#[derive(Clone, Debug)]
+pub struct Tenant {
+    /// The provider that makes new keys.
+    pub default_provider: ProviderName,
+    /// The providers that may serve it, shared ones included.
+    pub providers: HashMap<ProviderName, Arc<Loaded>>,
+    /// How long a released key is kept before it is destroyed.
+    pub grace: Duration,
+}
+
+impl Tenants {
+    /// These tenants and no others.
+    #[must_use]
+    pub fn new(tenants: HashMap<TenantId, Tenant>) -> Self {
+        Self(tenants)
+    }
+
+    pub(super) fn tenant(&self, id: &TenantId) -> Result<&Tenant> {
+        // A caller's tenant is configured, or authentication would not have made the caller.
+        self.0.get(id).ok_or_else(|| Error::internal(format!("tenant `{id}` is not configured")))
+    }
+
+    /// The provider `name` as `tenant` may use it.
+    pub(super) fn provider(&self, tenant: &TenantId, name: &ProviderName) -> Result<&Arc<Loaded>> {
+        self.tenant(tenant)?.providers.get(name).ok_or_else(|| {
+            let missing = format!("provider `{name}` is not configured for tenant `{tenant}`");
+            Error::Misconfigured(Arc::from(Box::<dyn std::error::Error + Send + Sync>::from(missing)))
+        })
+    }
+
+    /// Every loaded provider once, with a tenant that it serves.
+    pub(super) fn providers(&self) -> Vec<(TenantId, Arc<Loaded>)> {
+        let mut providers = HashMap::new();
+        for (tenant, rules) in &self.0 {
+            for loaded in rules.providers.values() {
+                providers.entry(loaded.id).or_insert_with(|| (tenant.clone(), Arc::clone(loaded)));
+            }
+        }
+        providers.into_values().collect()
+    }
+}

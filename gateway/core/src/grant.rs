@@ -1,0 +1,91 @@
+//! What a provider may reach, in configuration. What is not granted is denied.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use crate::custody::Mechanism;
+use crate::name::ConnectionName;
+
+/// Everything one provider may reach.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Grants(Vec<Grant>);
+
+/// What a provider may do on one connection, with the objects of the keys it serves.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Grant {
+    /// The connection.
+    pub connection: ConnectionName,
+    /// What kind of custodian it reaches, and so which imported interface the grant opens.
+    pub kind: ConnectionKind,
+    /// What may be done there.
+    pub uses: BTreeSet<Use>,
+    /// With which mechanisms; `None` is all that fit a scheme.
+    pub mechanisms: Option<BTreeSet<Mechanism>>,
+}
+
+/// The kinds of custodian a backend reaches.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub enum ConnectionKind {
+    /// The embedded token.
+    Soft,
+}
+
+/// What can be done on a connection.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub enum Use {
+    /// Make a key pair.
+    Generate,
+    /// Read a public half.
+    PublicKey,
+    /// Sign.
+    Sign,
+    /// Destroy a key pair.
+    Destroy,
+}
+
+impl Use {
+    /// Every use.
+    pub const ALL: [Self; 4] = [Self::Generate, Self::PublicKey, Self::Sign, Self::Destroy];
+
+    /// The use's name in configuration.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Generate => "generate",
+            Self::PublicKey => "public-key",
+            Self::Sign => "sign",
+            Self::Destroy => "destroy",
+        }
+    }
+}
+
+impl fmt::Display for Use {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl Grants {
+    /// These grants and no others.
+    #[must_use]
+    pub fn new(grants: Vec<Grant>) -> Self {
+        Self(grants)
+    }
+
+    /// The grant on `connection`.
+    #[must_use]
+    pub fn on(&self, connection: &ConnectionName) -> Option<&Grant> {
+        self.0.iter().find(|grant| grant.connection == *connection)
+    }
+
+    /// The first grant on a connection of this kind.
+    #[must_use]
+    pub fn of_kind(&self, kind: ConnectionKind) -> Option<&Grant> {
+        self.0.iter().find(|grant| grant.kind == kind)
+    }
+
+    /// Every grant.
+    pub fn iter(&self) -> impl Iterator<Item = &Grant> {
+        self.0.iter()
+    }
+}

@@ -1,0 +1,206 @@
+//! Decides what a caller may do. What it allows becomes an operation, and nothing else makes one.
+
+use std::sync::Arc;
+
+use crate::caller::{Caller, Verb};
+use crate::input::Input;
+use crate::key::{Key, KeyName};
+use crate::provider::Descriptor;
+use crate::scheme::{Family, KeyType, Scheme};
+use crate::{Error, Result};
+
+/// Something that was allowed, for custody's ledger. Its contents are private to this module and read through
+/// [`Operation::allowed`], so nothing else makes one.
+#[derive(Debug)]
+pub struct Operation(Allowed);
+
+/// What an operation allows.
+#[derive(Debug)]
+pub(crate) enum Allowed {
+    /// Making the key pair of this pending row.
+    Create(Box<Key>),
+    /// One signature.
+    Sign(Signing),
+    /// Destroying this key.
+    Destroy(Arc<Key>),
+    /// Asking custodians how they are.
+    Probe,
+}
+
+/// One signature that was allowed.
+#[derive(Debug)]
+pub(crate) struct Signing {
+    pub(crate) key: Arc<Key>,
+    pub(crate) scheme: Scheme,
+    pub(crate) input: Input,
+}
+
+impl Operation {
+    /// What it allows.
+    pub(crate) fn allowed(&self) -> &Allowed {
+        &self.0
+    }
+
+    /// The scheme and the input of a signature, as the provider is told of them.
+    pub(crate) fn signing(&self) -> Option<(Scheme, Input)> {
+        match &self.0 {
+            Allowed::Sign(signing) => Some((signing.scheme, signing.input.clone())),
+            Allowed::Create(_) | Allowed::Destroy(_) | Allowed::Probe => None,
+        }
+    }
+
+    /// What it allows, for custody to note what became of a pending row.
+    pub(crate) fn allowed_mut(&mut self) -> &mut Allowed {
+        &mut self.0
+    }
+}
+
+/// Whether `caller` may do `verb` with keys of this name.
+pub(crate) fn allow(caller: &Caller, verb: Verb, name: &KeyName) -> Result<()> {
+    let allowed = caller
+        .rights
+        .iter()
+        .any(|right| right.verbs.contains(&verb) && right.keys.iter().any(|pattern| pattern.matches(name)));
+
+    if allowed { Ok(()) } else { Err(Error::Forbidden) }
+}
+
+/// Whether `caller` may make a key of this name and type.
+pub(crate) fn allow_create(caller: &Caller, name: &KeyName, key_type: KeyType) -> Result<()> {
+    let allowed = caller.rights.iter().any(|right| {
+        right.verbs.contains(&Verb::Create)
+            && right.keys.iter().any(|pattern| pattern.matches(name))
+            && right.key_types.as_ref().is_none_or(|types| types.contains(&key_type))
+    });
+
+    if allowed { Ok(()) } else { Err(Error::Forbidden) }
+}
+
+/// The operation that makes the key of `pending`, for a caller that [`allow_create`] let through.
+pub(crate) fn create(caller: &Caller, pending: Key) -> Result<Operation> {
+    allow_create(caller, &pending.name, pending.key_type)?;
+
+    Ok(Operation(Allowed::Create(Box::new(pending))))
+}
+
+/// The operation that signs `input` once.
+///
+/// Messages are hashed here where the scheme takes a digest; a digest is never taken for a message.
+pub(crate) fn sign(
+    caller: &Caller,
+    key: Arc<Key>,
+    how: How,
+    input: Input,
+    descriptor: &Descriptor,
+) -> Result<Operation> {
+    allow(caller, Verb::Sign, &key.name)?;
+    let scheme = how.scheme(key.key_type, &input)?;
+    if !descriptor.signs(key.key_type, scheme) {
+        return Err(Error::Unsupported);
+    }
+
+    let input = input.for_scheme(scheme)?;
+    if let Input::Message(message) = &input
+        && message.len() > descriptor.max_message
+    {
+        return Err(Error::invalid(
+            "message",
+            format!("has {} bytes, the provider signs at most {}", message.len(), descriptor.max_message),
+        ));
+    }
+
+    Ok(Operation(Allowed::Sign(Signing { key, scheme, input })))
+}
+
+/// The operation that destroys a key whose time has come: the gateway's own, no caller's.
+pub(crate) fn destroy(key: Arc<Key>) -> Operation {
+    Operation(Allowed::Destroy(key))
+}
+
+/// The operation that asks a provider how it is: the gateway's own.
+pub(crate) fn probe() -> Operation {
+    Operation(Allowed::Probe)
+}
+
+/// How a caller wants a signature made.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum How {
+    /// By this scheme.
+    Scheme(Scheme),
+    /// By the usual scheme of the key's type for a digest: ECDSA, or RSASSA-PKCS1-v1_5.
+    Usual,
+}
+
+impl How {
+    fn scheme(self, key_type: KeyType, input: &Input) -> Result<Scheme> {
+        match self {
+            Self::Scheme(scheme) if scheme.fits(key_type) => Ok(scheme),
+            Self::Scheme(scheme) => {
+                Err(Error::invalid("alg", format!("a key of type {key_type} does not sign with {scheme}")))
+            }
+            Self::Usual => match (key_type.family(), input) {
+                (Family::Ecdsa { .. }, Input::Digest(digest)) => Ok(Scheme::Ecdsa(digest.hash())),
+                (Family::Rsa { .. }, Input::Digest(digest)) => Ok(Scheme::RsaPkcs1v15(digest.hash())),
+                (Family::EdDsa, Input::Message(_)) => Ok(Scheme::Ed25519),
+                (Family::MlDsa { .. }, Input::Message(_)) => Ok(Scheme::MlDsa),
+                (Family::EdDsa | Family::MlDsa { .. }, Input::Digest(_)) => {
+                    Err(Error::invalid("digest", format!("a key of type {key_type} signs messages")))
+                }
+                (Family::Ecdsa { .. } | Family::Rsa { .. }, Input::Message(_)) => {
+                    Err(Error::invalid("message", format!("a key of type {key_type} needs a hash algorithm")))
+                }
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::caller::Right;
+    use crate::scheme::Hash;
+
+    fn caller(verbs: &[Verb], pattern: &str, key_types: Option<&[KeyType]>) -> Caller {
+        Caller {
+            tenant: "acme".parse().unwrap(),
+            name: "tds".parse().unwrap(),
+            rights: vec![Right {
+                verbs: verbs.iter().copied().collect(),
+                keys: vec![pattern.parse().unwrap()],
+                key_types: key_types.map(|types| types.iter().copied().collect()),
+            }]
+            .into(),
+        }
+    }
+
+    fn name(text: &str) -> KeyName {
+        KeyName::new("key_id", text).unwrap()
+    }
+
+    #[test]
+    fn nothing_is_allowed_but_what_a_right_names() {
+        let caller = caller(&[Verb::Sign], "x509-*", None);
+
+        assert!(allow(&caller, Verb::Sign, &name("x509-CA-A")).is_ok());
+        assert!(matches!(allow(&caller, Verb::Release, &name("x509-CA-A")), Err(Error::Forbidden)));
+        assert!(matches!(allow(&caller, Verb::Sign, &name("jwt-A")), Err(Error::Forbidden)));
+    }
+
+    #[test]
+    fn a_right_to_create_can_be_bound_to_types() {
+        let caller = caller(&[Verb::Create], "*", Some(&[KeyType::EcP256]));
+
+        assert!(allow_create(&caller, &name("a"), KeyType::EcP256).is_ok());
+        assert!(matches!(allow_create(&caller, &name("a"), KeyType::Rsa2048), Err(Error::Forbidden)));
+    }
+
+    #[test]
+    fn the_usual_scheme_follows_the_key_type_and_never_guesses() {
+        let digest = Input::Digest(crate::input::Digest::of(Hash::Sha384, b"x"));
+
+        assert_eq!(How::Usual.scheme(KeyType::EcP256, &digest).unwrap(), Scheme::Ecdsa(Hash::Sha384));
+        assert_eq!(How::Usual.scheme(KeyType::Rsa2048, &digest).unwrap(), Scheme::RsaPkcs1v15(Hash::Sha384));
+        assert!(How::Usual.scheme(KeyType::Ed25519, &digest).is_err());
+        assert!(How::Scheme(Scheme::Ed25519).scheme(KeyType::EcP256, &digest).is_err());
+    }
+}
