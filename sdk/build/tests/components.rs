@@ -1,0 +1,234 @@
+//! The components that this crate makes of the repository's own guests: what they import, and how they run.
+#![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test may panic")]
+
+use std::path::Path;
+
+use keyport_sdk_build::{Component, Error, component, encode};
+use wasmtime::component::{Linker, Val};
+use wasmtime::{Config, Engine, Error as Trap, ResourceLimiter, Result, Store};
+
+#[test]
+fn the_soft_guest_imports_the_embedded_token_and_nothing_else() {
+    let engine = engine();
+    let soft = load(&engine, "keyport-guest-soft");
+    let ty = soft.component_type();
+
+    let imports: Vec<_> = ty.imports(&engine).map(|(name, _)| name.to_owned()).collect();
+    let exports: Vec<_> = ty.exports(&engine).map(|(name, _)| name.to_owned()).collect();
+
+    assert_eq!(imports, ["keyport:provider/types@0.1.0", SOFT_TOKEN]);
+    assert_eq!(exports, [PROVIDER]);
+}
+
+#[test]
+fn the_soft_guest_is_small_and_says_nothing_of_this_machine() {
+    let soft = build("keyport-guest-soft").bytes;
+    let text = String::from_utf8_lossy(&soft);
+
+    assert!(soft.len() < 40_000, "{} bytes", soft.len());
+    for path in [env!("CARGO_MANIFEST_DIR"), "/registry/src/", "/rustlib/src/"] {
+        assert!(!text.contains(path), "{path} is in the component");
+    }
+}
+
+#[test]
+fn ordinary_calls_never_grow_the_memory() {
+    let engine = engine();
+    let mut guest = Guest::new(&engine, "keyport-guest-soft", None);
+    let at_start = guest.store.data().grown;
+
+    for _ in 0..1000 {
+        assert_eq!(guest.sign(32).unwrap(), vec![7; 64]);
+    }
+
+    assert_eq!(guest.store.data().grown, at_start);
+}
+
+#[test]
+fn a_large_message_grows_the_memory_once() {
+    let engine = engine();
+    let mut guest = Guest::new(&engine, "keyport-guest-soft", None);
+    let at_start = guest.store.data().grown;
+
+    for _ in 0..10 {
+        assert_eq!(guest.sign(1 << 20).unwrap(), vec![7; 64]);
+    }
+
+    assert_eq!(guest.store.data().grown, at_start + 1);
+}
+
+#[test]
+fn the_hostile_guest_traps_where_it_is_told_to() {
+    let engine = engine();
+
+    for mode in ["recurse", "recurse-in-memory", "panic-sign"] {
+        let mut guest = Guest::new(&engine, "keyport-guest-hostile", Some(mode));
+        assert!(guest.sign(32).is_err(), "{mode}");
+    }
+}
+
+#[test]
+fn the_hostile_guest_takes_memory_until_it_is_refused() {
+    let engine = engine();
+    let mut guest = Guest::new(&engine, "keyport-guest-hostile", Some("grow-memory"));
+
+    assert_eq!(guest.sign(32).unwrap(), vec![7; 64]);
+    assert!(guest.store.data().refused);
+    assert!(guest.store.data().bytes > LIMIT - (2 << 20));
+}
+
+#[test]
+fn the_hostile_guest_signs_when_it_is_told_nothing() {
+    let mut guest = Guest::new(&engine(), "keyport-guest-hostile", None);
+
+    assert_eq!(guest.sign(32).unwrap(), vec![7; 64]);
+}
+
+#[test]
+fn an_unknown_package_is_an_error_with_what_cargo_said() {
+    let error = component(workspace(), "no-such-package").unwrap_err();
+
+    assert!(matches!(error, Error::Build { .. }));
+    assert!(error.to_string().contains("no-such-package"), "{error}");
+}
+
+#[test]
+fn bytes_that_are_no_module_are_an_error() {
+    assert!(matches!(encode(b"\0asm"), Err(Error::Encode(_))));
+    assert!(matches!(encode(b"not WebAssembly at all"), Err(Error::Encode(_))));
+}
+
+#[test]
+fn a_build_script_is_told_every_local_file() {
+    let lines = build("keyport-guest-soft").rerun_if_changed();
+
+    for file in [
+        "Cargo.lock",
+        "guest-adapters/soft/Cargo.toml",
+        "guest-adapters/soft/src/lib.rs",
+        "sdk/src/arena.rs",
+        "wit/types.wit",
+    ] {
+        let line =
+            format!("cargo::rerun-if-changed={}\n", workspace().canonicalize().unwrap().join(file).display());
+        assert!(lines.contains(&line), "{file} is not in\n{lines}");
+    }
+}
+
+/// What a guest's memory did.
+#[derive(Default)]
+struct Limits {
+    bytes: usize,
+    grown: u32,
+    refused: bool,
+}
+
+impl ResourceLimiter for Limits {
+    fn memory_growing(&mut self, _: usize, desired: usize, _: Option<usize>) -> Result<bool> {
+        if desired > LIMIT {
+            self.refused = true;
+            return Ok(false);
+        }
+        self.bytes = desired;
+        self.grown += 1;
+
+        Ok(true)
+    }
+
+    fn table_growing(&mut self, _: usize, _: usize, _: Option<usize>) -> Result<bool> {
+        Ok(true)
+    }
+}
+
+/// A guest over a token that answers every signature with 64 sevens.
+struct Guest {
+    sign: wasmtime::component::Func,
+    store: Store<Limits>,
+}
+
+impl Guest {
+    fn new(engine: &Engine, package: &str, mode: Option<&'static str>) -> Self {
+        let mut store = Store::new(engine, Limits::default());
+        store.limiter(|limits| limits);
+
+        let component = load(engine, package);
+        let mut linker = Linker::new(engine);
+        link(&mut linker, mode).unwrap();
+        linker.define_unknown_imports_as_traps(&component).unwrap();
+        let instance = linker.instantiate(&mut store, &component).unwrap();
+        let provider = instance.get_export_index(&mut store, None, PROVIDER).unwrap();
+        let sign = instance.get_export_index(&mut store, Some(&provider), "sign").unwrap();
+
+        Self { sign: instance.get_func(&mut store, sign).unwrap(), store }
+    }
+
+    /// Signs `length` bytes.
+    fn sign(&mut self, length: usize) -> Result<Vec<u8>> {
+        let mut results = [Val::Bool(false)];
+        self.sign.call(&mut self.store, &[request(length)], &mut results)?;
+
+        let [Val::Result(Ok(Some(signature)))] = results else {
+            return Err(Trap::msg(format!("{results:?}")));
+        };
+        let Val::List(bytes) = *signature else { return Err(Trap::msg(format!("{signature:?}"))) };
+        let byte = |value: Val| if let Val::U8(byte) = value { Some(byte) } else { None };
+        bytes.into_iter().map(byte).collect::<Option<_>>().ok_or_else(|| Trap::msg("not bytes"))
+    }
+}
+
+fn link(linker: &mut Linker<Limits>, mode: Option<&'static str>) -> Result<()> {
+    linker.allow_shadowing(true);
+    linker.instance(SOFT_TOKEN)?.func_new("sign", |_, _, _, results| {
+        results[0] = Val::Result(Ok(Some(Box::new(Val::List(vec![Val::U8(7); 64])))));
+        Ok(())
+    })?;
+    linker.instance("keyport:provider/log@0.1.0")?.func_new("log", |_, _, _, _| Ok(()))?;
+    linker.instance("keyport:provider/settings@0.1.0")?.func_new(
+        "get",
+        move |_, _, arguments, results| {
+            let [Val::String(wanted)] = arguments else { return Err(Trap::msg("a name, please")) };
+            let value = mode.filter(|_| wanted == "mode");
+            results[0] = Val::Option(value.map(|value| Box::new(Val::String(value.to_owned()))));
+            Ok(())
+        },
+    )?;
+
+    Ok(())
+}
+
+fn request(length: usize) -> Val {
+    let key = Val::Record(vec![
+        ("key-id".to_owned(), Val::String("0123456789abcdef0123456789abcdef".to_owned())),
+        ("handle".to_owned(), Val::Option(None)),
+    ]);
+    let message = Val::List(vec![Val::U8(1); length]);
+
+    Val::Record(vec![
+        ("key".to_owned(), key),
+        ("scheme".to_owned(), Val::Variant("ed25519".to_owned(), None)),
+        ("input".to_owned(), Val::Variant("message".to_owned(), Some(Box::new(message)))),
+    ])
+}
+
+fn load(engine: &Engine, package: &str) -> wasmtime::component::Component {
+    wasmtime::component::Component::new(engine, build(package).bytes).unwrap()
+}
+
+fn build(package: &str) -> Component {
+    component(workspace(), package).unwrap()
+}
+
+fn workspace() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
+}
+
+fn engine() -> Engine {
+    let mut config = Config::new();
+    config.concurrency_support(false);
+
+    Engine::new(&config).unwrap()
+}
+
+const LIMIT: usize = 16 << 20;
+const PROVIDER: &str = "keyport:provider/provider@0.1.0";
+const SOFT_TOKEN: &str = "keyport:provider/soft-token@0.1.0";
