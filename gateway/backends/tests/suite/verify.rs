@@ -1,0 +1,42 @@
+//! Verifies signatures over messages, sharing no code with what made them.
+
+use aws_lc_rs::signature::{
+    ECDSA_P256_SHA256_ASN1, ECDSA_P256_SHA384_ASN1, ECDSA_P256_SHA512_ASN1, ECDSA_P384_SHA256_ASN1,
+    ECDSA_P384_SHA384_ASN1, ECDSA_P384_SHA512_ASN1, ECDSA_P521_SHA256_ASN1, ECDSA_P521_SHA384_ASN1,
+    ECDSA_P521_SHA512_ASN1, ED25519, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_2048_8192_SHA384,
+    RSA_PKCS1_2048_8192_SHA512, RSA_PSS_2048_8192_SHA256, RSA_PSS_2048_8192_SHA384, RSA_PSS_2048_8192_SHA512,
+    UnparsedPublicKey, VerificationAlgorithm,
+};
+use keyport_core::public_key::PublicKey;
+use keyport_core::scheme::{Hash, KeyType, Scheme};
+use keyport_core::signature::Signature;
+
+/// Whether `signature`, as a backend answered it, is one of `scheme` over `message`.
+pub(super) fn verifies(public: &PublicKey, scheme: Scheme, message: &[u8], signature: &[u8]) -> bool {
+    let signature = Signature::new(public.key_type(), signature.to_vec()).unwrap();
+    let key = UnparsedPublicKey::new(algorithm(public.key_type(), scheme), public.der());
+
+    key.verify(message, &signature.der().unwrap()).is_ok()
+}
+
+fn algorithm(key_type: KeyType, scheme: Scheme) -> &'static dyn VerificationAlgorithm {
+    match (key_type, scheme) {
+        (KeyType::EcP256, Scheme::Ecdsa(Hash::Sha256)) => &ECDSA_P256_SHA256_ASN1,
+        (KeyType::EcP256, Scheme::Ecdsa(Hash::Sha384)) => &ECDSA_P256_SHA384_ASN1,
+        (KeyType::EcP256, Scheme::Ecdsa(Hash::Sha512)) => &ECDSA_P256_SHA512_ASN1,
+        (KeyType::EcP384, Scheme::Ecdsa(Hash::Sha256)) => &ECDSA_P384_SHA256_ASN1,
+        (KeyType::EcP384, Scheme::Ecdsa(Hash::Sha384)) => &ECDSA_P384_SHA384_ASN1,
+        (KeyType::EcP384, Scheme::Ecdsa(Hash::Sha512)) => &ECDSA_P384_SHA512_ASN1,
+        (KeyType::EcP521, Scheme::Ecdsa(Hash::Sha256)) => &ECDSA_P521_SHA256_ASN1,
+        (KeyType::EcP521, Scheme::Ecdsa(Hash::Sha384)) => &ECDSA_P521_SHA384_ASN1,
+        (KeyType::EcP521, Scheme::Ecdsa(Hash::Sha512)) => &ECDSA_P521_SHA512_ASN1,
+        (KeyType::Ed25519, Scheme::Ed25519) => &ED25519,
+        (_, Scheme::RsaPkcs1v15(Hash::Sha256)) => &RSA_PKCS1_2048_8192_SHA256,
+        (_, Scheme::RsaPkcs1v15(Hash::Sha384)) => &RSA_PKCS1_2048_8192_SHA384,
+        (_, Scheme::RsaPkcs1v15(Hash::Sha512)) => &RSA_PKCS1_2048_8192_SHA512,
+        (_, Scheme::RsaPss(Hash::Sha256)) => &RSA_PSS_2048_8192_SHA256,
+        (_, Scheme::RsaPss(Hash::Sha384)) => &RSA_PSS_2048_8192_SHA384,
+        (_, Scheme::RsaPss(Hash::Sha512)) => &RSA_PSS_2048_8192_SHA512,
+        _ => unimplemented!("no verification of {scheme} with {key_type}"),
+    }
+}
