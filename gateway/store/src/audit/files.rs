@@ -1,0 +1,102 @@
+//! The audit log as core sees it.
+
+use std::io;
+use std::path::Path;
+use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+
+use async_trait::async_trait;
+use keyport_core::audit::{AuditLog, Event};
+use keyport_core::outside::Clock;
+use keyport_core::{Error, Result};
+use tokio::sync::oneshot;
+
+use super::chain::Head;
+use super::folder::Folder;
+use super::recovery::{Recovery, resume};
+use super::writer::{Command, Shared, Writer};
+use super::{Options, appender::Appender};
+
+/// Implements core's port; the thread that writes ends with [`AuditFiles::close`], or when this is dropped.
+#[derive(Debug)]
+pub(crate) struct AuditFiles {
+    queue: SyncSender<Command>,
+    shared: Arc<Shared>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl AuditFiles {
+    /// Opens the log in the folder at `path`, and repairs what a crash left. `saved` is the head that the store has.
+    /// Blocks.
+    pub(crate) fn open(
+        path: &Path,
+        options: Options,
+        clock: Arc<dyn Clock>,
+        saved: Option<Head>,
+    ) -> io::Result<(Self, Recovery)> {
+        Self::open_in(Folder::open(path)?, options, clock, saved)
+    }
+
+    pub(super) fn open_in(
+        folder: Folder,
+        options: Options,
+        clock: Arc<dyn Clock>,
+        saved: Option<Head>,
+    ) -> io::Result<(Self, Recovery)> {
+        let (end, findings) = resume(&folder, saved, clock.now())?;
+        let mut appender = Appender::new(folder, options, Arc::clone(&clock), end);
+        let recovery = findings.record(&mut appender, clock.wall())?;
+
+        let shared = Arc::new(Shared::new(appender.durable()));
+        let (queue, received) = sync_channel(QUEUE);
+        let writer = Writer::new(appender, clock, received, Arc::clone(&shared));
+        let thread = thread::Builder::new().name("audit".to_owned()).spawn(|| writer.run())?;
+
+        Ok((Self { queue, shared, thread: Mutex::new(Some(thread)) }, recovery))
+    }
+
+    /// The last entry that is on the disk.
+    pub(crate) fn durable(&self) -> Head {
+        self.shared.durable()
+    }
+
+    /// Puts everything on the disk and ends; what is appended later is refused. Blocks.
+    pub(crate) fn close(&self) {
+        let Some(thread) = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take() else { return };
+
+        // Refused only where the thread has ended already.
+        if self.queue.send(Command::Close).is_ok() && thread.join().is_err() {
+            tracing::error!("the audit log's thread panicked");
+        }
+    }
+}
+
+#[async_trait]
+impl AuditLog for AuditFiles {
+    async fn append(&self, event: Event) -> Result<u64> {
+        let (answer, written) = oneshot::channel();
+        self.queue.try_send(Command::Append(event, answer)).map_err(|refused| match refused {
+            TrySendError::Full(_) => Error::unavailable(Refused::Full),
+            TrySendError::Disconnected(_) => Error::unavailable(Refused::Closed),
+        })?;
+
+        written.await.unwrap_or_else(|_ended| Err(Error::unavailable(Refused::Closed)))
+    }
+
+    fn is_writable(&self) -> bool {
+        self.shared.is_writable()
+    }
+}
+
+/// Why an event was not even tried.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+enum Refused {
+    #[error("the audit log's queue is full: the disk is too slow")]
+    Full,
+    #[error("the audit log is closed")]
+    Closed,
+}
+
+/// How many events may wait to be written.
+const QUEUE: usize = 4096;
