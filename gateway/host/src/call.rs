@@ -1,0 +1,266 @@
+//! One call of one export: its place among the others, its instance, its limits and its end.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use keyport_core::name::TenantId;
+use keyport_core::provider::{Call, CreateKey, Created, Descriptor, KeyRef, Provider, Sign};
+use keyport_core::{Failure, FailureKind};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use wasmtime::{PoolConcurrencyLimitError, Store, Trap};
+
+use crate::bindings::{ProviderWorld, ProviderWorldPre};
+use crate::export::{
+    Answer, CreateExport, DescribeExport, DestroyExport, Export, HealthExport, PublicKeyExport, SignExport,
+};
+use crate::guest::{CpuSpent, Guest, State};
+use crate::host::Host;
+use crate::instances::{Idle, Instance};
+use crate::meter::Meter;
+use crate::stats::Bound;
+use crate::tenants::Tenant;
+use crate::text;
+
+/// A loaded provider.
+#[derive(Debug)]
+pub(crate) struct Served(pub(crate) Arc<Component>);
+
+#[async_trait]
+impl Provider for Served {
+    async fn create_key(&self, call: Call, request: CreateKey) -> Result<Created, Failure> {
+        let export = CreateExport(call.tenant.clone(), request);
+
+        self.0.call(call, export).await
+    }
+
+    async fn public_key(&self, call: Call, key: KeyRef) -> Result<Vec<u8>, Failure> {
+        self.0.call(call, PublicKeyExport(key)).await
+    }
+
+    async fn sign(&self, call: Call, request: Sign) -> Result<Vec<u8>, Failure> {
+        self.0.call(call, SignExport(request)).await
+    }
+
+    async fn destroy_key(&self, call: Call, key: KeyRef) -> Result<(), Failure> {
+        self.0.call(call, DestroyExport(key)).await
+    }
+
+    async fn health(&self, call: Call) -> Result<(), Failure> {
+        self.0.call(call, HealthExport).await
+    }
+}
+
+/// A compiled component with everything it may import, and what its calls share.
+pub(crate) struct Component {
+    pub(crate) host: Arc<Host>,
+    pub(crate) guest: Arc<Guest>,
+    pub(crate) world: ProviderWorldPre<State>,
+    pub(crate) in_flight: Arc<Semaphore>,
+    pub(crate) idle: Idle,
+    pub(crate) trusted: bool,
+}
+
+impl Component {
+    /// Calls an export for a tenant, until the call's deadline.
+    async fn call<E: Export>(self: &Arc<Self>, call: Call, export: E) -> Result<E::Answer, Failure> {
+        let deadline = call.deadline;
+        let work = async {
+            let places = self.places(&call).await?;
+            let work = Arc::clone(self).run(Some((call, places)), export);
+            if self.trusted { work.await } else { self.host.threads.run(work).await? }
+        };
+
+        self.host.outside.within(deadline, work).await.unwrap_or_else(|| Err(self.hit(Bound::Deadline)))
+    }
+
+    /// Asks what the provider is, for no tenant and with no capability.
+    pub(crate) async fn describe(self: &Arc<Self>, deadline: Instant) -> Result<Descriptor, Failure> {
+        let work = async {
+            let work = Arc::clone(self).run(None, DescribeExport);
+            if self.trusted { work.await } else { self.host.threads.run(work).await? }
+        };
+
+        self.host.outside.within(deadline, work).await.unwrap_or_else(|| Err(self.hit(Bound::Deadline)))
+    }
+
+    /// Waits for a place among the tenant's calls, then for one among the provider's, so that a tenant which waits for
+    /// itself takes none from the others.
+    async fn places(&self, call: &Call) -> Result<Places, Failure> {
+        let now = self.host.outside.clock.now();
+        let tenant = self.host.tenants.tenant(&call.tenant, now);
+
+        if !self.trusted
+            && let Some(retry_after) = tenant.cpu_spent(now)
+        {
+            return Err(Failure { retry_after: Some(retry_after), ..self.hit(Bound::TenantCpu) });
+        }
+        let until = call.deadline.min(now + self.host.options.wait);
+        let tenants = self.place(&tenant.in_flight, Bound::TenantInFlight, until).await?;
+        let providers = self.place(&self.in_flight, Bound::InFlight, until).await?;
+
+        Ok(Places { tenant, _tenants: tenants, _providers: providers })
+    }
+
+    async fn place(
+        &self,
+        places: &Arc<Semaphore>,
+        bound: Bound,
+        until: Instant,
+    ) -> Result<OwnedSemaphorePermit, Failure> {
+        if let Ok(place) = Arc::clone(places).try_acquire_owned() {
+            return Ok(place);
+        }
+
+        match self.host.outside.within(until, Arc::clone(places).acquire_owned()).await {
+            Some(Ok(place)) => Ok(place),
+            Some(Err(_)) | None => Err(self.hit(bound)),
+        }
+    }
+
+    /// Runs one call to its end, wherever it is polled. Dropping it throws the instance away.
+    async fn run<E: Export>(
+        self: Arc<Self>,
+        call: Option<(Call, Places)>,
+        export: E,
+    ) -> Result<E::Answer, Failure> {
+        let (call, places) = call.unzip();
+        let cost = Cost { component: Arc::clone(&self), meter: Arc::default(), places };
+
+        cost.meter.metered(self.serve(call, export, &cost.meter)).await
+    }
+
+    async fn serve<E: Export>(
+        &self,
+        call: Option<Call>,
+        export: E,
+        meter: &Arc<Meter>,
+    ) -> Result<E::Answer, Failure> {
+        let tenant = call.as_ref().map(|call| call.tenant.clone());
+        let mut instance = self.instance(tenant.as_ref(), meter).await?;
+        instance.store.data_mut().call = call;
+
+        let exports = instance.world.keyport_provider_provider();
+        let answer = match export.call(exports, &mut instance.store).await {
+            Ok(answer) => answer,
+            Err(trap) => return Err(self.trapped(&trap)),
+        };
+
+        instance.store.data_mut().call = None;
+        if let Some(tenant) = tenant {
+            self.idle.put(&tenant, instance, self.host.outside.clock.now());
+        }
+        match answer {
+            Ok(answer) if answer.longest() > self.guest.limits.result_bytes => {
+                Err(self.hit(Bound::ResultBytes))
+            }
+            Ok(answer) => Ok(answer),
+            Err(error) => Err(crate::convert::failure(&error)),
+        }
+    }
+
+    async fn instance(&self, tenant: Option<&TenantId>, meter: &Arc<Meter>) -> Result<Instance, Failure> {
+        let now = self.host.outside.clock.now();
+
+        if let Some(mut instance) = tenant.and_then(|tenant| self.idle.take(tenant, now)) {
+            instance.store.data_mut().meter = Arc::clone(meter);
+            instance.store.set_epoch_deadline(1);
+            return Ok(instance);
+        }
+
+        let made = match self.instantiate(meter).await {
+            // Idle instances are the only ones that need not be there.
+            Err(full) if full.is::<PoolConcurrencyLimitError>() && self.host.clear_idle() => {
+                self.instantiate(meter).await
+            }
+            made => made,
+        };
+        let (store, world) = made.map_err(|trap| self.trapped(&trap))?;
+        self.guest.stats.instantiated();
+        Ok(Instance::new(store, world, now))
+    }
+
+    async fn instantiate(&self, meter: &Arc<Meter>) -> wasmtime::Result<(Store<State>, ProviderWorld)> {
+        let mut store = self.guest.store(&self.host.engine);
+        store.data_mut().meter = Arc::clone(meter);
+        let world = self.world.instantiate_async(&mut store).await?;
+
+        Ok((store, world))
+    }
+
+    fn trapped(&self, trap: &wasmtime::Error) -> Failure {
+        self.guest.stats.trapped();
+
+        if trap.is::<CpuSpent>() {
+            return self.hit(Bound::Cpu);
+        }
+        if trap.is::<PoolConcurrencyLimitError>() {
+            return self.hit(Bound::Instances);
+        }
+        let text = format!("{trap:#}");
+        if trap.downcast_ref() == Some(&Trap::StackOverflow) {
+            return self.hit(Bound::Stack);
+        }
+        if text.contains(HOST_BYTES_SPENT) {
+            return self.hit(Bound::HostBytes);
+        }
+        Failure::new(FailureKind::Internal, format!("trap: {}", text::line(&text, text::MESSAGE)))
+    }
+
+    /// Counts a bound that was hit, and says what comes of it.
+    fn hit(&self, bound: Bound) -> Failure {
+        self.guest.stats.hit(bound);
+
+        let (kind, retry_after) = match bound {
+            Bound::InFlight | Bound::TenantCpu | Bound::TenantInFlight => {
+                (FailureKind::Throttled, Some(RETRY_AFTER))
+            }
+            Bound::Cpu | Bound::Deadline => (FailureKind::Unavailable, None),
+            Bound::Instances => (FailureKind::Unavailable, Some(RETRY_AFTER)),
+            Bound::HostBytes | Bound::Log | Bound::Memory | Bound::ResultBytes | Bound::Stack => {
+                (FailureKind::Internal, None)
+            }
+        };
+        Failure { retry_after, ..Failure::new(kind, format!("bound `{bound}` was hit")) }
+    }
+}
+
+impl fmt::Debug for Component {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Component").field("guest", &self.guest.name).finish_non_exhaustive()
+    }
+}
+
+/// The places a call takes among others.
+struct Places {
+    tenant: Arc<Tenant>,
+    _tenants: OwnedSemaphorePermit,
+    _providers: OwnedSemaphorePermit,
+}
+
+/// What a call has cost, charged when it ends, however it ends.
+struct Cost {
+    component: Arc<Component>,
+    meter: Arc<Meter>,
+    places: Option<Places>,
+}
+
+impl Drop for Cost {
+    fn drop(&mut self) {
+        let used = self.meter.used();
+        self.component.guest.stats.called(used);
+
+        if let Some(places) = &self.places
+            && !self.component.trusted
+        {
+            places.tenant.charge(used, self.component.host.outside.clock.now());
+        }
+    }
+}
+
+/// What wasmtime says when a guest hands over too much; the error's type is not public.
+const HOST_BYTES_SPENT: &str = "fuel allocated for hostcalls has been exhausted";
+
+/// When to come back if others were in the way.
+const RETRY_AFTER: Duration = Duration::from_secs(1);

@@ -1,0 +1,247 @@
+//! The gateway's values as the WIT package has them, and back. Total both ways.
+
+use std::time::Duration;
+
+use keyport_core::custody::Mechanism;
+use keyport_core::input::Input;
+use keyport_core::name::TenantId;
+use keyport_core::provider::{CreateKey, Created, Descriptor, KeyRef, Sign};
+use keyport_core::scheme::{Hash, KeyType, Scheme};
+use keyport_core::{Failure, FailureKind};
+
+use crate::bindings::{provider, soft_token, types};
+use crate::text;
+
+pub(crate) fn create_request(tenant: &TenantId, request: CreateKey) -> provider::CreateRequest {
+    provider::CreateRequest {
+        key_id: request.id.to_string(),
+        tenant: tenant.as_str().to_owned(),
+        name: request.name.as_str().to_owned(),
+        key_type: wit_key_type(request.key_type),
+        usage: types::Usage::SIGN,
+        labels: request.labels,
+    }
+}
+
+pub(crate) fn sign_request(request: &Sign) -> provider::SignRequest {
+    provider::SignRequest {
+        key: key_ref(&request.key),
+        scheme: wit_scheme(request.scheme),
+        input: match &request.input {
+            Input::Digest(digest) => types::Input::Digest(digest.bytes().to_vec()),
+            Input::Message(message) => types::Input::Message(message.to_vec()),
+        },
+    }
+}
+
+pub(crate) fn key_ref(key: &KeyRef) -> types::KeyRef {
+    types::KeyRef {
+        key_id: key.id.to_string(),
+        handle: key.handle.as_ref().map(|handle| handle.bytes().to_vec()),
+    }
+}
+
+pub(crate) fn created(created: provider::Created) -> Created {
+    Created { handle: created.handle, public_key: created.public_key }
+}
+
+pub(crate) fn descriptor(descriptor: provider::Descriptor) -> Descriptor {
+    let offer = |offer: provider::Offer| {
+        (key_type(offer.key_type), offer.schemes.into_iter().map(scheme).collect::<Vec<_>>())
+    };
+
+    Descriptor {
+        name: text::line(&descriptor.name, text::MESSAGE),
+        version: text::line(&descriptor.version, text::MESSAGE),
+        offers: descriptor.offers.into_iter().map(offer).collect(),
+        max_message: usize::try_from(descriptor.max_message).unwrap_or(usize::MAX),
+        properties: descriptor
+            .properties
+            .into_iter()
+            .map(|(name, value)| (text::line(&name, text::MESSAGE), text::line(&value, text::MESSAGE)))
+            .collect(),
+    }
+}
+
+/// What a guest said went wrong. Its words are for the operator's log only.
+pub(crate) fn failure(error: &types::Error) -> Failure {
+    Failure {
+        kind: failure_kind(error.kind),
+        code: error.code,
+        message: text::line(&error.message, text::MESSAGE),
+        retry_after: error.retry_after_ms.map(|after| Duration::from_millis(after.into())),
+    }
+}
+
+/// What a guest is told went wrong.
+pub(crate) fn wit_error(failure: &Failure) -> types::Error {
+    types::Error {
+        kind: wit_error_kind(failure.kind),
+        code: failure.code,
+        message: text::line(&failure.message, text::MESSAGE),
+        retry_after_ms: failure.retry_after.map(|after| u32::try_from(after.as_millis()).unwrap_or(u32::MAX)),
+    }
+}
+
+pub(crate) fn mechanism(mechanism: soft_token::Mechanism) -> Mechanism {
+    match mechanism {
+        soft_token::Mechanism::Ecdsa => Mechanism::Ecdsa,
+        soft_token::Mechanism::Ed25519 => Mechanism::Ed25519,
+        soft_token::Mechanism::RsaPkcs1v15(wit) => Mechanism::RsaPkcs1v15(hash(wit)),
+        soft_token::Mechanism::RsaPss(wit) => Mechanism::RsaPss(hash(wit)),
+    }
+}
+
+pub(crate) fn key_type(key_type: types::KeyType) -> KeyType {
+    match key_type {
+        types::KeyType::EcP256 => KeyType::EcP256,
+        types::KeyType::EcP384 => KeyType::EcP384,
+        types::KeyType::EcP521 => KeyType::EcP521,
+        types::KeyType::EcSecp256k1 => KeyType::EcSecp256k1,
+        types::KeyType::Ed25519 => KeyType::Ed25519,
+        types::KeyType::Rsa2048 => KeyType::Rsa2048,
+        types::KeyType::Rsa3072 => KeyType::Rsa3072,
+        types::KeyType::Rsa4096 => KeyType::Rsa4096,
+        types::KeyType::MlDsa44 => KeyType::MlDsa44,
+        types::KeyType::MlDsa65 => KeyType::MlDsa65,
+        types::KeyType::MlDsa87 => KeyType::MlDsa87,
+    }
+}
+
+fn wit_key_type(key_type: KeyType) -> types::KeyType {
+    match key_type {
+        KeyType::EcP256 => types::KeyType::EcP256,
+        KeyType::EcP384 => types::KeyType::EcP384,
+        KeyType::EcP521 => types::KeyType::EcP521,
+        KeyType::EcSecp256k1 => types::KeyType::EcSecp256k1,
+        KeyType::Ed25519 => types::KeyType::Ed25519,
+        KeyType::Rsa2048 => types::KeyType::Rsa2048,
+        KeyType::Rsa3072 => types::KeyType::Rsa3072,
+        KeyType::Rsa4096 => types::KeyType::Rsa4096,
+        KeyType::MlDsa44 => types::KeyType::MlDsa44,
+        KeyType::MlDsa65 => types::KeyType::MlDsa65,
+        KeyType::MlDsa87 => types::KeyType::MlDsa87,
+    }
+}
+
+fn hash(hash: types::Hash) -> Hash {
+    match hash {
+        types::Hash::Sha256 => Hash::Sha256,
+        types::Hash::Sha384 => Hash::Sha384,
+        types::Hash::Sha512 => Hash::Sha512,
+    }
+}
+
+fn wit_hash(hash: Hash) -> types::Hash {
+    match hash {
+        Hash::Sha256 => types::Hash::Sha256,
+        Hash::Sha384 => types::Hash::Sha384,
+        Hash::Sha512 => types::Hash::Sha512,
+    }
+}
+
+fn scheme(scheme: types::Scheme) -> Scheme {
+    match scheme {
+        types::Scheme::Ecdsa(wit) => Scheme::Ecdsa(hash(wit)),
+        types::Scheme::Ed25519 => Scheme::Ed25519,
+        types::Scheme::Ed25519ph => Scheme::Ed25519ph,
+        types::Scheme::RsaPkcs1v15(wit) => Scheme::RsaPkcs1v15(hash(wit)),
+        types::Scheme::RsaPss(wit) => Scheme::RsaPss(hash(wit)),
+        types::Scheme::MlDsa => Scheme::MlDsa,
+    }
+}
+
+fn wit_scheme(scheme: Scheme) -> types::Scheme {
+    match scheme {
+        Scheme::Ecdsa(hash) => types::Scheme::Ecdsa(wit_hash(hash)),
+        Scheme::Ed25519 => types::Scheme::Ed25519,
+        Scheme::Ed25519ph => types::Scheme::Ed25519ph,
+        Scheme::RsaPkcs1v15(hash) => types::Scheme::RsaPkcs1v15(wit_hash(hash)),
+        Scheme::RsaPss(hash) => types::Scheme::RsaPss(wit_hash(hash)),
+        Scheme::MlDsa => types::Scheme::MlDsa,
+    }
+}
+
+fn failure_kind(kind: types::ErrorKind) -> FailureKind {
+    match kind {
+        types::ErrorKind::InvalidArgument => FailureKind::InvalidArgument,
+        types::ErrorKind::NotFound => FailureKind::NotFound,
+        types::ErrorKind::KeyGone => FailureKind::KeyGone,
+        types::ErrorKind::Exists => FailureKind::Exists,
+        types::ErrorKind::Denied => FailureKind::Denied,
+        types::ErrorKind::Credentials => FailureKind::Credentials,
+        types::ErrorKind::OperatorNeeded => FailureKind::OperatorNeeded,
+        types::ErrorKind::Unsupported => FailureKind::Unsupported,
+        types::ErrorKind::Throttled => FailureKind::Throttled,
+        types::ErrorKind::Unavailable => FailureKind::Unavailable,
+        types::ErrorKind::Internal => FailureKind::Internal,
+        types::ErrorKind::Other => FailureKind::Other,
+    }
+}
+
+fn wit_error_kind(kind: FailureKind) -> types::ErrorKind {
+    match kind {
+        FailureKind::InvalidArgument => types::ErrorKind::InvalidArgument,
+        FailureKind::NotFound => types::ErrorKind::NotFound,
+        FailureKind::KeyGone => types::ErrorKind::KeyGone,
+        FailureKind::Exists => types::ErrorKind::Exists,
+        FailureKind::Denied => types::ErrorKind::Denied,
+        FailureKind::Credentials => types::ErrorKind::Credentials,
+        FailureKind::OperatorNeeded => types::ErrorKind::OperatorNeeded,
+        FailureKind::Unsupported => types::ErrorKind::Unsupported,
+        FailureKind::Throttled => types::ErrorKind::Throttled,
+        FailureKind::Unavailable => types::ErrorKind::Unavailable,
+        FailureKind::Internal => types::ErrorKind::Internal,
+        FailureKind::Other => types::ErrorKind::Other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn key_types_come_back_as_they_went() {
+        for sent in KeyType::ALL {
+            assert_eq!(key_type(wit_key_type(sent)), sent);
+        }
+    }
+
+    #[test]
+    fn schemes_come_back_as_they_went() {
+        let of_hash = |hash| [Scheme::Ecdsa(hash), Scheme::RsaPkcs1v15(hash), Scheme::RsaPss(hash)];
+        let plain = [Scheme::Ed25519, Scheme::Ed25519ph, Scheme::MlDsa];
+
+        for sent in Hash::ALL.into_iter().flat_map(of_hash).chain(plain) {
+            assert_eq!(scheme(wit_scheme(sent)), sent);
+        }
+    }
+
+    #[test]
+    fn failures_come_back_as_they_went_but_for_their_words() {
+        let kinds = [
+            FailureKind::InvalidArgument,
+            FailureKind::NotFound,
+            FailureKind::KeyGone,
+            FailureKind::Exists,
+            FailureKind::Denied,
+            FailureKind::Credentials,
+            FailureKind::OperatorNeeded,
+            FailureKind::Unsupported,
+            FailureKind::Throttled,
+            FailureKind::Unavailable,
+            FailureKind::Internal,
+            FailureKind::Other,
+        ];
+
+        for kind in kinds {
+            let retry_after = Some(Duration::from_millis(1500));
+            let sent = Failure { kind, code: 0x30, message: "a\nb".repeat(999), retry_after };
+            let back = failure(&wit_error(&sent));
+
+            assert_eq!((back.kind, back.code, back.retry_after), (kind, 0x30, retry_after));
+            assert!(back.message.len() <= text::MESSAGE + '…'.len_utf8());
+            assert!(!back.message.contains('\n'));
+        }
+    }
+}

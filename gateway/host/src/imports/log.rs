@@ -1,0 +1,113 @@
+//! The import `log`: guests' lines in the operator's log, marked as theirs and within a budget.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use keyport_core::name::TenantId;
+
+use crate::bindings::log::{Host, Level};
+use crate::guest::State;
+use crate::stats::Bound;
+use crate::text;
+
+impl Host for State {
+    fn log(&mut self, level: Level, message: String) {
+        let guest = &self.guest;
+        let tenant = self.call.as_ref().map(|call| &call.tenant);
+        let line = text::line(&message, text::MESSAGE);
+        let Some(unheard) =
+            guest.log.spend(tenant, line.len(), (&guest.limits).into(), guest.outside.clock.now())
+        else {
+            guest.stats.hit(Bound::Log);
+            return;
+        };
+
+        let provider = guest.name.as_str();
+        let tenant = tenant.map(TenantId::as_str);
+        let request = self.call.as_ref().and_then(|call| call.request_id.as_ref()).map(|id| id.as_str());
+        if unheard > 0 {
+            tracing::warn!(target: TARGET, provider, tenant, "{unheard} earlier lines were over the budget");
+        }
+        match level {
+            Level::Debug => tracing::debug!(target: TARGET, provider, tenant, request, "{line}"),
+            Level::Info => tracing::info!(target: TARGET, provider, tenant, request, "{line}"),
+            Level::Warn => tracing::warn!(target: TARGET, provider, tenant, request, "{line}"),
+            Level::Error => tracing::error!(target: TARGET, provider, tenant, request, "{line}"),
+        }
+    }
+}
+
+/// What each tenant's instances of one provider have left to say.
+#[derive(Debug, Default)]
+pub(crate) struct Budgets(Mutex<HashMap<Option<TenantId>, Budget>>);
+
+/// Lines and bytes per second.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rate {
+    lines: u32,
+    bytes: u32,
+}
+
+impl From<&crate::limits::Limits> for Rate {
+    fn from(limits: &crate::limits::Limits) -> Self {
+        Self { lines: limits.log_lines, bytes: limits.log_bytes }
+    }
+}
+
+/// One tenant's second.
+#[derive(Debug)]
+struct Budget {
+    since: Instant,
+    lines: u32,
+    bytes: u32,
+    unheard: u64,
+}
+
+impl Budgets {
+    /// Pays for one line of this many bytes; answers how many went unheard before it, or `None` where it does too.
+    fn spend(&self, tenant: Option<&TenantId>, bytes: usize, rate: Rate, now: Instant) -> Option<u64> {
+        let mut budgets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let full = Budget { since: now, lines: rate.lines, bytes: rate.bytes, unheard: 0 };
+        let budget = budgets.entry(tenant.cloned()).or_insert(full);
+
+        if now.saturating_duration_since(budget.since) >= SECOND {
+            *budget = Budget { since: now, lines: rate.lines, bytes: rate.bytes, unheard: budget.unheard };
+        }
+
+        let left = u32::try_from(bytes).ok().and_then(|bytes| budget.bytes.checked_sub(bytes));
+        let (Some(lines), Some(bytes)) = (budget.lines.checked_sub(1), left) else {
+            budget.unheard = budget.unheard.saturating_add(1);
+            return None;
+        };
+        budget.lines = lines;
+        budget.bytes = bytes;
+        Some(std::mem::take(&mut budget.unheard))
+    }
+}
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// What the lines are filtered by.
+const TARGET: &str = "keyport::guest";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_budget_is_one_tenants_and_comes_back_after_a_second() {
+        let budgets = Budgets::default();
+        let rate = Rate { lines: 2, bytes: 100 };
+        let (one, other): (TenantId, TenantId) = ("one".parse().unwrap(), "other".parse().unwrap());
+        #[expect(clippy::disallowed_methods, reason = "an origin; nothing waits")]
+        let now = Instant::now();
+
+        assert_eq!(budgets.spend(Some(&one), 60, rate, now), Some(0));
+        assert_eq!(budgets.spend(Some(&one), 60, rate, now), None, "bytes");
+        assert_eq!(budgets.spend(Some(&one), 1, rate, now), Some(1));
+        assert_eq!(budgets.spend(Some(&one), 1, rate, now), None, "lines");
+        assert_eq!(budgets.spend(Some(&other), 1, rate, now), Some(0));
+        assert_eq!(budgets.spend(Some(&one), 1, rate, now + SECOND), Some(1));
+    }
+}

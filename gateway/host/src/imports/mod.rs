@@ -1,0 +1,101 @@
+//! What a component may import, and what each import needs.
+
+pub(crate) mod clock;
+pub(crate) mod log;
+pub(crate) mod random;
+pub(crate) mod settings;
+pub(crate) mod soft_token;
+
+use keyport_core::grant::ConnectionKind;
+use wasmtime::component::{HasSelf, Linker};
+
+use crate::bindings;
+use crate::guest::State;
+
+/// An interface of ours.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Interface {
+    Clock,
+    Log,
+    Random,
+    Settings,
+    SoftToken,
+    Types,
+}
+
+impl Interface {
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Clock, Self::Log, Self::Random, Self::Settings, Self::SoftToken, Self::Types];
+
+    /// The interface that `import` names, in a version that this host serves.
+    pub(crate) fn imported(import: &str) -> Option<Self> {
+        let (name, version) = import.strip_prefix(PACKAGE)?.strip_prefix('/')?.split_once('@')?;
+        version.strip_prefix(VERSION)?.strip_prefix('.')?.parse::<u16>().ok()?;
+
+        Self::ALL.into_iter().find(|interface| interface.name() == name)
+    }
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Clock => "clock",
+            Self::Log => "log",
+            Self::Random => "random",
+            Self::Settings => "settings",
+            Self::SoftToken => "soft-token",
+            Self::Types => "types",
+        }
+    }
+
+    /// The kind of connection that must be granted; `None` where it is everybody's.
+    pub(crate) fn needs(self) -> Option<ConnectionKind> {
+        match self {
+            Self::SoftToken => Some(ConnectionKind::Soft),
+            Self::Clock | Self::Log | Self::Random | Self::Settings | Self::Types => None,
+        }
+    }
+
+    pub(crate) fn link(self, linker: &mut Linker<State>) -> wasmtime::Result<()> {
+        match self {
+            Self::Clock => bindings::clock::add_to_linker::<_, HasSelf<_>>(linker, |state| state),
+            Self::Log => bindings::log::add_to_linker::<_, HasSelf<_>>(linker, |state| state),
+            Self::Random => bindings::random::add_to_linker::<_, HasSelf<_>>(linker, |state| state),
+            Self::Settings => bindings::settings::add_to_linker::<_, HasSelf<_>>(linker, |state| state),
+            Self::SoftToken => bindings::soft_token::add_to_linker::<_, HasSelf<_>>(linker, |state| state),
+            Self::Types => bindings::types::add_to_linker::<_, HasSelf<_>>(linker, |state| state),
+        }
+    }
+}
+
+impl bindings::types::Host for State {
+    fn convert_error(&mut self, failure: keyport_core::Failure) -> wasmtime::Result<bindings::types::Error> {
+        Ok(crate::convert::wit_error(&failure))
+    }
+}
+
+/// The package that is served.
+pub(crate) const PACKAGE: &str = "keyport:provider";
+
+/// Its version, of which any patch is served: those only add functions.
+pub(crate) const VERSION: &str = "0.1";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_import_is_ours_only_by_its_whole_name() {
+        assert_eq!(Interface::imported("keyport:provider/log@0.1.0"), Some(Interface::Log));
+        assert_eq!(Interface::imported("keyport:provider/log@0.1.7"), Some(Interface::Log));
+        for other in [
+            "keyport:provider/log",
+            "keyport:provider/log@0.2.0",
+            "keyport:provider/log@0.10.0",
+            "keyport:provider/log@0.1.0-pre",
+            "keyport:provider/shell@0.1.0",
+            "wasi:cli/log@0.1.0",
+            "log",
+        ] {
+            assert_eq!(Interface::imported(other), None, "{other}");
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! Admission: from bytes to a provider that can be called, or the reason why not.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
+
+use keyport_core::grant::{ConnectionKind, Grants};
+use keyport_core::input::Digest;
+use keyport_core::name::{ComponentDigest, ProviderName};
+use keyport_core::provider::{Descriptor, Loaded, ProviderId};
+use keyport_core::scheme::Hash;
+use tokio::sync::Semaphore;
+use wasmtime::component::{Component as Compiled, Linker};
+
+use crate::bindings::ProviderWorldPre;
+use crate::call::{Component, Served};
+use crate::guest::{Guest, State};
+use crate::host::Host;
+use crate::imports::Interface;
+use crate::imports::log::Budgets;
+use crate::instances::{Idle, Instances};
+use crate::limits::Limits;
+use crate::refusal::{LoadError, Refusal, RefusedImport};
+
+/// A provider to be loaded.
+#[derive(Debug)]
+pub struct Source {
+    /// Its configured name.
+    pub name: ProviderName,
+    /// The component, in its binary format.
+    pub bytes: Cow<'static, [u8]>,
+    /// The digest it must have.
+    pub sha256: Option<ComponentDigest>,
+    /// Its settings, by name.
+    pub settings: BTreeMap<String, String>,
+    /// What it may reach.
+    pub grants: Arc<Grants>,
+    /// What a call of it may cost.
+    pub limits: Limits,
+    /// How often an instance of it is used.
+    pub instances: Instances,
+    /// Whether it is our own, and may run on the caller's threads.
+    pub trusted: bool,
+    /// Whether readiness depends on its health.
+    pub required: bool,
+}
+
+impl Host {
+    /// Admits a component: checks, compiles, links and instantiates it, and asks it what it is.
+    ///
+    /// It may take seconds where a component is large. Nothing of it runs on the caller's thread but, where the provider
+    /// is trusted, `describe`.
+    pub async fn load(self: &Arc<Self>, source: Source) -> Result<Loaded, LoadError> {
+        let provider = source.name.clone();
+
+        self.admit(source).await.map_err(|refusal| LoadError { provider, refusal })
+    }
+
+    async fn admit(self: &Arc<Self>, source: Source) -> Result<Loaded, Refusal> {
+        let digest = check(&source, self.options.component_size)?;
+        let compiled = self.compile(source.bytes).await?;
+        let world = self.link(&compiled, &source.grants)?;
+
+        let id = ProviderId(self.next.fetch_add(1, Ordering::Relaxed));
+        let in_flight = source.limits.in_flight.min(Semaphore::MAX_PERMITS);
+        let component = Arc::new(Component {
+            host: Arc::clone(self),
+            guest: Arc::new(Guest {
+                id,
+                name: source.name.clone(),
+                settings: source.settings,
+                soft: source.grants.of_kind(ConnectionKind::Soft).map(|grant| grant.connection.clone()),
+                limits: source.limits,
+                capabilities: Arc::clone(&self.capabilities),
+                outside: self.outside.clone(),
+                stats: Arc::default(),
+                log: Budgets::default(),
+            }),
+            world,
+            in_flight: Arc::new(Semaphore::new(in_flight)),
+            idle: Idle::new(source.instances, Arc::clone(&self.idle)),
+            trusted: source.trusted,
+        });
+        let deadline = self.outside.clock.now() + self.options.load_timeout;
+        let descriptor = plausible(component.describe(deadline).await.map_err(Refusal::Describe)?)?;
+
+        self.loaded.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::downgrade(&component));
+        Ok(Loaded {
+            id,
+            name: source.name,
+            component: digest,
+            grants: source.grants,
+            descriptor,
+            required: source.required,
+            provider: Arc::new(Served(component)),
+        })
+    }
+
+    async fn compile(&self, bytes: Cow<'static, [u8]>) -> Result<Compiled, Refusal> {
+        let limit = self.options.load_timeout;
+        let work = async {
+            let place = Arc::clone(&self.compiling).acquire_owned().await;
+            let engine = self.engine.clone();
+            let compile = move || {
+                let compiled = Compiled::from_binary(&engine, &bytes);
+                drop(place);
+                compiled
+            };
+            self.threads.block(compile).await
+        };
+
+        match self.outside.within(self.outside.clock.now() + limit, work).await {
+            Some(Ok(compiled)) => compiled.map_err(|error| Refusal::Invalid(error.into())),
+            Some(Err(failure)) => Err(Refusal::Describe(failure)),
+            None => Err(Refusal::Slow { limit }),
+        }
+    }
+
+    /// Links what is imported, as far as it is granted; and nothing else is there to be found.
+    fn link(&self, compiled: &Compiled, grants: &Grants) -> Result<ProviderWorldPre<State>, Refusal> {
+        let component = compiled.component_type();
+        let mut linker = Linker::new(&self.engine);
+        let mut refused = Vec::new();
+
+        for (import, _) in component.imports(&self.engine) {
+            let interface = Interface::imported(import);
+            let needs = interface.and_then(Interface::needs);
+            match interface {
+                Some(interface) if needs.is_none_or(|kind| grants.of_kind(kind).is_some()) => {
+                    interface.link(&mut linker).map_err(|error| Refusal::Misfit(error.into()))?;
+                }
+                Some(_) | None => refused.push(RefusedImport { import: import.to_owned(), needs }),
+            }
+        }
+        if !refused.is_empty() {
+            return Err(Refusal::Imports(refused));
+        }
+
+        linker
+            .instantiate_pre(compiled)
+            .and_then(ProviderWorldPre::new)
+            .map_err(|error| Refusal::Misfit(error.into()))
+    }
+}
+
+/// What can be said of a component without reading it.
+fn check(source: &Source, limit: usize) -> Result<ComponentDigest, Refusal> {
+    let bytes = &*source.bytes;
+    if bytes.len() > limit {
+        return Err(Refusal::TooLarge { size: bytes.len(), limit });
+    }
+
+    let found = digest(bytes);
+    if let Some(pinned) = source.sha256.clone().filter(|pinned| *pinned != found) {
+        return Err(Refusal::Digest { found, pinned });
+    }
+
+    match bytes.get(..8) {
+        Some(COMPONENT) => Ok(found),
+        Some(MODULE) => Err(Refusal::CoreModule),
+        _ if bytes.trim_ascii_start().starts_with(b"(") => Err(Refusal::Text),
+        _ => Err(Refusal::NotWebAssembly),
+    }
+}
+
+#[expect(clippy::expect_used, reason = "SHA-256 has 64 digits")]
+fn digest(bytes: &[u8]) -> ComponentDigest {
+    let digits = hex::encode(Digest::of(Hash::Sha256, bytes).bytes());
+
+    format!("sha256:{digits}").parse().expect("a digest")
+}
+
+fn plausible(descriptor: Descriptor) -> Result<Descriptor, Refusal> {
+    let offers = &descriptor.offers;
+
+    if offers.is_empty() {
+        return Err(Refusal::Descriptor("it offers no key type"));
+    }
+    if offers.iter().any(|(key_type, schemes)| schemes.iter().any(|scheme| !scheme.fits(*key_type))) {
+        return Err(Refusal::Descriptor("it offers a key type with a scheme that does not fit it"));
+    }
+    let mut key_types: Vec<_> = offers.iter().map(|(key_type, _)| key_type).collect();
+    key_types.sort();
+    if key_types.windows(2).any(|pair| matches!(pair, [one, other] if one == other)) {
+        return Err(Refusal::Descriptor("it offers a key type twice"));
+    }
+
+    Ok(descriptor)
+}
+
+/// How a component begins: magic number, version and layer.
+const COMPONENT: &[u8] = b"\0asm\x0d\0\x01\0";
+
+/// How a core module begins.
+const MODULE: &[u8] = b"\0asm\x01\0\0\0";

@@ -1,0 +1,125 @@
+//! Why a component is not loaded, in words that say what would help.
+
+use std::fmt;
+use std::time::Duration;
+
+use keyport_core::Failure;
+use keyport_core::grant::{ConnectionKind, Use};
+use keyport_core::name::{ComponentDigest, ProviderName};
+
+use crate::imports::{Interface, PACKAGE, VERSION};
+
+/// Why a component is not loaded.
+#[derive(Debug, thiserror::Error)]
+#[error("provider `{provider}` {refusal}")]
+pub struct LoadError {
+    /// The provider.
+    pub provider: ProviderName,
+    /// What is wrong with its component.
+    pub refusal: Refusal,
+}
+
+/// What is wrong with a component.
+#[derive(Debug, thiserror::Error)]
+pub enum Refusal {
+    /// It is too large.
+    #[error("has a component of {size} bytes; the limit is {limit}")]
+    TooLarge {
+        /// Its bytes.
+        size: usize,
+        /// The most there may be.
+        limit: usize,
+    },
+    /// It is not the one that was pinned.
+    #[error(
+        "has a component whose digest is\n  {found}\nwhile its configuration pins\n  {pinned}\nIf the new component \
+         is the one you mean, pin its digest."
+    )]
+    Digest {
+        /// The digest of its bytes.
+        found: ComponentDigest,
+        /// The digest in the configuration.
+        pinned: ComponentDigest,
+    },
+    /// It is a core module.
+    #[error(
+        "has a core WebAssembly module where a component is needed: wrap it with `wasm-tools component new`, or \
+         build it with the provider SDK"
+    )]
+    CoreModule,
+    /// It is a component in text.
+    #[error("has a component in text format: translate it with `wasm-tools parse`")]
+    Text,
+    /// It is something else.
+    #[error("has a file that is not a WebAssembly component")]
+    NotWebAssembly,
+    /// Compiling it takes too long.
+    #[error("has a component that was not compiled within {limit:?}")]
+    Slow {
+        /// How long it was given.
+        limit: Duration,
+    },
+    /// It is not valid, or needs something of WebAssembly that is switched off.
+    #[error("has a component that is not accepted: {0}")]
+    Invalid(Detail),
+    /// It imports what it is not granted.
+    #[error("{}", imports(.0))]
+    Imports(Vec<RefusedImport>),
+    /// What it imports or exports is not of the type that the WIT package gives it.
+    #[error("has a component that does not fit {PACKAGE}@{VERSION}: {0}")]
+    Misfit(Detail),
+    /// It was started once and did not say what it is.
+    #[error("could not be asked what it is: {0}")]
+    Describe(Failure),
+    /// It says something of itself that cannot be.
+    #[error("says of itself what cannot be: {0}")]
+    Descriptor(&'static str),
+}
+
+/// An import that is not given.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct RefusedImport {
+    /// Its name.
+    pub import: String,
+    /// The kind of connection that would have to be granted; `None` where no grant gives it.
+    pub needs: Option<ConnectionKind>,
+}
+
+/// Words of the engine's, for the operator.
+#[derive(Debug)]
+pub struct Detail(String);
+
+impl From<wasmtime::Error> for Detail {
+    fn from(error: wasmtime::Error) -> Self {
+        Self(crate::text::line(&format!("{error:#}"), crate::text::MESSAGE))
+    }
+}
+
+impl fmt::Display for Detail {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+fn imports(refused: &[RefusedImport]) -> String {
+    refused.iter().map(import).collect::<Vec<_>>().join("\nand ")
+}
+
+fn import(refused: &RefusedImport) -> String {
+    let import = &refused.import;
+    let Some(kind) = refused.needs else {
+        let offered = Interface::ALL.map(Interface::name).join(", ");
+        return format!(
+            "imports `{import}`, which no grant gives: this gateway offers {PACKAGE}/{{{offered}}}@{VERSION}"
+        );
+    };
+
+    let (connection, kind) = match kind {
+        ConnectionKind::Soft => ("embedded", "soft"),
+    };
+    let uses = Use::ALL.map(|granted| format!("\"{granted}\"")).join(", ");
+    format!(
+        "imports `{import}`, which needs:\n\n[[provider.grant]]\nconnection = \"{connection}\"   # a connection of \
+         kind \"{kind}\"\nuses = [{uses}]\n"
+    )
+}

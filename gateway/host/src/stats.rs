@@ -1,0 +1,142 @@
+//! What was counted of each provider, for metrics.
+
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use keyport_core::name::ProviderName;
+use keyport_core::provider::ProviderId;
+
+/// A bound that a guest can run into.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub enum Bound {
+    /// CPU time of one call.
+    Cpu,
+    /// The call's deadline.
+    Deadline,
+    /// Bytes across the border in one host call or answer.
+    HostBytes,
+    /// Calls of the provider at a time.
+    InFlight,
+    /// Instances of all providers at a time.
+    Instances,
+    /// Log lines or bytes per second.
+    Log,
+    /// Memory or table entries of one instance.
+    Memory,
+    /// Bytes of a signature, public key or handle.
+    ResultBytes,
+    /// The guest's stack.
+    Stack,
+    /// CPU time of one tenant's guests per second.
+    TenantCpu,
+    /// Calls of the tenant at a time.
+    TenantInFlight,
+}
+
+impl Bound {
+    /// Every bound.
+    pub const ALL: [Self; 11] = [
+        Self::Cpu,
+        Self::Deadline,
+        Self::HostBytes,
+        Self::InFlight,
+        Self::Instances,
+        Self::Log,
+        Self::Memory,
+        Self::ResultBytes,
+        Self::Stack,
+        Self::TenantCpu,
+        Self::TenantInFlight,
+    ];
+
+    /// The bound's name in failures and metrics.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Cpu => "cpu",
+            Self::Deadline => "deadline",
+            Self::HostBytes => "host-bytes",
+            Self::InFlight => "in-flight",
+            Self::Instances => "instances",
+            Self::Log => "log",
+            Self::Memory => "memory",
+            Self::ResultBytes => "result-bytes",
+            Self::Stack => "stack",
+            Self::TenantCpu => "tenant-cpu",
+            Self::TenantInFlight => "tenant-in-flight",
+        }
+    }
+}
+
+impl fmt::Display for Bound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// What was counted of one loaded provider since it was loaded.
+#[derive(Clone, Debug)]
+pub struct ProviderStats {
+    /// Its configured name.
+    pub provider: ProviderName,
+    /// Which loading of it.
+    pub id: ProviderId,
+    /// Calls that reached an instance.
+    pub calls: u64,
+    /// CPU time of those calls.
+    pub cpu: Duration,
+    /// Instances made.
+    pub instances: u64,
+    /// Calls that ended in a trap, whatever the reason.
+    pub traps: u64,
+    /// How often each bound was hit.
+    pub bounds: Vec<(Bound, u64)>,
+}
+
+/// The counters behind [`ProviderStats`].
+#[derive(Debug, Default)]
+pub(crate) struct Stats {
+    calls: AtomicU64,
+    cpu: AtomicU64,
+    instances: AtomicU64,
+    traps: AtomicU64,
+    bounds: [AtomicU64; Bound::ALL.len()],
+}
+
+impl Stats {
+    pub(crate) fn called(&self, cpu: Duration) {
+        self.calls.fetch_add(1, Ordering::Relaxed);
+        self.cpu.fetch_add(u64::try_from(cpu.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    pub(crate) fn instantiated(&self) {
+        self.instances.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn trapped(&self) {
+        self.traps.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn hit(&self, bound: Bound) {
+        for (counted, counter) in Bound::ALL.iter().zip(&self.bounds) {
+            if *counted == bound {
+                counter.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    }
+
+    pub(crate) fn read(&self, provider: ProviderName, id: ProviderId) -> ProviderStats {
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+
+        ProviderStats {
+            provider,
+            id,
+            calls: read(&self.calls),
+            cpu: Duration::from_nanos(read(&self.cpu)),
+            instances: read(&self.instances),
+            traps: read(&self.traps),
+            bounds: Bound::ALL.into_iter().zip(self.bounds.iter().map(read)).collect(),
+        }
+    }
+}

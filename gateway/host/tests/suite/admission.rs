@@ -1,0 +1,317 @@
+//! What is not let in.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use keyport_core::grant::Grants;
+use keyport_host::{HostOptions, Refusal, Source};
+use wit_component::{StringEncoding, embed_component_metadata};
+use wit_parser::Resolve;
+
+use crate::support::{Bench, SOFT, hostile, source};
+
+#[tokio::test]
+async fn a_component_that_imports_what_it_is_not_granted_is_told_what_to_grant() {
+    let grants = Arc::new(Grants::default());
+    let refused = Bench::new().refusal(Source { grants, ..source("signer", &**SOFT) }).await;
+
+    assert_eq!(
+        refused.to_string(),
+        "provider `signer` imports `keyport:provider/soft-token@0.1.0`, which needs:\n\n\
+         [[provider.grant]]\n\
+         connection = \"embedded\"   # a connection of kind \"soft\"\n\
+         uses = [\"generate\", \"public-key\", \"sign\", \"destroy\"]\n"
+    );
+}
+
+#[tokio::test]
+async fn a_component_that_imports_what_there_is_not_is_refused_by_name() {
+    for import in ["wasi:cli/environment@0.2.0", "keyport:provider/shell@0.1.0", "keyport:provider/log@0.2.0"]
+    {
+        let component = format!(r#"(component (import "{import}" (instance)))"#);
+        let refused = Bench::new().refusal(wat("nosy", &component)).await;
+
+        assert_eq!(
+            refused.to_string(),
+            format!(
+                "provider `nosy` imports `{import}`, which no grant gives: this gateway offers \
+                 keyport:provider/{{clock, log, random, settings, soft-token, types}}@0.1"
+            )
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_component_that_exports_no_provider_is_refused() {
+    let refused = Bench::new().refusal(wat("empty", "(component)")).await;
+
+    assert!(refused.to_string().contains("keyport:provider/provider@0.1.0"), "{refused}");
+}
+
+#[tokio::test]
+async fn what_is_no_component_is_refused_with_what_would_make_it_one() {
+    let bench = Bench::new();
+
+    for (bytes, expected) in [
+        (wat::parse_str("(module)").unwrap(), "wasm-tools component new"),
+        (b"\n(component)".to_vec(), "wasm-tools parse"),
+        (b"\x7fELF".to_vec(), "not a WebAssembly component"),
+        (Vec::new(), "not a WebAssembly component"),
+    ] {
+        let refused = bench.refusal(source("odd", bytes)).await;
+
+        assert!(refused.to_string().contains(expected), "{refused}");
+    }
+}
+
+#[tokio::test]
+async fn a_component_that_is_too_large_is_refused() {
+    let bench = Bench::with(HostOptions { component_size: 100, instances: 1, ..HostOptions::default() });
+
+    assert!(matches!(bench.refusal(hostile("behave")).await.refusal, Refusal::TooLarge { limit: 100, .. }));
+}
+
+#[tokio::test]
+async fn a_component_that_is_not_the_pinned_one_is_refused() {
+    let bench = Bench::new();
+    let digest = bench.load(hostile("behave")).await.component;
+    let pinned = |sha256: &str| Source { sha256: Some(sha256.parse().unwrap()), ..hostile("behave") };
+
+    assert_eq!(bench.load(pinned(digest.as_str())).await.component, digest);
+    let refused = bench.refusal(pinned(&format!("sha256:{}", "0".repeat(64)))).await;
+    assert!(refused.to_string().contains(digest.as_str()), "{refused}");
+}
+
+#[tokio::test]
+async fn a_guest_that_panics_when_it_is_asked_what_it_is_is_not_loaded() {
+    let refused = Bench::new().refusal(hostile("panic-describe")).await;
+
+    assert!(matches!(refused.refusal, Refusal::Describe(_)), "{refused}");
+}
+
+/// With the engine's own defaults this guest ends the whole process (GHSA-rc4p-x33f-vpr2).
+#[tokio::test]
+async fn the_guest_that_aborts_an_unhardened_engine_is_refused() {
+    let core = r#"
+        (type $t (sub (func)))
+        (table 1 funcref)
+        (func (export "f") (call_indirect (type $t) (i32.const 0)))"#;
+
+    refuse_core(core).await;
+}
+
+#[tokio::test]
+async fn what_is_switched_off_is_refused() {
+    for core in [
+        "(memory i64 1)",
+        "(memory 1) (memory 1)",
+        "(memory 1 1 shared)",
+        "(memory 1 (pagesize 1))",
+        "(tag)",
+        "(type (struct (field i32)))",
+        "(type (array i8))",
+        "(table 0 anyref)",
+        "(func (param (ref null (shared any))))",
+        "(func $f return_call $f)",
+        "(func (param (ref func)))",
+        "(func (param i64 i64 i64 i64) (result i64 i64)
+            local.get 0 local.get 1 local.get 2 local.get 3 i64.add128)",
+        "(func (param v128 v128 v128) (result v128)
+            local.get 0 local.get 1 local.get 2 f32x4.relaxed_madd)",
+        "(type $f (func)) (type $c (cont $f))",
+    ] {
+        refuse_core(core).await;
+    }
+    for component in [
+        "(component (type (stream u8)))",
+        "(component (type (future u8)))",
+        "(component (type (list u8 4)))",
+        "(component (core func (canon error-context.drop)))",
+        "(component (core func (canon thread.yield)))",
+    ] {
+        refuse(component).await;
+    }
+}
+
+#[tokio::test]
+async fn a_component_with_two_memories_or_too_many_instances_does_not_start() {
+    let bench = Bench::new();
+    let two = with_instances(component("(memory (export \"memory\") 1)"), "(module (memory 1))", 1);
+    let many = with_instances(component("(memory (export \"memory\") 1)"), "(module)", 33);
+
+    for (bytes, expected) in [(two, "memories"), (many, "core module instances")] {
+        let refused = bench.refusal(source("wide", bytes)).await;
+
+        assert!(refused.to_string().contains(expected), "{refused}");
+    }
+}
+
+#[tokio::test]
+async fn a_component_that_begins_with_too_much_memory_does_not_start() {
+    let bench = Bench::new();
+    let large = component("(memory (export \"memory\") 257)");
+
+    let refused = bench.refusal(source("large", large)).await;
+
+    assert!(refused.to_string().contains("memory minimum size"), "{refused}");
+}
+
+#[tokio::test]
+async fn a_component_that_loops_when_it_starts_does_not_start() {
+    let bench = Bench::new();
+    let looping = component("(memory (export \"memory\") 1) (func $f (loop br 0)) (start $f)");
+
+    let refused = bench.refusal(source("looping", looping)).await;
+
+    assert!(refused.to_string().contains("bound `cpu` was hit"), "{refused}");
+}
+
+#[tokio::test]
+async fn a_provider_that_says_of_itself_what_cannot_be_is_refused() {
+    let bench = Bench::new();
+    // Name, version and offers of a descriptor; then offers, each a key type and its schemes.
+    let descriptor = |offers: u8, first: &str| {
+        format!(
+            r#"(memory (export "memory") 1)
+            (data (i32.const 16) "\40\00\00\00\{offers:02x}")
+            (data (i32.const 64) "{first}")
+            (data (i32.const 128) "\03")"#
+        )
+    };
+
+    for (parts, expected) in [
+        (descriptor(0, ""), NO_OFFER),
+        (descriptor(2, ""), "it offers a key type twice"),
+        (descriptor(1, "\\00\\00\\00\\00\\80\\00\\00\\00\\01"), "a scheme that does not fit it"),
+    ] {
+        let refused = bench.refusal(source("odd", component(&parts))).await;
+
+        assert!(refused.to_string().contains(expected), "{refused}");
+    }
+}
+
+#[tokio::test]
+async fn a_component_may_be_built_for_any_patch_of_the_package_and_for_no_other_version() {
+    let bench = Bench::new();
+    let parts = "(memory (export \"memory\") 1)";
+
+    for (version, served) in [("0.1.0", true), ("0.1.7", true), ("0.2.0", false), ("1.0.0", false)] {
+        let refused = bench.refusal(source("dated", component_for(version, parts))).await;
+
+        assert_eq!(refused.to_string().contains(NO_OFFER), served, "{version}: {refused}");
+    }
+}
+
+#[tokio::test]
+async fn broken_components_are_refused_and_break_nothing() {
+    let bench = Bench::new();
+    let mut dice = Dice(0x9e37_79b9_7f4a_7c15);
+
+    let small = component("(memory (export \"memory\") 1)");
+
+    for _ in 0..4000 {
+        let mut bytes = if dice.roll(16) == 0 { SOFT.clone() } else { small.clone() };
+        if dice.roll(3) == 0 {
+            bytes.truncate(dice.roll(bytes.len()));
+        }
+        for _ in 0..=dice.roll(4) {
+            dice.change(&mut bytes);
+        }
+
+        if let Err(refused) = bench.host.load(source("broken", bytes)).await {
+            assert!(!refused.to_string().contains("panic"), "{refused}");
+        }
+    }
+}
+
+/// What is said of a provider that got as far as to be asked what it is, and says nothing.
+const NO_OFFER: &str = "it offers no key type";
+
+/// A provider component from the parts of a core module that it does not have yet. Its descriptor stands at address 0.
+fn component(parts: &str) -> Vec<u8> {
+    component_for("0.1.0", parts)
+}
+
+/// The same, for a version of the package that holds what the present one does.
+fn component_for(version: &str, parts: &str) -> Vec<u8> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../wit");
+    let files = std::fs::read_dir(folder).unwrap().map(|file| std::fs::read_to_string(file.unwrap().path()));
+    let text: String =
+        files.map(|text| text.unwrap().replace("package keyport:provider@0.1.0;", "")).collect();
+    let text = format!("package keyport:provider@{version};\n{text}");
+    let mut resolve = Resolve::default();
+    let package = resolve.push_str("provider.wit", &text).unwrap();
+    let world = resolve.select_world(&[package], None).unwrap();
+
+    let five = "i32 i32 i32 i32 i32";
+    let export = |name: &str, params: &str, body: &str| {
+        format!(
+            r#"(func (export "keyport:provider/provider@{version}#{name}") (param {params}) (result i32) {body})"#
+        )
+    };
+    let exports = [
+        export("describe", "", "i32.const 0"),
+        export("create-key", &format!("{five} {five}"), "unreachable"),
+        export("public-key", five, "unreachable"),
+        export("sign", &format!("{five} {five}"), "unreachable"),
+        export("destroy-key", five, "unreachable"),
+        export("health", "", "unreachable"),
+    ];
+    let realloc = r#"(func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) i32.const 1024)"#;
+    let mut module = wat::parse_str(format!("(module {} {realloc} {parts})", exports.concat())).unwrap();
+
+    embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8).unwrap();
+    keyport_sdk_build::encode(&module).unwrap()
+}
+
+/// Adds a second core module to a component that has one, and instances of it.
+fn with_instances(mut component: Vec<u8>, module: &str, count: u8) -> Vec<u8> {
+    let module = wat::parse_str(module).unwrap();
+    let instances: Vec<u8> = (0..count).flat_map(|_| [0, 1, 0]).collect();
+
+    for (section, content) in [(1, module), (2, [vec![count], instances].concat())] {
+        component.extend([section, u8::try_from(content.len()).unwrap()]);
+        component.extend(content);
+    }
+    component
+}
+
+/// A component around one core module.
+async fn refuse_core(core: &str) {
+    refuse(&format!("(component (core module {core}))")).await;
+}
+
+async fn refuse(component: &str) {
+    let refused = Bench::new().refusal(wat("odd", component)).await;
+
+    assert!(matches!(refused.refusal, Refusal::Invalid(_)), "{component}: {refused}");
+}
+
+fn wat(name: &str, component: &str) -> Source {
+    source(name, wat::parse_str(component).unwrap_or_else(|error| panic!("{component}: {error}")))
+}
+
+/// Numbers that are the same in each run (xorshift64*).
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, below: usize) -> usize {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        let number = self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33;
+
+        usize::try_from(number).unwrap() % below.max(1)
+    }
+
+    /// Changes one byte behind the magic number.
+    fn change(&mut self, bytes: &mut [u8]) {
+        // Half of the time near the beginning, where the types are.
+        let end = if self.roll(2) == 0 { bytes.len() } else { bytes.len().min(4096) };
+        let at = 8 + self.roll(end.saturating_sub(8));
+
+        if let Some(byte) = bytes.get_mut(at) {
+            *byte = byte.wrapping_add(1 + u8::try_from(self.roll(255)).unwrap());
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! What passes between the gateway, a guest and custody.
+
+use std::time::Duration;
+
+use keyport_core::FailureKind;
+use keyport_core::custody::Mechanism;
+use keyport_core::scheme::KeyType;
+use keyport_host::Instances;
+
+use crate::support::{
+    Asked, Bench, KEY_ID, OPERATION, SIGNATURE, SOFT, What, call, create, hostile, key, sign, source,
+    with_setting,
+};
+
+#[tokio::test]
+async fn every_export_reaches_custody_with_operation_provider_connection_and_object() {
+    let bench = Bench::new();
+    let soft = bench.load(source("soft", &**SOFT)).await;
+
+    let created = soft.provider.create_key(call("a"), create()).await.unwrap();
+    assert_eq!((created.handle, &*created.public_key), (None, &b"spki"[..]));
+    assert_eq!(soft.provider.public_key(call("a"), key()).await.unwrap(), b"spki");
+    assert_eq!(soft.provider.sign(call("a"), sign()).await.unwrap(), SIGNATURE);
+    soft.provider.destroy_key(call("a"), key()).await.unwrap();
+    soft.provider.health(call("a")).await.unwrap();
+
+    let asked = |what, object: &str| Asked {
+        what,
+        operation: OPERATION,
+        provider: soft.id,
+        connection: "embedded".to_owned(),
+        object: object.to_owned(),
+    };
+    assert_eq!(
+        bench.custody.asked(),
+        [
+            asked(What::Generate(KeyType::EcP256), KEY_ID),
+            asked(What::PublicKey, KEY_ID),
+            asked(What::Sign(Mechanism::Ecdsa), KEY_ID),
+            asked(What::Destroy, KEY_ID),
+            asked(What::Health, ""),
+        ]
+    );
+}
+
+#[tokio::test]
+async fn the_descriptor_is_what_the_guest_says() {
+    let soft = Bench::new().load(source("soft", &**SOFT)).await;
+
+    assert_eq!(soft.descriptor.name, "soft");
+    assert!(soft.descriptor.makes(KeyType::Rsa4096) && !soft.descriptor.makes(KeyType::MlDsa44));
+}
+
+#[tokio::test]
+async fn what_the_guest_names_is_passed_on_and_what_custody_says_comes_back() {
+    let bench = Bench::new();
+    let other = bench.load(with_setting(hostile("other-object"), "object", "another")).await;
+
+    let failure = other.provider.sign(call("a"), sign()).await.unwrap_err();
+
+    assert_eq!(failure.kind, FailureKind::Denied);
+    assert_eq!(bench.custody.asked()[0].object, "another");
+}
+
+#[tokio::test]
+async fn no_capability_answers_while_a_guest_describes_itself() {
+    let bench = Bench::new();
+    let loaded = bench.load(with_setting(hostile("sign-in-describe"), "object", KEY_ID)).await;
+
+    let (_, outcome) = &loaded.descriptor.properties[0];
+    assert!(outcome.contains("Denied"), "{outcome}");
+    assert_eq!(bench.custody.asked(), []);
+}
+
+#[tokio::test]
+async fn every_kind_of_failure_comes_out_as_it_was_said() {
+    let bench = Bench::new();
+
+    for (name, kind) in [
+        ("invalid-argument", FailureKind::InvalidArgument),
+        ("not-found", FailureKind::NotFound),
+        ("key-gone", FailureKind::KeyGone),
+        ("exists", FailureKind::Exists),
+        ("denied", FailureKind::Denied),
+        ("credentials", FailureKind::Credentials),
+        ("operator-needed", FailureKind::OperatorNeeded),
+        ("unsupported", FailureKind::Unsupported),
+        ("throttled", FailureKind::Throttled),
+        ("unavailable", FailureKind::Unavailable),
+        ("internal", FailureKind::Internal),
+        ("other", FailureKind::Other),
+    ] {
+        let loaded = bench.load(with_setting(hostile("error-kinds"), "kind", name)).await;
+        let failure = loaded.provider.sign(call("a"), sign()).await.unwrap_err();
+
+        assert_eq!((failure.kind, failure.code), (kind, 7));
+        assert_eq!(failure.retry_after, Some(Duration::from_millis(1500)));
+    }
+}
+
+#[tokio::test]
+async fn a_fresh_instance_remembers_nothing() {
+    let bench = Bench::new();
+    let counting = bench.hostile("keep-state").await;
+
+    for _ in 0..3 {
+        assert_eq!(counting.provider.sign(call("a"), sign()).await.unwrap_err().code, 1);
+    }
+}
+
+#[tokio::test]
+async fn a_reused_instance_serves_one_tenant_and_within_its_bounds() {
+    let bench = Bench::new();
+    let mut source = hostile("keep-state");
+    source.instances = Instances::Reuse { calls: 3, age: Duration::from_secs(60) };
+    let counting = bench.load(source).await;
+    let count = async |tenant| counting.provider.sign(call(tenant), sign()).await.unwrap_err().code;
+
+    assert_eq!((count("a").await, count("a").await), (1, 2));
+    assert_eq!(count("b").await, 1);
+    assert_eq!((count("a").await, count("a").await), (3, 1));
+}
+
+#[tokio::test]
+async fn an_instance_that_has_come_of_age_is_not_reused() {
+    let bench = Bench::new();
+    let mut source = hostile("keep-state");
+    source.instances = Instances::Reuse { calls: 9, age: Duration::ZERO };
+    let counting = bench.load(source).await;
+
+    for _ in 0..2 {
+        assert_eq!(counting.provider.sign(call("a"), sign()).await.unwrap_err().code, 1);
+    }
+}

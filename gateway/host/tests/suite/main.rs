@@ -1,0 +1,9 @@
+//! What the host promises of the guests it runs, shown with guests that behave and guests that do not.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test")]
+
+mod admission;
+mod bounds;
+mod calls;
+mod cost;
+mod support;

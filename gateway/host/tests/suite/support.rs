@@ -1,0 +1,283 @@
+//! A host with guests in it, a custody that plays along, and the world outside.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Arc, LazyLock, Mutex};
+use std::time::{Duration, Instant, SystemTime};
+
+use async_trait::async_trait;
+use keyport_core::custody::{Capabilities, Mechanism, OperationId, Target};
+use keyport_core::grant::{ConnectionKind, Grant, Grants, Use};
+use keyport_core::input::{Digest, Input};
+use keyport_core::key::KeyId;
+use keyport_core::name::ConnectionName;
+use keyport_core::outside::{Clock, Outside, Random, Task, Tasks, Timestamp};
+use keyport_core::provider::{Call, CreateKey, KeyRef, Loaded, ProviderId, Sign};
+use keyport_core::scheme::{Hash, KeyType, Scheme};
+use keyport_core::{Failure, FailureKind};
+use keyport_host::{Bound, Host, HostOptions, Instances, Limits, LoadError, ProviderStats, Source};
+
+/// The provider of the embedded token.
+pub(crate) static SOFT: LazyLock<Vec<u8>> = LazyLock::new(|| built("keyport-guest-soft"));
+
+/// The provider that misbehaves as its setting `mode` says.
+pub(crate) static HOSTILE: LazyLock<Vec<u8>> = LazyLock::new(|| built("keyport-guest-hostile"));
+
+fn built(package: &str) -> Vec<u8> {
+    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+
+    keyport_sdk_build::component(&workspace, package).unwrap().bytes
+}
+
+/// A host and the custody behind it.
+pub(crate) struct Bench {
+    pub(crate) host: Arc<Host>,
+    pub(crate) custody: Arc<Custody>,
+}
+
+impl Bench {
+    pub(crate) fn new() -> Self {
+        Self::with(HostOptions { instances: 16, ..HostOptions::default() })
+    }
+
+    pub(crate) fn with(options: HostOptions) -> Self {
+        let custody = Arc::new(Custody::default());
+
+        Self { host: Host::new(options, custody.clone(), outside()).unwrap(), custody }
+    }
+
+    /// Loads the misbehaving guest.
+    pub(crate) async fn hostile(&self, mode: &str) -> Loaded {
+        self.load(hostile(mode)).await
+    }
+
+    pub(crate) async fn load(&self, source: Source) -> Loaded {
+        self.host.load(source).await.unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    pub(crate) async fn refusal(&self, source: Source) -> LoadError {
+        self.host.load(source).await.map(|loaded| loaded.descriptor).unwrap_err()
+    }
+
+    /// What was counted of a provider.
+    pub(crate) fn stats(&self, loaded: &Loaded) -> ProviderStats {
+        self.host.stats().into_iter().find(|stats| stats.id == loaded.id).unwrap()
+    }
+
+    /// How often a provider hit a bound.
+    pub(crate) fn hits(&self, loaded: &Loaded, bound: Bound) -> u64 {
+        self.stats(loaded).bounds.into_iter().find(|(counted, _)| *counted == bound).unwrap().1
+    }
+}
+
+/// The misbehaving guest, to be loaded as an outsider's.
+pub(crate) fn hostile(mode: &str) -> Source {
+    with_setting(source("hostile", &*HOSTILE), "mode", mode)
+}
+
+pub(crate) fn with_setting(mut source: Source, name: &str, value: &str) -> Source {
+    source.settings.insert(name.to_owned(), value.to_owned());
+    source
+}
+
+pub(crate) fn source(name: &str, bytes: impl Into<Cow<'static, [u8]>>) -> Source {
+    let grant = Grant {
+        connection: "embedded".parse().unwrap(),
+        kind: ConnectionKind::Soft,
+        uses: Use::ALL.into(),
+        mechanisms: None,
+    };
+
+    Source {
+        name: name.parse().unwrap(),
+        bytes: bytes.into(),
+        sha256: None,
+        settings: BTreeMap::new(),
+        grants: Arc::new(Grants::new(vec![grant])),
+        limits: Limits::default(),
+        instances: Instances::Fresh,
+        trusted: false,
+        required: false,
+    }
+}
+
+/// A call of one tenant that may take ten seconds.
+pub(crate) fn call(tenant: &str) -> Call {
+    call_within(tenant, Duration::from_secs(10))
+}
+
+pub(crate) fn call_within(tenant: &str, time: Duration) -> Call {
+    Call {
+        operation: OPERATION,
+        tenant: tenant.parse().unwrap(),
+        request_id: Some("request".parse().unwrap()),
+        deadline: now() + time,
+    }
+}
+
+pub(crate) const OPERATION: OperationId = OperationId(77);
+
+pub(crate) fn key() -> KeyRef {
+    KeyRef { id: KEY_ID.parse::<KeyId>().unwrap(), handle: None }
+}
+
+pub(crate) const KEY_ID: &str = "0123456789abcdef0123456789abcdef";
+
+pub(crate) fn sign() -> Sign {
+    Sign {
+        key: key(),
+        scheme: Scheme::Ecdsa(Hash::Sha256),
+        input: Input::Digest(Digest::of(Hash::Sha256, b"message")),
+    }
+}
+
+pub(crate) fn create() -> CreateKey {
+    CreateKey {
+        id: KEY_ID.parse().unwrap(),
+        name: keyport_core::key::KeyName::new("name", "a key").unwrap(),
+        key_type: KeyType::EcP256,
+        labels: vec![("colour".to_owned(), "blue".to_owned())],
+    }
+}
+
+/// Records what it is asked, and answers always the same.
+#[derive(Debug, Default)]
+pub(crate) struct Custody {
+    asked: Mutex<Vec<Asked>>,
+    /// The nice value of the thread that asked last.
+    nice: AtomicI64,
+    /// Whether `sign` never answers.
+    pub(crate) hangs: AtomicBool,
+}
+
+/// What custody was asked.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Asked {
+    pub(crate) what: What,
+    pub(crate) operation: OperationId,
+    pub(crate) provider: ProviderId,
+    pub(crate) connection: String,
+    pub(crate) object: String,
+}
+
+/// Which capability was used.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum What {
+    Destroy,
+    Generate(KeyType),
+    Health,
+    PublicKey,
+    Sign(Mechanism),
+}
+
+impl Custody {
+    pub(crate) fn asked(&self) -> Vec<Asked> {
+        self.asked.lock().unwrap().clone()
+    }
+
+    pub(crate) fn nice(&self) -> i64 {
+        self.nice.load(Ordering::Relaxed)
+    }
+
+    fn record(&self, what: What, target: Target) {
+        self.nice.store(nice(), Ordering::Relaxed);
+        self.asked.lock().unwrap().push(Asked {
+            what,
+            operation: target.operation,
+            provider: target.provider,
+            connection: target.connection.as_str().to_owned(),
+            object: target.object,
+        });
+    }
+}
+
+/// The nice value of this thread: the seventeenth field behind its name (proc_pid_stat(5)).
+fn nice() -> i64 {
+    let status = std::fs::read_to_string("/proc/thread-self/stat").unwrap();
+
+    status.rsplit(')').next().unwrap().split_whitespace().nth(16).unwrap().parse().unwrap()
+}
+
+pub(crate) const SIGNATURE: [u8; 64] = [7; 64];
+
+#[async_trait]
+impl Capabilities for Custody {
+    async fn generate(&self, target: Target, key_type: KeyType) -> Result<Vec<u8>, Failure> {
+        self.record(What::Generate(key_type), target);
+        Ok(b"spki".to_vec())
+    }
+
+    async fn public_key(&self, target: Target) -> Result<Vec<u8>, Failure> {
+        self.record(What::PublicKey, target);
+        Ok(b"spki".to_vec())
+    }
+
+    async fn sign(&self, target: Target, mechanism: Mechanism) -> Result<Vec<u8>, Failure> {
+        if target.object != KEY_ID {
+            self.record(What::Sign(mechanism), target);
+            return Err(Failure::new(FailureKind::Denied, "not this operation's"));
+        }
+
+        self.record(What::Sign(mechanism), target);
+        if self.hangs.load(Ordering::Relaxed) {
+            std::future::pending::<()>().await;
+        }
+        Ok(SIGNATURE.to_vec())
+    }
+
+    async fn destroy(&self, target: Target) -> Result<(), Failure> {
+        self.record(What::Destroy, target);
+        Ok(())
+    }
+
+    async fn health(
+        &self,
+        operation: OperationId,
+        provider: ProviderId,
+        connection: ConnectionName,
+    ) -> Result<(), Failure> {
+        self.record(What::Health, Target { operation, provider, connection, object: String::new() });
+        Ok(())
+    }
+}
+
+pub(crate) fn outside() -> Outside {
+    Outside { clock: Arc::new(Real), random: Arc::new(Real), tasks: Arc::new(Real) }
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is the clock")]
+pub(crate) fn now() -> Instant {
+    Instant::now()
+}
+
+#[derive(Debug)]
+struct Real;
+
+impl Clock for Real {
+    fn now(&self) -> Instant {
+        now()
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "this is the clock")]
+    fn wall(&self) -> Timestamp {
+        SystemTime::now().into()
+    }
+
+    fn sleep_until(&self, deadline: Instant) -> Task {
+        Box::pin(tokio::time::sleep_until(deadline.into()))
+    }
+}
+
+impl Random for Real {
+    fn fill(&self, bytes: &mut [u8]) {
+        aws_lc_rs::rand::fill(bytes).unwrap();
+    }
+}
+
+impl Tasks for Real {
+    fn spawn(&self, task: Task) {
+        drop(tokio::spawn(task));
+    }
+}
