@@ -1,0 +1,43 @@
+# Two commands matter: `make run` starts a working gateway, `make test` runs every test. Both install what they need.
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test lint bench fuzz advisories clean
+
+DATA ?= keyport-data
+LISTEN ?= 127.0.0.1:8443
+ADMIN ?= 127.0.0.1:8444
+
+help: ## Say what can be made
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
+
+setup: ## Install the pinned Rust toolchain, its Wasm target and the few system tools that are missing
+	@.ci/setup
+
+run: setup ## Build a release and start a gateway on its embedded token; prints a curl that signs
+	cargo build --release --locked -p keyport
+	target/release/keyport dev --data $(DATA) --listen $(LISTEN) --admin $(ADMIN)
+
+test: setup ## Run every test
+	cargo test --workspace --locked
+
+lint: setup ## Formatting, clippy, documentation, dependencies
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
+	@.ci/setup cargo-deny
+	cargo deny --locked check bans licenses sources
+
+bench: setup ## Measure; writes target/bench and prints the README's table
+	cargo build --release --locked -p keyport
+	cargo run --release --locked -p keyport-bench
+
+fuzz: setup ## Fuzz every parser for SECONDS each (default 60); needs a nightly toolchain and cargo-fuzz
+	@.ci/setup cargo-fuzz
+	@tests/fuzz/run $(or $(SECONDS),60)
+
+advisories: setup ## Check dependencies against the RustSec database (needs the internet)
+	@.ci/setup cargo-deny
+	cargo deny check advisories
+
+clean: ## Remove what was built
+	cargo clean

@@ -1,0 +1,34 @@
+//! Builds the providers that the binary carries: `$OUT_DIR/builtin/<name>.wasm`.
+
+use std::error::Error;
+use std::path::{Path, PathBuf};
+use std::{env, fs};
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join("..");
+    let folder = PathBuf::from(env::var_os("OUT_DIR").ok_or("cargo did not set OUT_DIR")?).join("builtin");
+    fs::create_dir_all(&folder)?;
+
+    for (name, package) in BUILTIN {
+        let component =
+            keyport_sdk_build::component(&workspace, package).map_err(|error| describe(&error))?;
+        fs::write(folder.join(name).with_extension("wasm"), &component.bytes)?;
+        print!("{}", component.rerun_if_changed());
+    }
+
+    Ok(())
+}
+
+/// What cargo shows of a build script's failure is its `Debug` form, where a text's newlines would be escaped.
+fn describe(error: &dyn Error) -> String {
+    for line in error.to_string().lines() {
+        println!("cargo::error={line}");
+    }
+    match error.source() {
+        Some(source) => format!("no built-in providers: {source}"),
+        None => "no built-in providers".to_owned(),
+    }
+}
+
+/// Each provider's name after `builtin:`, and its package.
+const BUILTIN: [(&str, &str); 1] = [("soft", "keyport-guest-soft")];

@@ -1,0 +1,203 @@
+//! The listeners: where callers and the gateway's own operators connect.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use keyport_core::Gateway;
+use keyport_core::outside::Outside;
+use keyport_host::Host;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+use super::signals::{Asked, Signals};
+use crate::admin::Admin;
+use crate::auth::Authenticator;
+use crate::config::{ANONYMOUS, Config};
+use crate::contract::Contract;
+use crate::contract::webhook::Webhook;
+use crate::listen::{Limits, Listener};
+use crate::route::{Route, Routes};
+use crate::telemetry::{Hits, Telemetry};
+use crate::tls::{Certificates, Files};
+
+/// Where the gateway is found, once it serves.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Addresses {
+    /// Where callers connect, over TLS.
+    pub(crate) listen: SocketAddr,
+    /// Where health and metrics are read, over plain HTTP.
+    pub(crate) admin: SocketAddr,
+}
+
+/// Both listeners, bound.
+#[derive(Debug)]
+pub(super) struct Front {
+    addresses: Addresses,
+    certificates: Arc<Certificates>,
+    callers: Listener<Routes>,
+    operators: Listener<Admin>,
+    stop: watch::Sender<bool>,
+}
+
+/// The certificates that callers are greeted with.
+pub(super) fn certificates(config: &Config, outside: &Outside) -> Result<Arc<Certificates>> {
+    let tls = &config.listen.tls;
+    let files = Files {
+        certificate: tls.certificate.clone(),
+        key: tls.key.clone(),
+        client_ca: tls.client_ca.clone(),
+    };
+    let certificates =
+        Certificates::open(files, Arc::clone(&outside.clock)).context("TLS cannot be set up")?;
+    Ok(Arc::new(certificates))
+}
+
+impl Front {
+    /// Binds both sockets. Who connects waits until [`Front::serve`].
+    pub(super) async fn bind(
+        config: &Config,
+        (gateway, certificates, host): (Arc<Gateway>, Arc<Certificates>, Arc<Host>),
+        outside: &Outside,
+    ) -> Result<Self> {
+        let telemetry = Arc::new(Telemetry::new(move || hits(&host)));
+        let (stop, stopped) = watch::channel(false);
+        let routes = Routes::new(
+            routes(config, &gateway),
+            config.listen.limits.request_timeout,
+            outside.clone(),
+            Arc::clone(&telemetry),
+        );
+        let (listen, admin) = (bind(config.listen.address).await?, bind(config.admin.address).await?);
+
+        Ok(Self {
+            addresses: Addresses { listen: local(&listen)?, admin: local(&admin)? },
+            callers: Listener {
+                socket: listen,
+                tls: Some(Arc::clone(&certificates)),
+                answer: Arc::new(routes),
+                limits: limits(config),
+                telemetry: Arc::clone(&telemetry),
+            },
+            operators: Listener {
+                socket: admin,
+                tls: None,
+                answer: Arc::new(Admin {
+                    gateway,
+                    telemetry: Arc::clone(&telemetry),
+                    certificates: Arc::clone(&certificates),
+                    stop: stopped,
+                }),
+                limits: Limits { connections: ADMIN_CONNECTIONS, drain: ADMIN_DRAIN, ..limits(config) },
+                telemetry,
+            },
+            certificates,
+            stop,
+        })
+    }
+
+    /// Where they are.
+    pub(super) fn addresses(&self) -> Addresses {
+        self.addresses
+    }
+
+    /// Serves until a signal says stop, and lets the requests in flight end; a second such signal cuts them off.
+    /// The operators' listener goes last.
+    pub(super) async fn serve(self, gateway: &Arc<Gateway>, mut signals: Signals) -> Result<()> {
+        let Self { certificates, callers, operators, stop, .. } = self;
+        let close = watch::Sender::new(false);
+        let mut callers = tokio::spawn(callers.serve(stop.subscribe()));
+        let operators = tokio::spawn(operators.serve(close.subscribe()));
+
+        while signals.next().await == Asked::Reload {
+            reload(&certificates, gateway).await;
+        }
+        tracing::info!("stopping: requests in flight may end; signal again to cut them off");
+        stop.send_replace(true);
+        tokio::select! {
+            ended = &mut callers => ended.context("the listener broke")?,
+            () = second_stop(&mut signals) => callers.abort(),
+        }
+        close.send_replace(true);
+        operators.await.context("the admin listener broke")
+    }
+}
+
+async fn second_stop(signals: &mut Signals) {
+    while signals.next().await != Asked::Stop {}
+}
+
+async fn reload(certificates: &Certificates, gateway: &Arc<Gateway>) {
+    if let Err(error) = certificates.reload() {
+        let error = anyhow::Error::from(error);
+        tracing::error!("the certificates stay as they were: {error:#}");
+        return;
+    }
+
+    let expires = humantime::format_rfc3339_seconds(certificates.expires().system_time());
+    tracing::info!(%expires, "certificates reloaded");
+    if let Err(error) = gateway.configured(format!("certificates reloaded, expiring {expires}")).await {
+        tracing::error!(error = %error.detail(), "the reload cannot be recorded");
+    }
+}
+
+fn routes(config: &Config, gateway: &Arc<Gateway>) -> Vec<Route> {
+    let authenticator = Arc::new(authenticator(config));
+    let webhook = config.contracts.webhook.as_ref().map(|webhook| Route {
+        path: webhook.path.clone(),
+        contract: Contract::Webhook(Webhook {
+            gateway: Arc::clone(gateway),
+            authenticator,
+            on_duplicate: webhook.on_duplicate,
+        }),
+    });
+    webhook.into_iter().collect()
+}
+
+fn authenticator(config: &Config) -> Authenticator {
+    let callers = config.tenants.iter().flat_map(|tenant| &tenant.callers);
+    let tokens =
+        callers.flat_map(|caller| caller.tokens.iter().map(|token| (*token, Arc::clone(&caller.caller))));
+
+    let open = config.tenants.iter().find(|tenant| tenant.anonymous);
+    let anonymous = open.and_then(|tenant| {
+        tracing::warn!(tenant = %tenant.name, "OPEN TO EVERYBODY: requests without credentials are served");
+        tenant.callers.iter().find(|caller| caller.caller.name.as_str() == ANONYMOUS)
+    });
+    Authenticator::new(tokens, anonymous.map(|credentials| Arc::clone(&credentials.caller)))
+}
+
+fn hits(host: &Host) -> Vec<Hits> {
+    let of_each = |stats: keyport_host::ProviderStats| {
+        let provider = stats.provider.to_string();
+        stats.bounds.into_iter().map(move |(bound, count)| Hits {
+            provider: provider.clone(),
+            limit: bound.as_str(),
+            count,
+        })
+    };
+    host.stats().into_iter().flat_map(of_each).collect()
+}
+
+fn limits(config: &Config) -> Limits {
+    let limits = &config.listen.limits;
+    Limits {
+        connections: limits.connections,
+        handshake: limits.handshake_timeout,
+        header: limits.header_timeout,
+        idle: limits.idle_timeout,
+        drain: limits.drain_timeout,
+    }
+}
+
+async fn bind(address: SocketAddr) -> Result<TcpListener> {
+    TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))
+}
+
+fn local(socket: &TcpListener) -> Result<SocketAddr> {
+    socket.local_addr().context("a socket has no address")
+}
+
+const ADMIN_CONNECTIONS: u32 = 64;
+const ADMIN_DRAIN: Duration = Duration::from_secs(1);

@@ -1,0 +1,105 @@
+//! Puts the gateway together from its configuration: the one place that names every concrete part.
+
+mod check;
+mod custodians;
+mod front;
+mod providers;
+mod routine;
+mod signals;
+mod store;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use keyport_core::Gateway;
+use keyport_core::custody::Custody;
+use keyport_core::gateway::{Options, Parts, Tenant, Tenants};
+use keyport_core::name::ProviderName;
+use keyport_core::outside::Outside;
+use keyport_core::provider::Loaded;
+use keyport_store::Store;
+use tokio::runtime::Handle;
+
+pub(crate) use check::check;
+pub(crate) use front::Addresses;
+pub(crate) use store::rotate;
+
+use crate::config::Config;
+use crate::outside::outside;
+use front::Front;
+use signals::Signals;
+
+/// Runs the gateway until it is told to stop. `ready` is called once it serves.
+///
+/// Whatever fails before that leaves nothing running.
+pub(crate) async fn run(config: &Config, ready: impl FnOnce(Addresses)) -> Result<()> {
+    let signals = Signals::new().context("signals cannot be received")?;
+    let outside = outside(Handle::current());
+    let certificates = front::certificates(config, &outside)?;
+    let master_key = custodians::master_key(config)?;
+    let store = Store::open(&config.data, Arc::clone(&outside.clock)).await?;
+
+    let served = async {
+        let audit = store::audit(config, &store).await?;
+        let backends = custodians::open(config, &store, master_key.as_ref()).await?;
+        let custody = Custody::new(outside.clone(), store.keys(), backends);
+        let host = providers::host(config, custody.clone(), &outside)?;
+        let providers = providers::load(config, &host).await?;
+        let gateway = Gateway::new(Parts {
+            keys: store.keys(),
+            audit,
+            custody,
+            tenants: tenants(config, &providers),
+            options: Options {
+                create_timeout: config.limits.create_timeout,
+                refusals_per_minute: config.limits.refusals_per_minute,
+            },
+            outside: outside.clone(),
+        });
+        let front = Front::bind(config, (gateway.clone(), certificates, host), &outside).await?;
+
+        gateway.start(summary(&providers)).await.context("the start cannot be recorded")?;
+        let served = serve(&gateway, front, (&outside, signals), ready).await;
+        let stopped = gateway.stop().await.context("the stop cannot be recorded");
+        served.and(stopped)
+    };
+
+    let served = served.await;
+    store.close().await;
+    served
+}
+
+async fn serve(
+    gateway: &Arc<Gateway>,
+    front: Front,
+    (outside, signals): (&Outside, Signals),
+    ready: impl FnOnce(Addresses),
+) -> Result<()> {
+    // Readiness is about every provider from its first answer on.
+    gateway.probe().await;
+    let _routine = routine::start(gateway, outside);
+
+    ready(front.addresses());
+    front.serve(gateway, signals).await
+}
+
+fn tenants(config: &Config, providers: &HashMap<ProviderName, Arc<Loaded>>) -> Tenants {
+    let tenants = config.tenants.iter().map(|tenant| {
+        let serve = config.providers.iter().filter(|provider| provider.serves(&tenant.name));
+        let providers = serve
+            .filter_map(|provider| Some((provider.name.clone(), Arc::clone(providers.get(&provider.name)?))))
+            .collect();
+        let rules = Tenant { default_provider: tenant.provider.clone(), providers, grace: tenant.grace };
+        (tenant.name.clone(), rules)
+    });
+    Tenants::new(tenants.collect())
+}
+
+/// What the start's event says of this gateway.
+fn summary(providers: &HashMap<ProviderName, Arc<Loaded>>) -> String {
+    let mut providers: Vec<_> =
+        providers.values().map(|loaded| format!("{} {}", loaded.name, loaded.component.as_str())).collect();
+    providers.sort();
+    format!("keyport {}, providers: {}", env!("CARGO_PKG_VERSION"), providers.join(", "))
+}

@@ -1,0 +1,89 @@
+//! The components that are configured, loaded.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use keyport_core::custody::Capabilities;
+use keyport_core::name::ProviderName;
+use keyport_core::outside::Outside;
+use keyport_core::provider::Loaded;
+use keyport_host::{Host, HostOptions, Instances, Limits, Source};
+
+use crate::config::{self, Component, Config, Provider};
+
+/// A host whose guests reach no more than `capabilities`.
+pub(super) fn host(
+    config: &Config,
+    capabilities: Arc<dyn Capabilities>,
+    outside: &Outside,
+) -> Result<Arc<Host>> {
+    let options = HostOptions {
+        instances: config.limits.instances,
+        tenant_in_flight: config.limits.tenant_in_flight,
+        tenant_cpu: config.limits.tenant_cpu,
+        ..HostOptions::default()
+    };
+    Ok(Host::new(options, capabilities, outside.clone())?)
+}
+
+/// Loads every provider, or none.
+pub(super) async fn load(config: &Config, host: &Arc<Host>) -> Result<HashMap<ProviderName, Arc<Loaded>>> {
+    let mut providers = HashMap::new();
+    for provider in &config.providers {
+        let loaded = host.load(source(provider).await?).await?;
+        tracing::info!(
+            provider = %loaded.name,
+            component = %loaded.component,
+            name = %loaded.descriptor.name,
+            version = %loaded.descriptor.version,
+            "provider loaded",
+        );
+        providers.insert(provider.name.clone(), Arc::new(loaded));
+    }
+    Ok(providers)
+}
+
+async fn source(provider: &Provider) -> Result<Source> {
+    let (bytes, trusted) = match &provider.component {
+        Component::Soft => (Cow::Borrowed(SOFT), true),
+        Component::File(file) => {
+            let bytes = tokio::fs::read(file).await;
+            let bytes = bytes.with_context(|| {
+                format!("the component of provider `{}` cannot be read: {}", provider.name, file.display())
+            })?;
+            (Cow::Owned(bytes), false)
+        }
+    };
+
+    Ok(Source {
+        name: provider.name.clone(),
+        bytes,
+        sha256: provider.digest.clone(),
+        settings: provider.settings.clone(),
+        grants: Arc::new(provider.grants.clone()),
+        limits: limits(&provider.limits),
+        instances: match provider.instances {
+            config::Instances::Fresh => Instances::Fresh,
+            config::Instances::Reuse => Instances::REUSE,
+        },
+        trusted,
+        required: provider.required,
+    })
+}
+
+fn limits(configured: &config::ProviderLimits) -> Limits {
+    let default = Limits::default();
+    Limits {
+        cpu: configured.cpu.unwrap_or(default.cpu),
+        memory: configured.memory.unwrap_or(default.memory),
+        host_bytes: configured.message_size.unwrap_or(default.host_bytes),
+        log_lines: configured.log_lines.unwrap_or(default.log_lines),
+        in_flight: configured.in_flight.unwrap_or(default.in_flight),
+        ..default
+    }
+}
+
+/// The provider over the embedded token, as the build made it.
+const SOFT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/builtin/soft.wasm"));

@@ -1,0 +1,91 @@
+//! The command line.
+
+mod audit;
+mod check;
+mod dev;
+mod master_key;
+mod print;
+mod serve;
+mod token;
+
+use std::future::Future;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use clap::{Parser, Subcommand};
+
+use crate::config::Mistakes;
+use crate::log;
+
+/// Runs the command that the process was started with. Exit codes: 0 done, 1 failed, 2 the command line or the
+/// configuration is wrong.
+pub(crate) fn run() -> ExitCode {
+    let cli = Cli::parse();
+
+    let done = log::start(cli.log, &cli.log_level).map_err(Into::into).and_then(|()| cli.command.run());
+    match done {
+        Ok(code) => code,
+        Err(error) => match error.downcast_ref::<Mistakes>() {
+            Some(mistakes) => {
+                print::mistakes(mistakes);
+                ExitCode::from(USAGE)
+            }
+            None => {
+                print::error(&error);
+                ExitCode::FAILURE
+            }
+        },
+    }
+}
+
+/// What clap exits with too.
+const USAGE: u8 = 2;
+
+/// A signing gateway that WebAssembly components extend.
+#[derive(Debug, Parser)]
+#[command(name = "keyport", version, arg_required_else_help = true, styles = print::STYLES)]
+struct Cli {
+    /// How the log on standard error is written
+    #[arg(long, global = true, value_enum, default_value = "text", value_name = "FORMAT")]
+    log: log::Format,
+    /// What is logged: error, warn, info, debug or trace
+    #[arg(long, global = true, default_value = "info", value_name = "LEVEL")]
+    log_level: String,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    #[command(subcommand)]
+    Audit(audit::Audit),
+    Check(check::Check),
+    Dev(dev::Dev),
+    #[command(subcommand)]
+    MasterKey(master_key::MasterKey),
+    Serve(serve::Serve),
+    #[command(subcommand)]
+    Token(token::Token),
+}
+
+impl Command {
+    fn run(self) -> Result<ExitCode> {
+        match self {
+            Self::Audit(audit) => audit.run(),
+            Self::Check(check) => check.run(),
+            Self::Dev(dev) => dev.run(),
+            Self::MasterKey(master_key) => master_key.run(),
+            Self::Serve(serve) => serve.run(),
+            Self::Token(token) => token.run(),
+        }
+    }
+}
+
+/// Runs `work` on a runtime of its own.
+fn block_on<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("the system gives no threads")?
+        .block_on(work)
+}

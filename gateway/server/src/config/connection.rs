@@ -1,0 +1,106 @@
+//! The custodians that providers may be granted, and the master key of the one that is built in.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use keyport_core::grant::ConnectionKind;
+use keyport_core::name::ConnectionName;
+use keyport_core::secret::Secret;
+
+use super::environment::is_variable;
+use super::mistake::Problem;
+use super::names::unique;
+use super::section::Section;
+use super::value::{count, name, one, path, text};
+
+/// `[[connection]]`: one token or account of a custodian.
+#[derive(Clone, Debug)]
+pub(crate) struct Connection {
+    /// `name`: what grants call it.
+    pub(crate) name: ConnectionName,
+    /// `kind`: `"soft"`, the embedded token.
+    pub(crate) kind: ConnectionKind,
+    /// `cache`: how many unsealed keys the embedded token keeps in memory.
+    pub(crate) cache: usize,
+}
+
+/// `[master-key]`: where the key comes from that the embedded token's keys are sealed under.
+#[derive(Clone, Debug)]
+pub(crate) enum MasterKey {
+    /// `file`: a file of mode 0600.
+    File(PathBuf),
+    /// `environment`: the name of an environment variable.
+    Environment {
+        /// The variable's name.
+        variable: String,
+        /// What it holds.
+        text: Secret,
+    },
+}
+
+/// What there can be once.
+#[derive(Debug, Default)]
+pub(super) struct Taken {
+    names: BTreeSet<ConnectionName>,
+    soft: bool,
+}
+
+impl Connection {
+    pub(super) fn read(mut section: Section<'_>, taken: &mut Taken) -> Option<Self> {
+        let name = section.required("name", "\"embedded\"", unique(&mut taken.names, name));
+        let kind = section.required("kind", "\"soft\"", one("a kind of connection", &KINDS, kind));
+        if kind == Some(ConnectionKind::Soft) && std::mem::replace(&mut taken.soft, true) {
+            section.mistake_at(
+                "kind",
+                Problem::new("`kind`: there is one embedded token", "keep one connection to it"),
+            );
+        }
+        let cache = section.or("cache", CACHE, count);
+        section.end();
+
+        Some(Self { name: name?, kind: kind?, cache })
+    }
+}
+
+impl MasterKey {
+    pub(super) fn read(mut section: Section<'_>, folder: &Path) -> Option<Self> {
+        let file = section.optional("file", path(folder));
+        let variable = section.optional("environment", text);
+        if section.has("file") == section.has("environment") {
+            section.mistake(Problem::new(
+                "[master-key] wants one of `file` and `environment`",
+                "write file = \"master.key\" (made by: keyport master-key new master.key), or environment = \"NAME\"",
+            ));
+        }
+
+        let key = file.map(Self::File).or_else(|| Self::of_variable(&section, variable?));
+        section.end();
+        key
+    }
+
+    fn of_variable(section: &Section<'_>, variable: String) -> Option<Self> {
+        let text = section.source().environment().variable(&variable).filter(|_| is_variable(&variable));
+        let Some(text) = text else {
+            // Not the name: it may be the key itself, written in the wrong place.
+            section.mistake_at(
+                "environment",
+                Problem::new(
+                    "`environment`: there is no such environment variable",
+                    "write the name of the variable that holds the master key, and set it",
+                ),
+            );
+            return None;
+        };
+        Some(Self::Environment { variable, text: Secret::new(text.into_bytes()) })
+    }
+}
+
+/// The kind's name in the file.
+fn kind(kind: &ConnectionKind) -> &'static str {
+    match kind {
+        ConnectionKind::Soft => "soft",
+    }
+}
+
+const KINDS: [ConnectionKind; 1] = [ConnectionKind::Soft];
+const CACHE: usize = 10_000;

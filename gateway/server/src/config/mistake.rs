@@ -1,0 +1,52 @@
+//! What is wrong with a configuration file: everything at once, each with its line and how to mend it.
+
+use std::fmt;
+use std::path::PathBuf;
+
+/// Everything that is wrong with one configuration file, in the order of its lines. Holds at least one mistake.
+#[derive(Debug)]
+pub(crate) struct Mistakes {
+    /// The file.
+    pub(crate) file: PathBuf,
+    /// What is wrong with it.
+    pub(crate) mistakes: Vec<Mistake>,
+}
+
+/// One thing that is wrong, never with a value in it that may be a secret.
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(crate) struct Mistake {
+    /// The line, counted from 1.
+    pub(crate) line: usize,
+    /// What is wrong.
+    pub(crate) what: String,
+    /// What to write instead.
+    pub(crate) fix: String,
+}
+
+/// What is wrong with a value, before it is known on which line it stands.
+#[derive(Debug)]
+pub(super) struct Problem {
+    pub(super) what: String,
+    pub(super) fix: String,
+}
+
+impl Problem {
+    pub(super) fn new(what: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self { what: what.into(), fix: fix.into() }
+    }
+}
+
+impl fmt::Display for Mistakes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, mistake) in self.mistakes.iter().enumerate() {
+            if index > 0 {
+                f.write_str("\n")?;
+            }
+            write!(f, "{}:{}: {}", self.file.display(), mistake.line, mistake.what)?;
+            write!(f, "\n    {}", mistake.fix.replace('\n', "\n    "))?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Mistakes {}

@@ -1,0 +1,192 @@
+//! The configuration file: read completely or not at all, and every mistake in it named at once.
+
+mod audit;
+mod connection;
+mod contract;
+mod environment;
+mod limits;
+mod listen;
+mod mistake;
+mod names;
+mod provider;
+mod section;
+mod tenant;
+mod value;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use keyport_core::grant::ConnectionKind;
+use toml::de::DeTable;
+
+pub(crate) use audit::{Audit, Sync};
+pub(crate) use connection::{Connection, MasterKey};
+pub(crate) use contract::Contracts;
+pub(crate) use environment::Environment;
+pub(crate) use limits::Limits;
+pub(crate) use listen::{Admin, Listen};
+pub(crate) use mistake::Mistakes;
+pub(crate) use provider::{Component, Instances, Limits as ProviderLimits, Provider};
+pub(crate) use tenant::{ANONYMOUS, Tenant};
+
+use mistake::Problem;
+use names::Names;
+use section::{Section, Source};
+
+/// One configuration. Text in it may hold `${NAME}` and `${NAME:default}` for environment variables, `$${` for
+/// `${` itself. Paths are relative to the file's folder.
+#[derive(Clone, Debug)]
+pub(crate) struct Config {
+    /// `data`: the folder with the store, the audit log and a lock.
+    pub(crate) data: PathBuf,
+    /// `[listen]`: where callers connect.
+    pub(crate) listen: Listen,
+    /// `[admin]`: where health and metrics are read.
+    pub(crate) admin: Admin,
+    /// `[audit]`: how the audit log is kept.
+    pub(crate) audit: Audit,
+    /// `[master-key]`: what the embedded token's keys are sealed under. There is one if a connection needs it.
+    pub(crate) master_key: Option<MasterKey>,
+    /// `[[connection]]`: the custodians that can be granted.
+    pub(crate) connections: Vec<Connection>,
+    /// `[[provider]]`: the components that serve keys.
+    pub(crate) providers: Vec<Provider>,
+    /// `[[tenant]]`: who may ask for what. At least one.
+    pub(crate) tenants: Vec<Tenant>,
+    /// `[contract]`: the wire APIs served.
+    pub(crate) contracts: Contracts,
+    /// `[limits]`: bounds on what the gateway does.
+    pub(crate) limits: Limits,
+}
+
+/// Why there is no configuration.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ConfigError {
+    /// The file could not be read.
+    #[error("cannot read {}", file.display())]
+    Unreadable {
+        /// Which file.
+        file: PathBuf,
+        /// Why.
+        #[source]
+        cause: std::io::Error,
+    },
+    /// The file was read, and is wrong.
+    #[error(transparent)]
+    Wrong(#[from] Mistakes),
+}
+
+impl Config {
+    /// Reads `file`.
+    pub(crate) fn load(file: &Path, environment: &Environment) -> Result<Self, ConfigError> {
+        let text = std::fs::read_to_string(file)
+            .map_err(|cause| ConfigError::Unreadable { file: file.to_owned(), cause })?;
+
+        Ok(Self::parse(&text, file, environment)?)
+    }
+
+    /// Reads `text`, which stands in `file`.
+    pub(crate) fn parse(text: &str, file: &Path, environment: &Environment) -> Result<Self, Mistakes> {
+        let source = Source::new(text, environment);
+        let (table, broken) = DeTable::parse_recoverable(text);
+        for error in &broken {
+            let at = error.span().map_or(0, |span| span.start);
+            source.mistake(
+                at,
+                Problem::new(format!("this is not TOML: {}", error.message()), "see https://toml.io"),
+            );
+        }
+        let folder = file.parent().unwrap_or_else(|| Path::new(""));
+        // A text that is not TOML was read in part: whatever else it lacks may stand in the other part.
+        let config = if broken.is_empty() { Self::read(Section::top(&source, &table), folder) } else { None };
+
+        match (config, source.into_mistakes()) {
+            (Some(config), mistakes) if mistakes.is_empty() => Ok(config),
+            (_, mistakes) => Err(Mistakes { file: file.to_owned(), mistakes }),
+        }
+    }
+
+    fn read(mut top: Section<'_>, folder: &Path) -> Option<Self> {
+        let data = top.required("data", "\"./keyport-data\"", value::path(folder));
+        let listen = read_listen(&mut top, folder);
+        let admin =
+            top.table("admin").map(|section| Admin::read(section, listen.as_ref())).unwrap_or_default();
+        let audit = top.table("audit").map(|section| Audit::read(section, folder)).unwrap_or_default();
+        let connections = read_connections(&mut top);
+        let master_key = read_master_key(&mut top, folder, &connections);
+        let limits = top.table("limits").map(Limits::read).unwrap_or_default();
+        let contracts = read_contracts(&mut top);
+        let names = Names::collect(&mut top, connections);
+        let providers = read_providers(&mut top, &names, folder);
+        let tenants = read_tenants(&mut top, &names, &providers);
+        top.end();
+
+        Some(Self {
+            data: data?,
+            listen: listen?,
+            admin,
+            audit,
+            master_key,
+            connections: names.into_connections(),
+            providers,
+            tenants,
+            contracts: contracts?,
+            limits,
+        })
+    }
+}
+
+fn read_listen(top: &mut Section<'_>, folder: &Path) -> Option<Listen> {
+    if !top.has("listen") {
+        top.missing("listen", "[listen] with an `address` and `tls`");
+    }
+    Listen::read(top.table("listen")?, folder)
+}
+
+fn read_connections(top: &mut Section<'_>) -> Vec<Connection> {
+    let mut taken = connection::Taken::default();
+    top.tables("connection").into_iter().filter_map(|section| Connection::read(section, &mut taken)).collect()
+}
+
+fn read_master_key(top: &mut Section<'_>, folder: &Path, connections: &[Connection]) -> Option<MasterKey> {
+    let wanted = connections.iter().any(|connection| match connection.kind {
+        ConnectionKind::Soft => true,
+    });
+    if wanted && !top.has("master-key") {
+        top.missing(
+            "master-key",
+            "[master-key] with file = \"master.key\" (made by: keyport master-key new master.key): \
+             a connection of kind \"soft\" seals its keys under it",
+        );
+    }
+    MasterKey::read(top.table("master-key")?, folder)
+}
+
+fn read_contracts(top: &mut Section<'_>) -> Option<Contracts> {
+    if !top.has("contract") {
+        top.missing("contract", "[contract.webhook]");
+    }
+    top.table("contract").map(Contracts::read)
+}
+
+fn read_providers(top: &mut Section<'_>, names: &Names, folder: &Path) -> Vec<Provider> {
+    let mut taken = BTreeSet::new();
+    top.tables("provider")
+        .into_iter()
+        .filter_map(|section| Provider::read(section, names, folder, &mut taken))
+        .collect()
+}
+
+fn read_tenants(top: &mut Section<'_>, names: &Names, providers: &[Provider]) -> Vec<Tenant> {
+    if !top.has("tenant") {
+        top.missing("tenant", "a [[tenant]] with a `name`, a `provider` and callers");
+    }
+    let mut taken = tenant::Taken::default();
+    top.tables("tenant")
+        .into_iter()
+        .filter_map(|section| Tenant::read(section, names, providers, &mut taken))
+        .collect()
+}

@@ -1,0 +1,242 @@
+//! The components that serve keys, and what each may reach.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use keyport_core::custody::Mechanism;
+use keyport_core::grant::{Grant, Grants, Use};
+use keyport_core::name::{ComponentDigest, ProviderName, TenantId};
+use keyport_core::scheme::Hash;
+
+use super::connection::Connection;
+use super::mistake::Problem;
+use super::names::{Names, unique};
+use super::section::Section;
+use super::value::{Value, count, duration, name, one, sha256, size, truth};
+
+/// `[[provider]]`: a component, and what it may reach.
+#[derive(Clone, Debug)]
+pub(crate) struct Provider {
+    /// `name`: what tenants call it.
+    pub(crate) name: ProviderName,
+    /// `component`: what is loaded.
+    pub(crate) component: Component,
+    /// `sha256`: what the component's bytes must hash to; a `file:` needs it.
+    pub(crate) digest: Option<ComponentDigest>,
+    /// `tenants`: the only ones it may serve; without it, all.
+    pub(crate) tenants: Option<BTreeSet<TenantId>>,
+    /// `instances`: whether instances are used again. By default only those of built-in components are.
+    pub(crate) instances: Instances,
+    /// `required`: whether the gateway is ready only while this provider is healthy.
+    pub(crate) required: bool,
+    /// `settings`: what the component can read by name. Not for secrets: components are never given any.
+    pub(crate) settings: BTreeMap<String, String>,
+    /// `limits`: what one call, or all of them together, may use.
+    pub(crate) limits: Limits,
+    /// `grant`: what it may reach. Nothing else.
+    pub(crate) grants: Grants,
+}
+
+/// Which component is loaded.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum Component {
+    /// `"builtin:soft"`: the provider over the embedded token that comes with the gateway.
+    Soft,
+    /// `"file:PATH"`: a component of somebody else's.
+    File(PathBuf),
+}
+
+/// Whether a component's instances are used again.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Instances {
+    /// `"fresh"`: each call gets one of its own, so that nothing stays from one call to the next.
+    Fresh,
+    /// `"reuse"`: within a tenant, and not for ever.
+    Reuse,
+}
+
+/// `[provider.limits]`: what one call may use, and how many there may be. What is not written is as the host has it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Limits {
+    /// `cpu`: computing time of one call.
+    pub(crate) cpu: Option<Duration>,
+    /// `memory`: bytes of one instance.
+    pub(crate) memory: Option<usize>,
+    /// `message-size`: bytes that one call of the host, or one answer, may carry out of the component.
+    pub(crate) message_size: Option<usize>,
+    /// `log-lines`: lines of the component's own in the log, per second and tenant; further ones are dropped.
+    pub(crate) log_lines: Option<u32>,
+    /// `in-flight`: calls at once, over all tenants.
+    pub(crate) in_flight: Option<usize>,
+}
+
+impl Provider {
+    pub(super) fn read(
+        mut section: Section<'_>,
+        names: &Names,
+        folder: &Path,
+        taken: &mut BTreeSet<ProviderName>,
+    ) -> Option<Self> {
+        let name = section.required("name", "\"soft\"", unique(taken, name));
+        let component = section.required("component", "\"builtin:soft\"", Component::parse(folder));
+        let digest = section.optional("sha256", digest);
+        if let Some(Component::File(file)) = &component
+            && !section.has("sha256")
+        {
+            let fix = format!("sha256 = \"…\", as printed by: sha256sum {}", file.display());
+            section.missing("sha256", &fix);
+        }
+        let tenants = section.list("tenants", names.tenant());
+        let kinds = [Instances::Fresh, Instances::Reuse];
+        let instances = section.optional("instances", one("a way to use instances", &kinds, Instances::name));
+        let required = section.or("required", false, truth);
+        let settings = section.texts("settings");
+        let limits = section.table("limits").map(Limits::read).unwrap_or_default();
+        let grants = read_grants(&mut section, names);
+        section.end();
+
+        let component = component?;
+        Some(Self {
+            name: name?,
+            instances: instances.unwrap_or_else(|| component.usual_instances()),
+            component,
+            digest,
+            tenants: tenants.map(|tenants| tenants.into_iter().collect()),
+            required,
+            settings,
+            limits,
+            grants,
+        })
+    }
+
+    /// Whether this tenant may be served.
+    pub(crate) fn serves(&self, tenant: &TenantId) -> bool {
+        self.tenants.as_ref().is_none_or(|tenants| tenants.contains(tenant))
+    }
+}
+
+impl Component {
+    fn parse(folder: &Path) -> impl Fn(&Value<'_>) -> Result<Self, Problem> {
+        move |value| match value.text()?.split_once(':') {
+            Some(("builtin", "soft")) => Ok(Self::Soft),
+            Some(("file", path)) if !path.is_empty() => Ok(Self::File(folder.join(path))),
+            Some(_) | None => Err(Problem::new(
+                format!("{} is not a component", value.shown()),
+                "write builtin:soft, or file:PATH and its sha256",
+            )),
+        }
+    }
+
+    fn usual_instances(&self) -> Instances {
+        match self {
+            Self::Soft => Instances::Reuse,
+            Self::File(_) => Instances::Fresh,
+        }
+    }
+}
+
+impl Instances {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Fresh => "fresh",
+            Self::Reuse => "reuse",
+        }
+    }
+}
+
+impl Limits {
+    fn read(mut section: Section<'_>) -> Self {
+        let limits = Self {
+            cpu: section.optional("cpu", duration),
+            memory: section.optional("memory", size),
+            message_size: section.optional("message-size", size),
+            log_lines: section.optional("log-lines", count),
+            in_flight: section.optional("in-flight", count),
+        };
+        section.end();
+        limits
+    }
+}
+
+fn read_grants(provider: &mut Section<'_>, names: &Names) -> Grants {
+    let mut grants: Vec<Grant> = Vec::new();
+    for section in provider.tables("grant") {
+        let Some(grant) = read_grant(section, names.connections()) else { continue };
+        if grants.iter().any(|other| other.connection == grant.connection) {
+            provider.mistake_at(
+                "grant",
+                Problem::new(
+                    format!("two grants on the connection `{}`", grant.connection),
+                    "write all its uses in one [[provider.grant]]",
+                ),
+            );
+        }
+        grants.push(grant);
+    }
+    Grants::new(grants)
+}
+
+fn read_grant(mut section: Section<'_>, connections: &[Connection]) -> Option<Grant> {
+    let connection = section.required("connection", "\"embedded\"", |value| {
+        let known: Vec<_> = connections.iter().map(|connection| connection.name.as_str()).collect();
+        let text = value.text()?;
+        connections.iter().find(|connection| connection.name.as_str() == text).ok_or_else(|| {
+            Problem::new(
+                format!("there is no connection {}", value.shown()),
+                super::value::one_of(text, &known),
+            )
+        })
+    });
+    if !section.has("uses") {
+        section.missing("uses", "uses = [\"generate\", \"public-key\", \"sign\", \"destroy\"]");
+    }
+    let uses = section.list("uses", one("a use", &Use::ALL, |one| one.as_str()));
+    let mechanisms = section.list("mechanisms", one("a mechanism", &MECHANISMS, mechanism));
+    section.end();
+
+    let connection = connection?;
+    Some(Grant {
+        connection: connection.name.clone(),
+        kind: connection.kind,
+        uses: uses?.into_iter().collect(),
+        mechanisms: mechanisms.map(|mechanisms| mechanisms.into_iter().collect()),
+    })
+}
+
+fn digest(value: &Value<'_>) -> Result<ComponentDigest, Problem> {
+    sha256(value.text()?)
+        .and_then(|digest| format!("sha256:{}", hex::encode(digest)).parse().ok())
+        .ok_or_else(|| {
+            Problem::new(
+                format!("{} is not a SHA-256", value.shown()),
+                "write the 64 hexadecimal digits that sha256sum prints for the component",
+            )
+        })
+}
+
+fn mechanism(mechanism: &Mechanism) -> &'static str {
+    match mechanism {
+        Mechanism::Ecdsa => "ecdsa",
+        Mechanism::Ed25519 => "ed25519",
+        Mechanism::RsaPkcs1v15DigestInfo => "rsa-pkcs1v15-digest-info",
+        Mechanism::RsaPkcs1v15(Hash::Sha256) => "rsa-pkcs1v15(sha-256)",
+        Mechanism::RsaPkcs1v15(Hash::Sha384) => "rsa-pkcs1v15(sha-384)",
+        Mechanism::RsaPkcs1v15(Hash::Sha512) => "rsa-pkcs1v15(sha-512)",
+        Mechanism::RsaPss(Hash::Sha256) => "rsa-pss(sha-256)",
+        Mechanism::RsaPss(Hash::Sha384) => "rsa-pss(sha-384)",
+        Mechanism::RsaPss(Hash::Sha512) => "rsa-pss(sha-512)",
+    }
+}
+
+const MECHANISMS: [Mechanism; 9] = [
+    Mechanism::Ecdsa,
+    Mechanism::Ed25519,
+    Mechanism::RsaPkcs1v15DigestInfo,
+    Mechanism::RsaPkcs1v15(Hash::Sha256),
+    Mechanism::RsaPkcs1v15(Hash::Sha384),
+    Mechanism::RsaPkcs1v15(Hash::Sha512),
+    Mechanism::RsaPss(Hash::Sha256),
+    Mechanism::RsaPss(Hash::Sha384),
+    Mechanism::RsaPss(Hash::Sha512),
+];

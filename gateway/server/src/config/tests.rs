@@ -1,0 +1,181 @@
+//! Whole files: what is right is read, what is wrong is reported as the golden files say.
+
+use std::time::Duration;
+
+use keyport_core::caller::Verb;
+use keyport_core::gateway::OnDuplicate;
+use keyport_core::name::ConnectionName;
+use proptest::prelude::*;
+
+use super::*;
+
+fn environment() -> Environment {
+    Environment::new(|name| match name {
+        "KEYPORT_MASTER_KEY" => Some("hunter2".to_owned()),
+        "SECRET_ADDRESS" => Some("hunter3".to_owned()),
+        _ => None,
+    })
+}
+
+fn parse(text: &str) -> Result<Config, Mistakes> {
+    Config::parse(text, Path::new("etc/keyport.toml"), &environment())
+}
+
+fn golden() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/config")
+}
+
+fn example() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/minimal/keyport.toml")
+}
+
+#[test]
+fn mistakes_read_as_the_golden_files_say() {
+    let mut files: Vec<_> = std::fs::read_dir(golden()).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.retain(|file| file.extension().is_some_and(|extension| extension == "toml"));
+    assert!(!files.is_empty());
+
+    for file in files {
+        let text = std::fs::read_to_string(&file).unwrap();
+        let name = file.file_name().unwrap();
+        let mistakes = Config::parse(&text, Path::new(name), &environment()).unwrap_err().to_string() + "\n";
+
+        let expected = file.with_extension("txt");
+        if std::env::var_os("KEYPORT_BLESS").is_some() {
+            std::fs::write(&expected, &mistakes).unwrap();
+        }
+        let expected = std::fs::read_to_string(&expected).unwrap_or_default();
+        assert_eq!(
+            mistakes,
+            expected,
+            "{}: if the new text is better, run with KEYPORT_BLESS=1",
+            file.display()
+        );
+    }
+}
+
+#[test]
+fn the_example_is_right_and_means_what_it_says() {
+    let text = std::fs::read_to_string(example()).unwrap();
+    let config = parse(&text).unwrap();
+
+    assert_eq!(config.data, Path::new("etc/keyport-data"));
+    assert_eq!(config.listen.address, "127.0.0.1:8443".parse().unwrap());
+    assert_eq!(config.listen.tls.certificate, Path::new("etc/server.pem"));
+    assert_eq!(config.audit.sync, Sync::Always);
+    assert_eq!(config.connections[0].kind, ConnectionKind::Soft);
+    let provider = &config.providers[0];
+    assert_eq!((&provider.component, provider.instances), (&Component::Soft, Instances::Reuse));
+    let embedded: ConnectionName = "embedded".parse().unwrap();
+    assert_eq!(provider.grants.on(&embedded).unwrap().uses.len(), 4);
+    let tenant = &config.tenants[0];
+    assert_eq!(tenant.grace, Duration::from_secs(7 * 24 * 60 * 60));
+    assert!(!tenant.anonymous);
+    assert!(tenant.callers[0].caller.rights[0].verbs.contains(&Verb::Sign));
+    assert_eq!(config.contracts.webhook.unwrap().on_duplicate, OnDuplicate::Replace);
+}
+
+#[test]
+fn every_line_of_the_example_that_is_commented_out_can_be_switched_on() {
+    let text = std::fs::read_to_string(example()).unwrap();
+    // A comment for people has a space after its sign.
+    let uncommented: Vec<_> = text
+        .lines()
+        .map(|line| line.strip_prefix('#').filter(|rest| !rest.starts_with(' ')).unwrap_or(line))
+        .collect();
+
+    assert_ne!(uncommented.join("\n"), text.trim_end());
+    parse(&uncommented.join("\n")).unwrap();
+}
+
+#[test]
+fn a_secret_is_never_printed() {
+    let text = std::fs::read_to_string(example()).unwrap();
+    let with_secret = text.replace("file = \"master.key\"", "environment = \"KEYPORT_MASTER_KEY\"");
+    let printed = format!("{:?}", parse(&with_secret).unwrap());
+    assert!(printed.contains("KEYPORT_MASTER_KEY") && !printed.contains("hunter2"));
+
+    for wrong in [
+        text.replace("\"127.0.0.1:8443\"", "\"${SECRET_ADDRESS}\""),
+        text.replace("tokens = [\"sha256:", "tokens = [\"hunter4\", \"sha256:"),
+        with_secret.replace("\"KEYPORT_MASTER_KEY\"", "\"hunter4\""),
+    ] {
+        let mistakes = parse(&wrong).unwrap_err();
+        assert!(!mistakes.to_string().contains("hunter"), "{mistakes}");
+        assert!(!format!("{mistakes:?}").contains("hunter"), "{mistakes:?}");
+    }
+}
+
+#[test]
+fn a_file_that_is_not_there_is_named() {
+    let error = Config::load(Path::new("nowhere/keyport.toml"), &environment()).unwrap_err();
+
+    assert_eq!(error.to_string(), "cannot read nowhere/keyport.toml");
+}
+
+/// A line that is in its place somewhere, or nowhere.
+fn line() -> impl Strategy<Value = String> {
+    use proptest::sample::select;
+
+    (select(KEYS), select(KEYS), select(VALUES), 0..5).prop_map(|(key, other, value, shape)| match shape {
+        0 => format!("[{key}]"),
+        1 => format!("[[{key}]]"),
+        2 => format!("[[{key}.{other}]]"),
+        _ => format!("{key} = {value}"),
+    })
+}
+
+proptest! {
+    #[test]
+    fn no_text_panics_and_every_mistake_has_a_line_of_it(lines in proptest::collection::vec(line(), 0..30)) {
+        let count = lines.len().max(1);
+        let mistakes = parse(&lines.join("\n")).unwrap_err().mistakes;
+
+        prop_assert!(!mistakes.is_empty());
+        prop_assert!(mistakes.iter().all(|mistake| (1..=count).contains(&mistake.line)));
+    }
+
+    #[test]
+    fn no_bytes_panic(text in any::<String>()) {
+        prop_assert!(parse(&text).is_err());
+    }
+
+    #[test]
+    fn one_changed_line_of_the_example_is_never_two_tables_of_mistakes(at in 0_usize..200, value in line()) {
+        let text = std::fs::read_to_string(example()).unwrap();
+        let mut lines: Vec<_> = text.lines().map(str::to_owned).collect();
+        let at = at % lines.len();
+        lines[at] = value;
+
+        if let Err(mistakes) = parse(&lines.join("\n")) {
+            prop_assert!(mistakes.mistakes.len() <= 12, "{mistakes}");
+        }
+    }
+}
+
+const KEYS: &[&str] = &[
+    "data", "listen", "admin", "tls", "address", "name", "kind", "provider", "grant", "tenant", "caller",
+    "right", "tokens", "limits", "cpu", "file", "contract", "webhook", "path", "uses", "may", "settings",
+    "audit", "sync",
+];
+const VALUES: &[&str] = &[
+    "1",
+    "true",
+    "\"\"",
+    "\"a\"",
+    "\"${A}\"",
+    "\"${\"",
+    "[]",
+    "[1]",
+    "{}",
+    "{ a = 1 }",
+    "1.5",
+    "1979-05-27",
+    "\"7d\"",
+    "[[]]",
+    "",
+    "\"builtin:soft\"",
+    "\"file:\"",
+    "\"soft\"",
+    "[{}]",
+];

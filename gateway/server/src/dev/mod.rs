@@ -1,0 +1,169 @@
+//! What `keyport dev` needs on disk, made where it is not there: nothing but a folder is needed to begin.
+
+mod certificate;
+mod private_file;
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use keyport_backends::soft::{MasterKey, MasterKeyError};
+use keyport_core::outside::Outside;
+
+use crate::assemble::Addresses;
+use crate::token::Token;
+use certificate::CertificateError;
+
+/// Makes in `data` whatever is missing, and the configuration that a gateway on it runs with; returns that file.
+///
+/// The same folder gives the same again: token, master key and keys stay, and the certificate until it nears its end.
+pub(crate) fn prepare(
+    data: &Path,
+    (listen, admin): (SocketAddr, SocketAddr),
+    outside: &Outside,
+) -> Result<PathBuf, DevError> {
+    private_file::folder(data).map_err(|cause| DevError::of(data, cause))?;
+
+    let token = token(&data.join(TOKEN), outside)?;
+    certificate::ensure(data, listen.ip(), &outside.clock)?;
+    let master_key = data.join(MASTER_KEY);
+    match MasterKey::create(&master_key) {
+        // One that is there is judged when it is used.
+        Err(_) if master_key.exists() => {}
+        made => drop(made.map_err(DevError::MasterKey)?),
+    }
+
+    let file = data.join(CONFIG);
+    let text = config(listen, admin, &token);
+    private_file::replace(&file, text.as_bytes()).map_err(|cause| DevError::of(&file, cause))?;
+    Ok(file)
+}
+
+/// What is printed once the gateway on `data` serves: the lines that scripts wait for, and a first signature to
+/// try.
+pub(crate) fn greeting(data: &Path, Addresses { listen, admin }: Addresses) -> String {
+    let url = format!("https://{}", certificate::reachable(listen));
+    let data = data.display();
+
+    let curl = format!("curl --cacert '{data}/{CA}' -H \"Authorization: Bearer $(cat '{data}/{TOKEN}')\"");
+    format!(
+        r#"ready https://{listen}
+admin http://{admin}
+
+Create a key, and sign the digest of "hello" with it:
+
+  {curl} \
+    {url}/webhook/keys -d '{{"key_id":"demo","key_type":"EC-P256"}}'
+
+  {curl} \
+    {url}/webhook/keys/demo/sign \
+    -d '{{"digest":"{HELLO}","hash_algorithm":"SHA-256"}}'
+
+Everything is in {data}, the configuration in {data}/{CONFIG}."#
+    )
+}
+
+/// Why the folder could not be made ready.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum DevError {
+    /// Something could not be written.
+    #[error("cannot make {}", path.display())]
+    Write {
+        /// What.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        cause: io::Error,
+    },
+    /// The token's file holds something else.
+    #[error("{} does not hold a token: delete it, and the next start makes a new one", path.display())]
+    Token {
+        /// Which file.
+        path: PathBuf,
+    },
+    /// No certificate.
+    #[error("cannot make a certificate")]
+    Certificate(#[from] CertificateError),
+    /// No master key.
+    #[error(transparent)]
+    MasterKey(MasterKeyError),
+}
+
+impl DevError {
+    fn of(path: &Path, cause: io::Error) -> Self {
+        Self::Write { path: path.to_owned(), cause }
+    }
+}
+
+fn token(file: &Path, outside: &Outside) -> Result<Token, DevError> {
+    match std::fs::read_to_string(file) {
+        Ok(text) => Token::from_text(&text).ok_or_else(|| DevError::Token { path: file.to_owned() }),
+        Err(missing) if missing.kind() == io::ErrorKind::NotFound => {
+            let token = Token::random(&*outside.random);
+            private_file::replace(file, format!("{}\n", token.expose()).as_bytes())
+                .map_err(|cause| DevError::of(file, cause))?;
+            Ok(token)
+        }
+        Err(cause) => Err(DevError::of(file, cause)),
+    }
+}
+
+fn config(listen: SocketAddr, admin: SocketAddr, token: &Token) -> String {
+    let token = token.fingerprint();
+    format!(
+        r#"# What `keyport dev` runs with. Made anew at each of its starts: copy it before you change it, and run the copy
+# with `keyport serve --config FILE`.
+
+data = "."
+
+[listen]
+address = "{listen}"
+tls = {{ certificate = "{CERTIFICATE}", key = "{KEY}" }}
+
+[admin]
+address = "{admin}"
+
+[master-key]
+file = "{MASTER_KEY}"
+
+[[connection]]
+name = "embedded"
+kind = "soft"
+
+[[provider]]
+name = "soft"
+component = "builtin:soft"
+
+[[provider.grant]]
+connection = "embedded"
+uses = ["generate", "public-key", "sign", "destroy"]
+
+[[tenant]]
+name = "dev"
+provider = "soft"
+
+[[tenant.caller]]
+name = "dev"
+tokens = ["{token}"]
+
+[[tenant.caller.right]]
+may = ["create", "list", "sign", "release", "restore"]
+keys = ["*"]
+
+[contract.webhook]
+path = "/webhook"
+"#
+    )
+}
+
+const CA: &str = "ca.pem";
+const CERTIFICATE: &str = "server.pem";
+const CONFIG: &str = "keyport.toml";
+const KEY: &str = "server.key";
+const MASTER_KEY: &str = "master.key";
+const TOKEN: &str = "token";
+/// The SHA-256 of `hello`, in base64.
+const HELLO: &str = "LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ=";
+
+#[cfg(test)]
+mod tests;

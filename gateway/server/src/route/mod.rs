@@ -1,0 +1,144 @@
+//! Finds the contract a request is for, names the request, and observes what became of it.
+
+mod observe;
+mod stray;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http_body_util::Full;
+use hyper::body::{Bytes, Incoming};
+use hyper::header::{HOST, HeaderMap, HeaderName, HeaderValue};
+use hyper::http::request::Parts;
+use hyper::{Request, Response, StatusCode, Version};
+use keyport_core::name::RequestId;
+use keyport_core::outside::Outside;
+use tracing::Instrument;
+
+use self::observe::log;
+use self::stray::{Stray, is_plain};
+use crate::contract::{Answered, Contract, Noted, Refusal};
+use crate::listen::Answer;
+use crate::request::{Body, Head};
+use crate::telemetry::{Served, Telemetry};
+
+/// Every contract, by path.
+#[derive(Debug)]
+pub(crate) struct Routes {
+    routes: Vec<Route>,
+    timeout: Duration,
+    outside: Outside,
+    telemetry: Arc<Telemetry>,
+}
+
+/// One contract and where it is.
+#[derive(Debug)]
+pub(crate) struct Route {
+    /// What its paths begin with: `/` and segments, without a `/` at the end.
+    pub(crate) path: String,
+    /// The contract.
+    pub(crate) contract: Contract,
+}
+
+impl Routes {
+    /// `timeout` bounds the time from a request's head to its answer.
+    pub(crate) fn new(mut routes: Vec<Route>, timeout: Duration, outside: Outside, telemetry: Arc<Telemetry>) -> Self {
+        // The longest path that fits is the one that is meant.
+        routes.sort_by_key(|route| std::cmp::Reverse(route.path.len()));
+
+        Self { routes, timeout, outside, telemetry }
+    }
+
+    async fn serve(&self, parts: Parts, body: Incoming, id: RequestId) -> Response<Full<Bytes>> {
+        let begun = self.outside.clock.now();
+        let status = |response: &Response<Full<Bytes>>| response.status().as_u16();
+
+        let (contract, response, noted) = match self.find(&parts) {
+            Ok(Route { path, contract }) => {
+                let deadline = begun + self.timeout;
+                let body = Body::new(body, &parts.headers, deadline, &self.outside);
+                let head = Head::new(id, deadline, parts, path.len());
+                let Answered { response, noted } = contract.answer(&head, body).await;
+                (contract.name(), response, noted)
+            }
+            Err(stray) => {
+                let refusal = Some(stray.refusal());
+                (NO_CONTRACT, stray.response(&id), Noted { refusal, ..Noted::default() })
+            }
+        };
+        let took = self.outside.clock.now().saturating_duration_since(begun);
+        self.observe(contract, &noted, took);
+        log(contract, &noted, status(&response), took);
+        response
+    }
+
+    fn find(&self, parts: &Parts) -> Result<&Route, Stray> {
+        let uri = &parts.uri;
+        if parts.version < Version::HTTP_2 {
+            if uri.scheme().is_some() || uri.authority().is_some() {
+                return Err(Stray::Form);
+            }
+            let hosts = parts.headers.get_all(HOST).iter().count();
+            if hosts > 1 || (hosts == 0 && parts.version == Version::HTTP_11) {
+                return Err(Stray::Host);
+            }
+        }
+        if !is_plain(uri.path()) {
+            return Err(Stray::Path);
+        }
+
+        let is_below = |route: &&Route| {
+            uri.path().strip_prefix(&route.path).is_some_and(|below| below.is_empty() || below.starts_with('/'))
+        };
+        self.routes.iter().find(is_below).ok_or(Stray::NoContract)
+    }
+
+    fn observe(&self, contract: &'static str, noted: &Noted, took: Duration) {
+        if let Some(Refusal::Unauthenticated(denial)) = &noted.refusal {
+            self.telemetry.unauthenticated(contract, denial.as_str());
+        }
+
+        let operation = noted.operation.as_str();
+        self.telemetry.served(Served { contract, operation, outcome: noted.outcome() }, took);
+    }
+
+    /// The name its sender gave the request, or one made here.
+    fn name(&self, headers: &HeaderMap) -> Option<(RequestId, HeaderValue)> {
+        let mut given = headers.get_all(&REQUEST_ID).iter();
+        if let (Some(value), None) = (given.next(), given.next())
+            && value.len() <= LONGEST_ID
+            && let Ok(id) = value.to_str().unwrap_or_default().parse()
+        {
+            return Some((id, value.clone()));
+        }
+
+        let (mut random, mut text) = ([0; 16], [0; 32]);
+        self.outside.random.fill(&mut random);
+        hex::encode_to_slice(random, &mut text).ok()?;
+        let value = HeaderValue::from_bytes(&text).ok()?;
+        Some((value.to_str().ok()?.parse().ok()?, value))
+    }
+}
+
+impl Answer for Routes {
+    async fn answer(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
+        let (parts, body) = request.into_parts();
+        let Some((id, header)) = self.name(&parts.headers) else {
+            let mut response = Response::default();
+            *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+            return response;
+        };
+
+        let span = tracing::info_span!("request", %id);
+        let mut response = self.serve(parts, body, id).instrument(span).await;
+        response.headers_mut().insert(REQUEST_ID, header);
+        response
+    }
+}
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const LONGEST_ID: usize = 64;
+const NO_CONTRACT: &str = "none";
+
+#[cfg(test)]
+mod tests;

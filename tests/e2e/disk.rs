@@ -1,0 +1,89 @@
+//! A disk that is full: refusals, at once, and no signature that is not on record.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use rustix::process::{Resource, Rlimit, prlimit};
+use tokio::time::Instant;
+
+use crate::dev::token;
+use crate::harness::{Gateway, Hash, entries, eventually, keyport};
+
+#[tokio::test]
+async fn while_the_disk_is_full_nothing_is_signed_and_afterwards_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let gateway = Gateway::dev_on_a_small_disk(&data).await;
+    let webhook = gateway.webhook(&token(&data));
+    let key = webhook.create("on-a-full-disk", "EC-P256").await;
+    webhook.sign(&key, Hash::Sha256, b"before").await;
+    let mut answered = HashSet::new();
+
+    for round in 0..2 {
+        fill_the_disk(&gateway, true);
+        for turn in 0..20 {
+            let id = format!("full-{round}-{turn}");
+            let begun = Instant::now();
+            let answer = webhook.try_sign(&key.name, b"full", &id).await.unwrap();
+            assert_eq!(answer.expect(503).json()["code"], "unavailable");
+            assert!(answer.header("retry-after").is_some());
+            assert!(begun.elapsed() < QUICKLY, "it took {:?}", begun.elapsed());
+        }
+        webhook.ask_to_create("no-room", "EC-P256").await.expect(503);
+        let (status, body) = gateway.ask_admin("/readyz").await;
+        assert_eq!(status, 503, "{body}");
+        assert!(body.contains("\"audit_writable\":false"), "{body}");
+        assert_eq!(gateway.ask_admin("/healthz").await.0, 200, "the process itself is well");
+
+        fill_the_disk(&gateway, false);
+        let mut turn = 0;
+        eventually("signatures again", async || {
+            turn += 1;
+            let id = format!("after-{round}-{turn}");
+            let answer = webhook.try_sign(&key.name, b"after", &id).await.unwrap();
+            (answer.status == 200).then(|| answered.insert(id))
+        })
+        .await;
+        assert_eq!(gateway.ask_admin("/readyz").await.0, 200);
+        webhook.sign(&key, Hash::Sha256, b"after").await;
+    }
+
+    let new = webhook.create("no-room", "EC-P256").await;
+    webhook.sign(&new, Hash::Sha256, b"after").await;
+    assert_eq!(gateway.stop().await.code(), Some(0));
+    let verified = keyport(&[&"audit", &"verify", &data]).await;
+    assert_eq!(verified.code(), Some(0), "{verified:#?}");
+    the_record_says_what_was_answered(&data, &answered);
+}
+
+#[tokio::test]
+async fn listing_needs_no_disk() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let gateway = Gateway::dev_on_a_small_disk(&data).await;
+    let webhook = gateway.webhook(&token(&data));
+    let key = webhook.create("listed", "EC-P256").await;
+
+    fill_the_disk(&gateway, true);
+    assert_eq!(webhook.list().await, [key]);
+}
+
+fn the_record_says_what_was_answered(data: &std::path::Path, answered: &HashSet<String>) {
+    let recorded: HashSet<_> = entries(data)
+        .into_iter()
+        .filter(|entry| entry.is("sign", "ok"))
+        .map(|entry| entry.text("request_id").to_owned())
+        .collect();
+
+    assert!(answered.is_subset(&recorded), "{answered:?} were answered, {recorded:?} are on record");
+    let refused: Vec<_> = recorded.iter().filter(|id| id.starts_with("full-")).collect();
+    assert!(refused.is_empty(), "refused, and on record as signed: {refused:?}");
+}
+
+/// No file can become any longer, or they can again.
+fn fill_the_disk(gateway: &Gateway, full: bool) {
+    let limit = Rlimit { current: full.then_some(1), maximum: None };
+    prlimit(Some(gateway.pid()), Resource::Fsize, limit).unwrap();
+}
+
+const QUICKLY: Duration = Duration::from_secs(2);

@@ -1,0 +1,27 @@
+//! A gateway in a process of its own: how it is started and ended, what it is asked, and what it leaves behind.
+
+mod audit;
+mod client;
+mod folder;
+mod gateway;
+mod guest;
+mod site;
+mod stored;
+mod tool;
+mod verify;
+mod wait;
+mod webhook;
+mod wire;
+
+pub(crate) use audit::{Entry, entries, entry_of, segments};
+pub(crate) use client::{Answer, Client, Protocol, Server};
+pub(crate) use folder::copy;
+pub(crate) use gateway::{Ended, Gateway};
+pub(crate) use guest::{digest_of, hostile_component};
+pub(crate) use site::{Authority, Plan, Site, hostile, soft, tenant, token_of};
+pub(crate) use stored::Stored;
+pub(crate) use tool::{KEYPORT, keyport, run, tool};
+pub(crate) use verify::{Hash, fingerprint, openssl_accepts, verifies};
+pub(crate) use wait::{PATIENCE, eventually, within};
+pub(crate) use webhook::{Key, Webhook, signature};
+pub(crate) use wire::Wire;

@@ -1,0 +1,21 @@
+//! The whole gateway, from outside: the real binary, over real sockets, on good days and bad ones.
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test ends by panicking, and so do the functions it is made of"
+)]
+
+mod admin;
+mod crash;
+mod dev;
+mod disk;
+mod drain;
+mod harness;
+mod hostile;
+mod http;
+mod start;
+mod tamper;
+mod tls;
+mod webhook;
