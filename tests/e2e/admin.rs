@@ -70,7 +70,9 @@ async fn readiness_depends_on_the_providers_that_are_required() {
         .await;
         let ready: Value = serde_json::from_str(&body).unwrap();
         let providers = ready["providers"].as_array().unwrap();
-        let healthy = |name: &str| providers.iter().find(|provider| provider["name"] == name).unwrap()["healthy"].clone();
+        let healthy = |name: &str| {
+            providers.iter().find(|provider| provider["name"] == name).unwrap()["healthy"].clone()
+        };
         assert_eq!(healthy("sick"), false);
         assert_eq!(healthy("soft"), true);
 

@@ -10,7 +10,9 @@ use keyport_core::key::State;
 use serde_json::json;
 
 use crate::dev::token;
-use crate::harness::{Gateway, Hash, Key, Stored, Webhook, copy, entries, eventually, keyport};
+use crate::harness::{
+    Gateway, Hash, Key, Plan, Site, Stored, Webhook, copy, entries, eventually, keyport, token_of,
+};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_killed_gateway_forgets_nothing_that_it_answered() {
@@ -32,6 +34,7 @@ async fn a_killed_gateway_forgets_nothing_that_it_answered() {
     }
 
     let half_done = half_done(&data).await;
+    assert!(!half_done.is_empty(), "no crash came in between; there must be more of them");
     let gateway = Gateway::dev(&data).await;
     let webhook = gateway.webhook(&token(&data));
     every_answered_key_is_there(&webhook, &answered).await;
@@ -43,6 +46,30 @@ async fn a_killed_gateway_forgets_nothing_that_it_answered() {
     assert_eq!(verified.code(), Some(0), "{verified:#?}");
     every_answer_is_on_record(&data, &answered);
     no_row_and_no_material_is_orphaned(&data).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_waiting_for_the_disk_a_killed_gateway_forgets_nothing_either() {
+    let audit = "sync = \"interval\"\ninterval = \"5s\"\nsegment-size = \"16KiB\"".to_owned();
+    let site = Site::new(&Plan { audit, ..Plan::soft() });
+    let answered = Answered::default();
+    let mut moments = Moments(0x9e37_79b9_7f4a_7c15);
+
+    for round in 0..3 {
+        let gateway = site.start().await;
+        let webhook = gateway.webhook(&token_of("acme"));
+        every_answered_key_is_there(&webhook, &answered).await;
+        let load = Load::start(round, &webhook, &answered);
+        tokio::time::sleep(moments.next()).await;
+        gateway.kill().await;
+        load.ended().await;
+    }
+
+    // What a crash tore is mended by the next start, and that is all that is wrong with it.
+    site.start().await.stop().await;
+    let verified = keyport(&[&"audit", &"verify", &site.data()]).await;
+    assert_eq!(verified.code(), Some(0), "{verified:#?}");
+    every_answer_is_on_record(&site.data(), &answered);
 }
 
 /// What the gateway said it did, over all its lives.
@@ -150,7 +177,8 @@ impl Client {
 }
 
 async fn every_answered_key_is_there(webhook: &Webhook, answered: &Answered) {
-    let listed: BTreeMap<_, _> = webhook.list().await.into_iter().map(|key| (key.name.clone(), key)).collect();
+    let listed: BTreeMap<_, _> =
+        webhook.list().await.into_iter().map(|key| (key.name.clone(), key)).collect();
 
     let (keys, released) = answered.with(|answers| (answers.keys.clone(), answers.released.clone()));
     for (name, key) in &keys {

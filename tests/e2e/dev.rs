@@ -49,7 +49,7 @@ async fn the_same_folder_gives_the_same_keys() {
     let gateway = Gateway::dev(&data).await;
     assert_eq!(self::token(&data), token);
     let webhook = gateway.webhook(&token);
-    assert_eq!(webhook.list().await, [key.clone()]);
+    assert_eq!(webhook.list().await, std::slice::from_ref(&key));
     webhook.sign(&key, Hash::Sha256, b"after a restart").await;
 }
 

@@ -7,7 +7,7 @@ use rustix::process::{Resource, Rlimit, prlimit};
 use tokio::time::Instant;
 
 use crate::dev::token;
-use crate::harness::{Gateway, Hash, entries, eventually, keyport};
+use crate::harness::{Gateway, Hash, Plan, Site, entries, eventually, keyport, token_of};
 
 #[tokio::test]
 async fn while_the_disk_is_full_nothing_is_signed_and_afterwards_it_is() {
@@ -54,6 +54,42 @@ async fn while_the_disk_is_full_nothing_is_signed_and_afterwards_it_is() {
     let verified = keyport(&[&"audit", &"verify", &data]).await;
     assert_eq!(verified.code(), Some(0), "{verified:#?}");
     the_record_says_what_was_answered(&data, &answered);
+}
+
+#[tokio::test]
+async fn while_the_log_cannot_be_continued_nothing_is_signed_and_afterwards_it_is() {
+    let site = Site::new(&Plan { audit: "segment-size = \"4KiB\"".to_owned(), ..Plan::soft() });
+    let gateway = site.start().await;
+    let webhook = gateway.webhook(&token_of("acme"));
+    let key = webhook.create("no-folder", "EC-P256").await;
+    let (folder, elsewhere) = (site.data().join("audit"), site.path("elsewhere"));
+    let mut answered = HashSet::new();
+
+    // The open segment goes on; the next one has no place.
+    std::fs::rename(&folder, &elsewhere).unwrap();
+    for turn in 0.. {
+        let id = format!("before-{turn}");
+        let answer = webhook.try_sign(&key.name, b"m", &id).await.unwrap();
+        if answer.status != 200 {
+            answer.expect(503);
+            break;
+        }
+        answered.insert(id);
+    }
+    assert_eq!(gateway.ask_admin("/readyz").await.0, 503);
+
+    std::fs::rename(&elsewhere, &folder).unwrap();
+    eventually("signatures again", async || {
+        let id = format!("after-{}", answered.len());
+        let answer = webhook.try_sign(&key.name, b"m", &id).await.unwrap();
+        (answer.status == 200).then(|| answered.insert(id))
+    })
+    .await;
+    assert_eq!(gateway.ask_admin("/readyz").await.0, 200);
+    gateway.stop().await;
+    let verified = keyport(&[&"audit", &"verify", &site.data()]).await;
+    assert_eq!(verified.code(), Some(0), "{verified:#?}");
+    the_record_says_what_was_answered(&site.data(), &answered);
 }
 
 #[tokio::test]

@@ -1,9 +1,11 @@
 //! SIGTERM: what is under way ends well, and nothing new begins.
 
+use std::collections::HashSet;
+
 use rustix::process::Signal;
 use serde_json::json;
 
-use crate::harness::{Hash, Plan, Site, Wire, entries, eventually, keyport, token_of};
+use crate::harness::{Hash, Plan, Site, Webhook, Wire, entries, eventually, keyport, token_of};
 
 #[tokio::test]
 async fn a_request_under_way_is_answered_before_the_gateway_stops() {
@@ -85,26 +87,12 @@ async fn under_load_every_answer_before_the_end_is_on_record() {
     let webhook = gateway.webhook(&token_of("acme"));
     webhook.create("loaded", "EC-P256").await;
 
-    let sign = |client: u32| {
-        let webhook = webhook.another();
-        async move {
-            let mut signed = Vec::new();
-            for turn in 0.. {
-                let id = format!("load-{client}-{turn}");
-                match webhook.try_sign("loaded", id.as_bytes(), &id).await {
-                    Ok(answer) if answer.status == 200 => signed.push(id),
-                    Ok(answer) => panic!("{}: {}", answer.status, answer.text()),
-                    Err(_gone) => break,
-                }
-            }
-            signed
-        }
-    };
-    let clients: Vec<_> = (0..8).map(|client| tokio::spawn(sign(client))).collect();
+    let clients: Vec<_> =
+        (0..8).map(|client| tokio::spawn(sign_to_the_end(webhook.another(), client))).collect();
     eventually("some load", async || (entries(&site.data()).len() > 100).then_some(())).await;
     assert_eq!(gateway.stop().await.code(), Some(0));
 
-    let recorded: std::collections::HashSet<_> = entries(&site.data())
+    let recorded: HashSet<_> = entries(&site.data())
         .into_iter()
         .filter(|entry| entry.is("sign", "ok"))
         .map(|entry| entry.text("request_id").to_owned())
@@ -114,4 +102,20 @@ async fn under_load_every_answer_before_the_end_is_on_record() {
             assert!(recorded.contains(&id), "{id} was answered and is not on record");
         }
     }
+}
+
+/// Signs until the gateway is gone; the requests that were answered.
+async fn sign_to_the_end(webhook: Webhook, client: u32) -> Vec<String> {
+    let mut signed = Vec::new();
+    for turn in 0_u32.. {
+        let id = format!("load-{client}-{turn}");
+        match webhook.try_sign("loaded", id.as_bytes(), &id).await {
+            Ok(answer) => {
+                answer.expect(200);
+                signed.push(id);
+            }
+            Err(_gone) => break,
+        }
+    }
+    signed
 }

@@ -17,7 +17,8 @@ async fn the_version_is_told() {
 
 #[tokio::test]
 async fn a_command_that_is_none_is_refused() {
-    for arguments in [&["nonsense"][..], &["serve"], &["serve", "--config"], &["dev", "--listen", "nowhere"]] {
+    for arguments in [&["nonsense"][..], &["serve"], &["serve", "--config"], &["dev", "--listen", "nowhere"]]
+    {
         let mut command = tokio::process::Command::new(crate::harness::KEYPORT);
         command.args(arguments);
         assert_eq!(crate::harness::run(command).await.code(), Some(2), "{arguments:?}");
@@ -35,7 +36,9 @@ async fn every_mistake_is_told_at_once_with_its_line_and_its_mend() {
     let checked = keyport(&[&"check", &"--config", &site.path("keyport.toml")]).await;
     for ended in [served, checked] {
         assert_eq!(ended.code(), Some(2), "{ended:#?}");
-        for words in ["adress", "`address`", "keyport.toml:5:", "nowhere", "maybe", "replace, return", "Acme", "gone"] {
+        for words in
+            ["adress", "`address`", "keyport.toml:5:", "nowhere", "maybe", "replace, return", "Acme", "gone"]
+        {
             assert!(ended.said().contains(words), "`{words}` is not in\n{}", ended.said());
         }
     }
@@ -151,6 +154,21 @@ async fn an_address_that_is_taken_is_told() {
 }
 
 #[tokio::test]
+async fn a_new_token_works_as_it_is_printed() {
+    let made = keyport(&[&"token", &"new", &"--name", &"fresh"]).await;
+    assert_eq!(made.code(), Some(0), "{made:#?}");
+    let (token, configuration) = made.stdout.split_once('\n').unwrap();
+    assert!(!configuration.contains(token), "what is configured does not tell the token");
+    let right = "[[tenant.caller.right]]\nmay = [\"list\"]\nkeys = [\"*\"]\n";
+    let site =
+        Site::new(&Plan::of([soft("soft"), tenant("acme", "soft"), format!("{configuration}\n{right}")]));
+
+    let gateway = site.start().await;
+    assert_eq!(gateway.webhook(token).list().await, []);
+    gateway.webhook(token).ask_to_create("a", "EC-P256").await.expect(403);
+}
+
+#[tokio::test]
 async fn nobody_is_anonymous_unless_a_tenant_is_opened_by_name() {
     let site = Site::new(&Plan::soft());
     let gateway = site.start().await;
@@ -183,7 +201,13 @@ async fn a_component_that_imports_what_it_is_not_granted_is_refused_with_the_gra
     let ended = site.refuses().await;
     refuses_with(
         &ended,
-        &["keyport:provider/soft-token", "[[provider.grant]]", "connection = \"embedded\"", "\"sign\"", "`file`"],
+        &[
+            "keyport:provider/soft-token",
+            "[[provider.grant]]",
+            "connection = \"embedded\"",
+            "\"sign\"",
+            "`file`",
+        ],
     );
     assert_eq!(site.refuses().await.code(), Some(1), "and again");
 }
@@ -209,6 +233,19 @@ async fn what_is_no_component_is_refused() {
     let half = &hostile_component()[..hostile_component().len() / 2];
     refuses_component(half, None, &["`file`"]).await;
     refuses_component(&vec![0; 33 << 20], None, &["limit"]).await;
+}
+
+#[tokio::test]
+async fn what_would_abort_an_engine_that_is_not_hardened_is_refused() {
+    let component = wat::parse_str(
+        "(component (core module
+            (type $open (sub (func)))
+            (table 1 funcref)
+            (func (export \"run\") (call_indirect (type $open) (i32.const 0)))))",
+    )
+    .unwrap();
+
+    refuses_component(&component, None, &["not accepted", "`file`"]).await;
 }
 
 #[tokio::test]

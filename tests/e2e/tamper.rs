@@ -23,10 +23,9 @@ async fn a_log_can_be_verified_while_it_is_written() {
     let gateway = site.start().await;
     let webhook = gateway.webhook(&token_of("acme"));
     let load = tokio::spawn(async move {
-        for turn in 0_u32.. {
-            if webhook.try_sign("recorded", b"m", &format!("while-{turn}")).await.is_err() {
-                break;
-            }
+        let mut turn = 0_u32;
+        while webhook.try_sign("recorded", b"m", &format!("while-{turn}")).await.is_ok() {
+            turn += 1;
         }
     });
 
@@ -43,7 +42,9 @@ async fn an_edited_entry_is_found() {
     let site = recorded().await;
     let seq = a_signature_in_the_middle(&site);
 
-    for (from, to) in [("\"tds\"", "\"tdt\""), ("\"outcome\":\"ok\"", "\"outcome\":\"no\""), ("\"sign\"", "\"list\"")] {
+    for (from, to) in
+        [("\"tds\"", "\"tdt\""), ("\"outcome\":\"ok\"", "\"outcome\":\"no\""), ("\"sign\"", "\"list\"")]
+    {
         found(&site, &[seq, seq + 1], |lines| {
             let line = line_of(lines, seq);
             assert!(lines[line].contains(from), "{}", lines[line]);
@@ -94,7 +95,8 @@ async fn a_line_that_is_no_entry_is_found() {
     let seq = a_signature_in_the_middle(&site);
 
     for garbage in ["", "{}", "not JSON", "{\"seq\":0}", "null"] {
-        found(&site, &[seq - 1, seq], |lines| lines.insert(line_of(lines, seq), format!("{garbage}\n"))).await;
+        found(&site, &[seq - 1, seq], |lines| lines.insert(line_of(lines, seq), format!("{garbage}\n")))
+            .await;
     }
 }
 
@@ -175,7 +177,10 @@ async fn recorded() -> Site {
 /// A signature that is neither the first nor the last entry of its segment, and followed by another.
 fn a_signature_in_the_middle(site: &Site) -> u64 {
     let entries = entries(&site.data());
-    let middle = entries.windows(4).skip(entries.len() / 2).find(|four| four.iter().all(|entry| entry.is("sign", "ok")));
+    let middle = entries
+        .windows(4)
+        .skip(entries.len() / 2)
+        .find(|four| four.iter().all(|entry| entry.is("sign", "ok")));
 
     middle.expect("four signatures in a row")[1].seq()
 }

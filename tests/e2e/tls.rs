@@ -17,9 +17,12 @@ async fn tls_1_2_and_1_3_are_spoken_and_1_1_is_not() {
         let stream = gateway.server.connect(&[version], "http/1.1").await.unwrap();
         assert_eq!(stream.get_ref().1.protocol_version(), Some(version.version));
     }
-    let answer = plain_exchange(&gateway.server, &client_hello(0x02)).await;
-    assert_eq!(answer.first(), Some(&ALERT), "no alert but {answer:?}");
-    assert_eq!(answer.get(5..7), Some(&[FATAL, PROTOCOL_VERSION][..]), "another alert: {answer:?}");
+    // Two hellos that differ in nothing but the version.
+    let answer = plain_exchange(&gateway.server, &client_hello(TLS_1_2)).await;
+    assert_eq!(answer.first(), Some(&HANDSHAKE), "TLS 1.2 goes on: {answer:?}");
+    let answer = plain_exchange(&gateway.server, &client_hello(TLS_1_1)).await;
+    assert_eq!(answer.first(), Some(&ALERT), "TLS 1.1 is refused: {answer:?}");
+    assert_eq!(answer.get(5..), Some(&[FATAL, PROTOCOL_VERSION][..]), "another alert: {answer:?}");
 }
 
 #[tokio::test]
@@ -129,11 +132,12 @@ async fn plain_exchange(server: &Server, bytes: &[u8]) -> Vec<u8> {
     answer
 }
 
-/// A ClientHello whose highest version is 3.`minor` (RFC 4346, section 7.4.1.2), with the cipher suites of that time.
+/// A ClientHello whose highest version is 3.`minor` (RFC 5246, section 7.4.1.2).
 fn client_hello(minor: u8) -> Vec<u8> {
-    let suites = [0xc0, 0x13, 0xc0, 0x14, 0x00, 0x2f, 0x00, 0x35];
-    // Curves and point formats, without which nobody would speak of elliptic ones (RFC 4492, section 5.1).
-    let extensions = [0x00, 0x0a, 0, 4, 0, 2, 0, 23, 0x00, 0x0b, 0, 2, 1, 0];
+    // ECDHE-ECDSA with AES-128-GCM-SHA256 and with AES-128-CBC-SHA, and their like with RSA.
+    let suites = [0xc0, 0x2b, 0xc0, 0x09, 0xc0, 0x2f, 0xc0, 0x13];
+    // The curve P-256, points uncompressed, signatures by ECDSA and RSA with SHA-256.
+    let extensions = [0, 10, 0, 4, 0, 2, 0, 23, 0, 11, 0, 2, 1, 0, 0, 13, 0, 6, 0, 4, 4, 3, 4, 1];
 
     let mut hello = vec![3, minor];
     hello.extend([7; 32]);
@@ -141,7 +145,7 @@ fn client_hello(minor: u8) -> Vec<u8> {
     hello.extend([0, 8]);
     hello.extend(suites);
     hello.extend([1, 0]);
-    hello.extend([0, 14]);
+    hello.extend([0, 24]);
     hello.extend(extensions);
 
     let length = u8::try_from(hello.len()).unwrap();
@@ -155,3 +159,5 @@ const HANDSHAKE: u8 = 22;
 const CLIENT_HELLO: u8 = 1;
 const FATAL: u8 = 2;
 const PROTOCOL_VERSION: u8 = 70;
+const TLS_1_1: u8 = 2;
+const TLS_1_2: u8 = 3;

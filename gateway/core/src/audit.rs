@@ -19,6 +19,9 @@ pub trait AuditLog: Debug + Send + Sync {
     /// goes on refusing, but never blocks for long: its queue is bounded.
     async fn append(&self, event: Event) -> Result<u64>;
 
+    /// Appends `events` one after the other, all or none, with one wait for the disk; returns the place of the first.
+    async fn append_all(&self, events: Vec<Event>) -> Result<u64>;
+
     /// Whether the last attempt to write succeeded.
     fn is_writable(&self) -> bool;
 }
@@ -119,8 +122,14 @@ pub enum Operation {
     Create,
     /// List keys.
     List,
+    /// Bring in a key that was made elsewhere.
+    Import,
     /// Sign.
     Sign,
+    /// Verify a signature.
+    Verify,
+    /// Give a key up for good.
+    Delete,
     /// Release a key.
     Release,
     /// Restore a released key.
@@ -141,7 +150,10 @@ impl Operation {
             Self::Request => "request",
             Self::Create => "create",
             Self::List => "list",
+            Self::Import => "import",
             Self::Sign => "sign",
+            Self::Verify => "verify",
+            Self::Delete => "delete",
             Self::Release => "release",
             Self::Restore => "restore",
             Self::Destroy => "destroy",

@@ -6,7 +6,8 @@ use std::time::Instant;
 use async_trait::async_trait;
 
 use crate::custody::Mechanism;
-use crate::failure::Failure;
+use crate::failure::{Failure, FailureKind};
+use crate::import::Material;
 use crate::key::{KeyId, KeyName, NativeId};
 use crate::name::TenantId;
 use crate::public_key::PublicKey;
@@ -14,7 +15,7 @@ use crate::scheme::KeyType;
 
 /// One configured token or account, reached by native code.
 ///
-/// Every call ends by its deadline, with [`FailureKind::Unavailable`](crate::FailureKind::Unavailable) if need be.
+/// Every call ends by its deadline, with [`FailureKind::Unavailable`] if need be.
 /// Retries and fail-over happen below this port.
 #[async_trait]
 pub trait Backend: Debug + Send + Sync {
@@ -24,6 +25,17 @@ pub trait Backend: Debug + Send + Sync {
 
     /// Makes a key pair, findable by `request.key_id`. Asked again with the same key-id it returns the same pair.
     async fn generate(&self, request: Generate, deadline: Instant) -> Result<Generated, Failure>;
+
+    /// Takes over a key pair that was made elsewhere, findable by `request.key_id`, after checking that its halves
+    /// belong together: [`FailureKind::InvalidArgument`] where they do not. Few custodians can.
+    async fn import(
+        &self,
+        _request: Generate,
+        _material: Material,
+        _deadline: Instant,
+    ) -> Result<Generated, Failure> {
+        Err(Failure::new(FailureKind::Unsupported, "this custodian takes over no keys"))
+    }
 
     /// What was made for this key-id, if anything was: how a key whose native id was never recorded is found.
     async fn find(

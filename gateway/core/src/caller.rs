@@ -36,29 +36,47 @@ pub struct Right {
 pub enum Verb {
     /// Make keys.
     Create,
-    /// See which keys there are.
+    /// Give keys up for good.
+    Delete,
+    /// Bring in keys that were made elsewhere.
+    Import,
+    /// See which keys there are, and their public halves.
     List,
-    /// Sign.
-    Sign,
     /// Release keys.
     Release,
     /// Restore released keys.
     Restore,
+    /// Sign.
+    Sign,
+    /// Have signatures verified.
+    Verify,
 }
 
 impl Verb {
     /// Every verb.
-    pub const ALL: [Self; 5] = [Self::Create, Self::List, Self::Sign, Self::Release, Self::Restore];
+    pub const ALL: [Self; 8] = [
+        Self::Create,
+        Self::Delete,
+        Self::Import,
+        Self::List,
+        Self::Release,
+        Self::Restore,
+        Self::Sign,
+        Self::Verify,
+    ];
 
     /// The verb's name in configuration.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Create => "create",
+            Self::Delete => "delete",
+            Self::Import => "import",
             Self::List => "list",
-            Self::Sign => "sign",
             Self::Release => "release",
             Self::Restore => "restore",
+            Self::Sign => "sign",
+            Self::Verify => "verify",
         }
     }
 }

@@ -35,6 +35,8 @@ pub enum ConnectionKind {
 pub enum Use {
     /// Make a key pair.
     Generate,
+    /// Take over a key pair that was made elsewhere.
+    Import,
     /// Read a public half.
     PublicKey,
     /// Sign.
@@ -45,13 +47,14 @@ pub enum Use {
 
 impl Use {
     /// Every use.
-    pub const ALL: [Self; 4] = [Self::Generate, Self::PublicKey, Self::Sign, Self::Destroy];
+    pub const ALL: [Self; 5] = [Self::Generate, Self::Import, Self::PublicKey, Self::Sign, Self::Destroy];
 
     /// The use's name in configuration.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Generate => "generate",
+            Self::Import => "import",
             Self::PublicKey => "public-key",
             Self::Sign => "sign",
             Self::Destroy => "destroy",

@@ -17,6 +17,7 @@ mod error;
 mod failure;
 pub mod gateway;
 pub mod grant;
+pub mod import;
 pub mod input;
 pub mod key;
 pub mod name;

@@ -1,9 +1,10 @@
 //! Ports to what a program cannot know by itself: time, randomness, and a place to run tasks.
 
 use std::fmt::Debug;
-use std::future::Future;
-use std::pin::Pin;
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::{Duration, Instant, SystemTime};
 
 /// A boxed future that returns nothing.
@@ -45,8 +46,17 @@ pub struct Outside {
 }
 
 impl Outside {
-    /// Waits for `work` until `deadline`; `None` when that comes first.
+    /// Waits for `work` until `deadline`; `None` when that comes first. Work that need not wait costs no timer.
     pub async fn within<T>(&self, deadline: Instant, work: impl Future<Output = T>) -> Option<T> {
+        let mut work = pin!(work);
+        let at_once = poll_fn(|context| match work.as_mut().poll(context) {
+            Poll::Ready(done) => Poll::Ready(Some(done)),
+            Poll::Pending => Poll::Ready(None),
+        });
+        if let Some(done) = at_once.await {
+            return Some(done);
+        }
+
         tokio::select! {
             biased;
             done = work => Some(done),

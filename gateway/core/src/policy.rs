@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::caller::{Caller, Verb};
+use crate::import::Material;
 use crate::input::Input;
 use crate::key::{Key, KeyName};
 use crate::provider::Descriptor;
@@ -17,14 +18,30 @@ pub struct Operation(Allowed);
 /// What an operation allows.
 #[derive(Debug)]
 pub(crate) enum Allowed {
-    /// Making the key pair of this pending row.
-    Create(Box<Key>),
+    /// Making a key pair.
+    Create(Making),
     /// One signature.
     Sign(Signing),
     /// Destroying this key.
     Destroy(Arc<Key>),
     /// Asking custodians how they are.
     Probe,
+}
+
+/// One key pair that was allowed.
+#[derive(Debug)]
+pub(crate) struct Making {
+    /// Its pending row.
+    pub(crate) key: Key,
+    /// What it is made of, where it was made elsewhere.
+    pub(crate) imported: Option<Imported>,
+}
+
+/// A key pair that was made elsewhere, and what a provider names it by.
+#[derive(Debug)]
+pub(crate) struct Imported {
+    pub(crate) reference: String,
+    pub(crate) material: Material,
 }
 
 /// One signature that was allowed.
@@ -65,10 +82,10 @@ pub(crate) fn allow(caller: &Caller, verb: Verb, name: &KeyName) -> Result<()> {
     if allowed { Ok(()) } else { Err(Error::Forbidden) }
 }
 
-/// Whether `caller` may make a key of this name and type.
-pub(crate) fn allow_create(caller: &Caller, name: &KeyName, key_type: KeyType) -> Result<()> {
+/// Whether `caller` may bring about a key of this name and type: by [`Verb::Create`] or [`Verb::Import`].
+pub(crate) fn allow_create(caller: &Caller, verb: Verb, name: &KeyName, key_type: KeyType) -> Result<()> {
     let allowed = caller.rights.iter().any(|right| {
-        right.verbs.contains(&Verb::Create)
+        right.verbs.contains(&verb)
             && right.keys.iter().any(|pattern| pattern.matches(name))
             && right.key_types.as_ref().is_none_or(|types| types.contains(&key_type))
     });
@@ -76,11 +93,13 @@ pub(crate) fn allow_create(caller: &Caller, name: &KeyName, key_type: KeyType) -
     if allowed { Ok(()) } else { Err(Error::Forbidden) }
 }
 
-/// The operation that makes the key of `pending`, for a caller that [`allow_create`] let through.
-pub(crate) fn create(caller: &Caller, pending: Key) -> Result<Operation> {
-    allow_create(caller, &pending.name, pending.key_type)?;
+/// The operation that makes the key of `pending`, or takes it over where it was made elsewhere, for a caller that
+/// [`allow_create`] lets through.
+pub(crate) fn create(caller: &Caller, pending: Key, imported: Option<Imported>) -> Result<Operation> {
+    let verb = if imported.is_some() { Verb::Import } else { Verb::Create };
+    allow_create(caller, verb, &pending.name, pending.key_type)?;
 
-    Ok(Operation(Allowed::Create(Box::new(pending))))
+    Ok(Operation(Allowed::Create(Making { key: pending, imported })))
 }
 
 /// The operation that signs `input` once.
@@ -190,8 +209,11 @@ mod tests {
     fn a_right_to_create_can_be_bound_to_types() {
         let caller = caller(&[Verb::Create], "*", Some(&[KeyType::EcP256]));
 
-        assert!(allow_create(&caller, &name("a"), KeyType::EcP256).is_ok());
-        assert!(matches!(allow_create(&caller, &name("a"), KeyType::Rsa2048), Err(Error::Forbidden)));
+        assert!(allow_create(&caller, Verb::Create, &name("a"), KeyType::EcP256).is_ok());
+        assert!(matches!(
+            allow_create(&caller, Verb::Create, &name("a"), KeyType::Rsa2048),
+            Err(Error::Forbidden)
+        ));
     }
 
     #[test]

@@ -21,6 +21,10 @@ pub trait Provider: Debug + Send + Sync {
     /// Makes the key pair that the operation allows. Idempotent by key-id.
     async fn create_key(&self, call: Call, request: CreateKey) -> Result<Created, Failure>;
 
+    /// Has the custodian take over the key pair that the operation holds. Only of a provider that
+    /// [imports](Loaded::imports).
+    async fn import_key(&self, call: Call, request: ImportKey) -> Result<Created, Failure>;
+
     /// The public half of a key as the custodian has it now: SubjectPublicKeyInfo, DER.
     async fn public_key(&self, call: Call, key: KeyRef) -> Result<Vec<u8>, Failure>;
 
@@ -67,6 +71,15 @@ pub struct CreateKey {
     pub key_type: KeyType,
     /// To be kept with the key where the custodian can.
     pub labels: Vec<(String, String)>,
+}
+
+/// A key pair to be taken over.
+#[derive(Clone, Debug)]
+pub struct ImportKey {
+    /// The key, as if it were to be made.
+    pub key: CreateKey,
+    /// What the provider names the key pair by; good for one use.
+    pub reference: String,
 }
 
 /// What a provider says it made. Unchecked.
@@ -131,6 +144,8 @@ pub struct Loaded {
     pub grants: Arc<Grants>,
     /// What it says of itself.
     pub descriptor: Descriptor,
+    /// Whether it exports `import-key`.
+    pub imports: bool,
     /// Whether readiness depends on its health.
     pub required: bool,
     /// The provider itself.

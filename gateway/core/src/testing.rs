@@ -18,7 +18,7 @@ use crate::caller::{Caller, Right, Verb};
 use crate::custody::{Capabilities, Custody, Mechanism, Target};
 use crate::failure::{Failure, FailureKind};
 use crate::gateway::{
-    Context, CreateRequest, OnDuplicate, Options, Parts, SignRequest, Signed, Tenant, Tenants,
+    Context, CreateRequest, OnDuplicate, Options, Parts, SignRequest, Signed, Source, Tenant, Tenants,
 };
 use crate::grant::{ConnectionKind, Grant, Grants, Use};
 use crate::input::{Digest, Input};
@@ -26,7 +26,9 @@ use crate::key::{Key, KeyId, KeyName, NativeId, State};
 use crate::name::{ConnectionName, ProviderName, TenantId};
 use crate::outside::{Clock, Outside, Random, Task, Tasks, Timestamp};
 use crate::policy::How;
-use crate::provider::{Call, CreateKey, Created, Descriptor, KeyRef, Loaded, Provider, ProviderId, Sign};
+use crate::provider::{
+    Call, CreateKey, Created, Descriptor, ImportKey, KeyRef, Loaded, Provider, ProviderId, Sign,
+};
 use crate::public_key::PublicKey;
 use crate::scheme::{Hash, KeyType, Scheme};
 use crate::store::Keys;
@@ -134,7 +136,12 @@ impl World {
     }
 
     pub(crate) async fn create(&self, name: &str, on_duplicate: OnDuplicate) -> Result<Arc<Key>> {
-        let request = CreateRequest { name: key_name(name), key_type: KeyType::EcP256, on_duplicate };
+        let request = CreateRequest {
+            name: key_name(name),
+            source: Source::Generate(KeyType::EcP256),
+            provider: None,
+            on_duplicate,
+        };
 
         self.gateway.create(&self.caller, self.context(), request).await
     }
@@ -191,11 +198,13 @@ fn tenants(provider: &Arc<TestProvider>, grants: Grants) -> Tenants {
             max_message: 65536,
             properties: Vec::new(),
         },
+        imports: false,
         required: true,
         provider: provider.clone(),
     });
     let tenant = Tenant {
         default_provider: name.clone(),
+        routes: Vec::new(),
         providers: HashMap::from([(name, loaded)]),
         grace: Duration::from_secs(3600),
     };
@@ -255,6 +264,10 @@ impl Provider for TestProvider {
             Conduct::LongHandle => Created { handle: Some(vec![0; 4097]), public_key },
             _ => Created { handle: Some(b"handle".to_vec()), public_key },
         })
+    }
+
+    async fn import_key(&self, _: Call, _: ImportKey) -> Result<Created, Failure> {
+        Err(Failure::new(FailureKind::Unsupported, "no imports here"))
     }
 
     async fn public_key(&self, call: Call, key: KeyRef) -> Result<Vec<u8>, Failure> {
@@ -487,6 +500,15 @@ impl AuditLog for MemoryAudit {
         let mut events = self.events.lock().unwrap();
         events.push(event);
         Ok(u64::try_from(events.len()).unwrap())
+    }
+
+    async fn append_all(&self, events: Vec<Event>) -> Result<u64> {
+        let mut first = None;
+        for event in events {
+            let place = self.append(event).await?;
+            first.get_or_insert(place);
+        }
+        Ok(first.unwrap_or_default())
     }
 
     fn is_writable(&self) -> bool {

@@ -5,8 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use keyport_core::name::TenantId;
-use keyport_core::provider::{Call, CreateKey, Created, Descriptor, KeyRef, Provider, Sign};
+use keyport_core::provider::{Call, CreateKey, Created, Descriptor, ImportKey, KeyRef, Provider, Sign};
 use keyport_core::{Failure, FailureKind};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wasmtime::{PoolConcurrencyLimitError, Store, Trap};
@@ -18,7 +17,7 @@ use crate::export::{
 use crate::guest::{CpuSpent, Guest, State};
 use crate::host::Host;
 use crate::instances::{Idle, Instance};
-use crate::meter::Meter;
+use crate::meter::{Meter, Precision};
 use crate::stats::Bound;
 use crate::tenants::Tenant;
 use crate::text;
@@ -33,6 +32,10 @@ impl Provider for Served {
         let export = CreateExport(call.tenant.clone(), request);
 
         self.0.call(call, export).await
+    }
+
+    async fn import_key(&self, _: Call, _: ImportKey) -> Result<Created, Failure> {
+        Err(Failure::new(FailureKind::Unsupported, "the provider does not export `import-key`"))
     }
 
     async fn public_key(&self, call: Call, key: KeyRef) -> Result<Vec<u8>, Failure> {
@@ -68,51 +71,59 @@ impl Component {
         let deadline = call.deadline;
         let work = async {
             let places = self.places(&call).await?;
-            let work = Arc::clone(self).run(Some((call, places)), export);
-            if self.trusted { work.await } else { self.host.threads.run(work).await? }
+            self.start(Some((call, places)), export).await
         };
 
-        self.host.outside.within(deadline, work).await.unwrap_or_else(|| Err(self.hit(Bound::Deadline)))
+        self.until(deadline, work).await
     }
 
     /// Asks what the provider is, for no tenant and with no capability.
     pub(crate) async fn describe(self: &Arc<Self>, deadline: Instant) -> Result<Descriptor, Failure> {
-        let work = async {
-            let work = Arc::clone(self).run(None, DescribeExport);
-            if self.trusted { work.await } else { self.host.threads.run(work).await? }
-        };
+        self.until(deadline, self.start(None, DescribeExport)).await
+    }
 
+    async fn until<T>(
+        &self,
+        deadline: Instant,
+        work: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, Failure> {
         self.host.outside.within(deadline, work).await.unwrap_or_else(|| Err(self.hit(Bound::Deadline)))
+    }
+
+    /// Runs one call on the threads where this provider's run.
+    async fn start<E: Export>(
+        self: &Arc<Self>,
+        call: Option<(Call, Places)>,
+        export: E,
+    ) -> Result<E::Answer, Failure> {
+        let work = Arc::clone(self).run(call, export);
+
+        if self.trusted { work.await } else { self.host.threads.run(work).await? }
     }
 
     /// Waits for a place among the tenant's calls, then for one among the provider's, so that a tenant which waits for
     /// itself takes none from the others.
     async fn places(&self, call: &Call) -> Result<Places, Failure> {
-        let now = self.host.outside.clock.now();
-        let tenant = self.host.tenants.tenant(&call.tenant, now);
+        let clock = &self.host.outside.clock;
+        let tenant = self.host.tenants.tenant(&call.tenant, &**clock);
 
         if !self.trusted
-            && let Some(retry_after) = tenant.cpu_spent(now)
+            && let Some(retry_after) = tenant.cpu_spent(clock.now())
         {
             return Err(Failure { retry_after: Some(retry_after), ..self.hit(Bound::TenantCpu) });
         }
-        let until = call.deadline.min(now + self.host.options.wait);
-        let tenants = self.place(&tenant.in_flight, Bound::TenantInFlight, until).await?;
-        let providers = self.place(&self.in_flight, Bound::InFlight, until).await?;
+        let tenants = self.place(&tenant.in_flight, Bound::TenantInFlight).await?;
+        let providers = self.place(&self.in_flight, Bound::InFlight).await?;
 
         Ok(Places { tenant, _tenants: tenants, _providers: providers })
     }
 
-    async fn place(
-        &self,
-        places: &Arc<Semaphore>,
-        bound: Bound,
-        until: Instant,
-    ) -> Result<OwnedSemaphorePermit, Failure> {
+    async fn place(&self, places: &Arc<Semaphore>, bound: Bound) -> Result<OwnedSemaphorePermit, Failure> {
         if let Ok(place) = Arc::clone(places).try_acquire_owned() {
             return Ok(place);
         }
 
+        let until = self.host.outside.clock.now() + self.host.options.wait;
         match self.host.outside.within(until, Arc::clone(places).acquire_owned()).await {
             Some(Ok(place)) => Ok(place),
             Some(Err(_)) | None => Err(self.hit(bound)),
@@ -126,7 +137,9 @@ impl Component {
         export: E,
     ) -> Result<E::Answer, Failure> {
         let (call, places) = call.unzip();
-        let cost = Cost { component: Arc::clone(&self), meter: Arc::default(), places };
+        let precision = if self.trusted { Precision::Ticks } else { Precision::Exact };
+        let meter = Arc::new(Meter::new(precision));
+        let cost = Cost { component: Arc::clone(&self), meter, places };
 
         cost.meter.metered(self.serve(call, export, &cost.meter)).await
     }
@@ -137,8 +150,12 @@ impl Component {
         export: E,
         meter: &Arc<Meter>,
     ) -> Result<E::Answer, Failure> {
+        let now = self.host.outside.clock.now();
         let tenant = call.as_ref().map(|call| call.tenant.clone());
-        let mut instance = self.instance(tenant.as_ref(), meter).await?;
+        let mut instance = match tenant.as_ref().and_then(|tenant| self.idle.take(tenant, now)) {
+            Some(idle) => idle.resumed(meter),
+            None => self.instance(meter, now).await?,
+        };
         instance.store.data_mut().call = call;
 
         let exports = instance.world.keyport_provider_provider();
@@ -149,7 +166,7 @@ impl Component {
 
         instance.store.data_mut().call = None;
         if let Some(tenant) = tenant {
-            self.idle.put(&tenant, instance, self.host.outside.clock.now());
+            self.idle.put(&tenant, instance, now);
         }
         match answer {
             Ok(answer) if answer.longest() > self.guest.limits.result_bytes => {
@@ -160,15 +177,7 @@ impl Component {
         }
     }
 
-    async fn instance(&self, tenant: Option<&TenantId>, meter: &Arc<Meter>) -> Result<Instance, Failure> {
-        let now = self.host.outside.clock.now();
-
-        if let Some(mut instance) = tenant.and_then(|tenant| self.idle.take(tenant, now)) {
-            instance.store.data_mut().meter = Arc::clone(meter);
-            instance.store.set_epoch_deadline(1);
-            return Ok(instance);
-        }
-
+    async fn instance(&self, meter: &Arc<Meter>, now: Instant) -> Result<Instance, Failure> {
         let made = match self.instantiate(meter).await {
             // Idle instances are the only ones that need not be there.
             Err(full) if full.is::<PoolConcurrencyLimitError>() && self.host.clear_idle() => {
@@ -182,21 +191,20 @@ impl Component {
     }
 
     async fn instantiate(&self, meter: &Arc<Meter>) -> wasmtime::Result<(Store<State>, ProviderWorld)> {
-        let mut store = self.guest.store(&self.host.engine);
-        store.data_mut().meter = Arc::clone(meter);
+        let mut store = self.guest.store(&self.host.engine, meter);
         let world = self.world.instantiate_async(&mut store).await?;
 
         Ok((store, world))
     }
 
     fn trapped(&self, trap: &wasmtime::Error) -> Failure {
-        self.guest.stats.trapped();
-
-        if trap.is::<CpuSpent>() {
-            return self.hit(Bound::Cpu);
-        }
         if trap.is::<PoolConcurrencyLimitError>() {
             return self.hit(Bound::Instances);
+        }
+
+        self.guest.stats.trapped();
+        if trap.is::<CpuSpent>() {
+            return self.hit(Bound::Cpu);
         }
         let text = format!("{trap:#}");
         if trap.downcast_ref() == Some(&Trap::StackOverflow) {

@@ -72,7 +72,7 @@ fn tick(engine: &Engine, stopped: &Receiver<()>) {
 }
 
 /// How long a guest may run before it has to let others run on its thread.
-const TICK: Duration = Duration::from_millis(5);
+pub(crate) const TICK: Duration = Duration::from_millis(5);
 
 /// Everything the engine would take beyond WebAssembly 2.0 without SIMD's relaxed part, and the component model
 /// beyond its first version.

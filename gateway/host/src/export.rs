@@ -1,5 +1,6 @@
 //! The exports of a provider, each as a value that can be called once.
 
+use keyport_core::name::TenantId;
 use keyport_core::provider::{CreateKey, Created, Descriptor, KeyRef, Sign};
 use wasmtime::Store;
 
@@ -7,7 +8,6 @@ use crate::bindings::provider::Guest as Exports;
 use crate::bindings::types;
 use crate::convert;
 use crate::guest::State;
-use keyport_core::name::TenantId;
 
 /// A call of one export, and what it answers.
 pub(crate) trait Export: Send + 'static {

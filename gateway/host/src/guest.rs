@@ -41,11 +41,11 @@ pub(crate) struct State {
 
 impl Guest {
     /// A store for one instance, with every limit in place.
-    pub(crate) fn store(self: &Arc<Self>, engine: &Engine) -> Store<State> {
+    pub(crate) fn store(self: &Arc<Self>, engine: &Engine, meter: &Arc<Meter>) -> Store<State> {
         let state = State {
             guest: Arc::clone(self),
             call: None,
-            meter: Arc::default(),
+            meter: Arc::clone(meter),
             room: Room::new(&self.limits, Arc::clone(&self.stats)),
         };
 
@@ -56,7 +56,7 @@ impl Guest {
         store.set_epoch_deadline(1);
         store.epoch_deadline_callback(|store| {
             let state = store.data();
-            if state.meter.running() > state.guest.limits.cpu {
+            if state.meter.tick() > state.guest.limits.cpu {
                 return Err(CpuSpent.into());
             }
             Ok(UpdateDeadline::Yield(1))

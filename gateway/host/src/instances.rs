@@ -11,6 +11,7 @@ use wasmtime::Store;
 
 use crate::bindings::ProviderWorld;
 use crate::guest::State;
+use crate::meter::Meter;
 
 /// Whether an instance serves one call or several.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -42,6 +43,13 @@ pub(crate) struct Instance {
 impl Instance {
     pub(crate) fn new(store: Store<State>, world: ProviderWorld, now: Instant) -> Self {
         Self { store, world, calls: 0, made: now }
+    }
+
+    /// Ready for another call, whose CPU time `meter` counts.
+    pub(crate) fn resumed(mut self, meter: &Arc<Meter>) -> Self {
+        self.store.data_mut().meter = Arc::clone(meter);
+        self.store.set_epoch_deadline(1);
+        self
     }
 }
 

@@ -1,5 +1,6 @@
 //! What a call of one provider may cost.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use wasmtime::ResourceLimiter;
@@ -48,11 +49,11 @@ impl Default for Limits {
 pub(crate) struct Room {
     memory: usize,
     table_elements: usize,
-    stats: std::sync::Arc<Stats>,
+    stats: Arc<Stats>,
 }
 
 impl Room {
-    pub(crate) fn new(limits: &Limits, stats: std::sync::Arc<Stats>) -> Self {
+    pub(crate) fn new(limits: &Limits, stats: Arc<Stats>) -> Self {
         Self { memory: limits.memory, table_elements: limits.table_elements, stats }
     }
 

@@ -92,6 +92,7 @@ impl Host {
             component: digest,
             grants: source.grants,
             descriptor,
+            imports: false,
             required: source.required,
             provider: Arc::new(Served(component)),
         })

@@ -82,9 +82,9 @@ pub struct ProviderStats {
     pub provider: ProviderName,
     /// Which loading of it.
     pub id: ProviderId,
-    /// Calls that reached an instance.
+    /// Calls that got a place, `describe` included.
     pub calls: u64,
-    /// CPU time of those calls.
+    /// CPU time of those calls; where the provider is trusted, in ticks of 5 ms that found one running.
     pub cpu: Duration,
     /// Instances made.
     pub instances: u64,

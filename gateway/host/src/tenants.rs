@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use keyport_core::name::TenantId;
+use keyport_core::outside::Clock;
 use tokio::sync::Semaphore;
 
 /// Every tenant that was seen.
@@ -21,7 +22,7 @@ impl Tenants {
         Self { seen: Mutex::default(), in_flight, cpu }
     }
 
-    pub(crate) fn tenant(&self, tenant: &TenantId, now: Instant) -> Arc<Tenant> {
+    pub(crate) fn tenant(&self, tenant: &TenantId, clock: &dyn Clock) -> Arc<Tenant> {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = seen.get(tenant) {
             return Arc::clone(known);
@@ -29,7 +30,7 @@ impl Tenants {
 
         let new = Arc::new(Tenant {
             in_flight: Arc::new(Semaphore::new(self.in_flight.min(Semaphore::MAX_PERMITS))),
-            cpu: Mutex::new(Bucket::new(self.cpu, now)),
+            cpu: Mutex::new(Bucket::new(self.cpu, clock.now())),
         });
         seen.insert(tenant.clone(), Arc::clone(&new));
         new

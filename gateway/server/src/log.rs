@@ -19,11 +19,21 @@ pub(crate) enum Format {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum LogError {
     /// The level is none.
-    #[error("--log-level wants error, warn, info, debug or trace, or such as info,keyport=debug")]
-    Level(#[source] ParseError),
+    #[error(transparent)]
+    Level(#[from] BadLevel),
     /// Somebody was first.
     #[error("the log cannot be started")]
     Started(#[source] TryInitError),
+}
+
+/// A text that is no level.
+#[derive(Debug, thiserror::Error)]
+#[error("write error, warn, info, debug or trace, or several for parts of it: info,keyport=debug")]
+pub(crate) struct BadLevel(#[source] ParseError);
+
+/// Whether `text` is a level, as [`start`] takes it.
+pub(crate) fn level(text: &str) -> Result<String, BadLevel> {
+    filter(text).map(|_| text.to_owned())
 }
 
 /// Starts the log. `level` is one of `error`, `warn`, `info`, `debug` and `trace`, or several for parts of the
@@ -31,12 +41,15 @@ pub(crate) enum LogError {
 pub(crate) fn start(format: Format, level: &str) -> Result<(), LogError> {
     use tracing_subscriber::util::SubscriberInitExt as _;
 
-    let filter = EnvFilter::builder().parse(level).map_err(LogError::Level)?;
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr);
+    let lines = tracing_subscriber::fmt().with_env_filter(filter(level)?).with_writer(stderr);
 
     match format {
         Format::Json => lines.json().flatten_event(true).finish().try_init(),
         Format::Text => lines.with_target(false).with_ansi(stderr().is_terminal()).finish().try_init(),
     }
     .map_err(LogError::Started)
+}
+
+fn filter(level: &str) -> Result<EnvFilter, BadLevel> {
+    EnvFilter::builder().parse(level).map_err(BadLevel)
 }

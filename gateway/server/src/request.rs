@@ -58,7 +58,12 @@ pub(crate) struct Body<'a> {
 
 impl<'a> Body<'a> {
     /// `deadline` is when it must have been read.
-    pub(crate) fn new(incoming: Incoming, headers: &HeaderMap, deadline: Instant, outside: &'a Outside) -> Self {
+    pub(crate) fn new(
+        incoming: Incoming,
+        headers: &HeaderMap,
+        deadline: Instant,
+        outside: &'a Outside,
+    ) -> Self {
         Self { incoming, held_back: headers.contains_key(header::EXPECT), deadline, outside }
     }
 
@@ -71,7 +76,10 @@ impl<'a> Body<'a> {
         }
 
         let (outside, deadline) = (self.outside, self.deadline);
-        outside.within(deadline, self.collect(Vec::with_capacity(declared), limit)).await.unwrap_or(Err(BadBody::TooSlow))
+        outside
+            .within(deadline, self.collect(Vec::with_capacity(declared), limit))
+            .await
+            .unwrap_or(Err(BadBody::TooSlow))
     }
 
     async fn collect(mut self, mut whole: Vec<u8>, limit: usize) -> Result<Vec<u8>, BadBody> {
@@ -95,15 +103,12 @@ impl<'a> Body<'a> {
         }
 
         let until = self.deadline.min(self.outside.clock.now() + LINGER);
-        let incoming = &mut self.incoming;
-        let discard = async {
-            let mut left = LINGER_BYTES;
-            while let Some(Ok(frame)) = incoming.frame().await {
-                let Some(less) = left.checked_sub(frame.data_ref().map_or(0, |data| data.len())) else { return };
-                left = less;
-            }
-        };
-        let _in_time: Option<()> = self.outside.within(until, discard).await;
+        let mut left = LINGER_BYTES;
+        while left > 0
+            && let Some(Some(Ok(frame))) = self.outside.within(until, self.incoming.frame()).await
+        {
+            left = left.saturating_sub(frame.data_ref().map_or(0, |data| data.len()));
+        }
     }
 }
 

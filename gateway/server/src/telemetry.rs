@@ -5,9 +5,7 @@ use std::time::Duration;
 
 use keyport_core::outside::Timestamp;
 use prometheus_client::collector::Collector;
-use prometheus_client::encoding::{
-    DescriptorEncoder, EncodeLabelSet, EncodeMetric, LabelValueEncoder, text,
-};
+use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric, LabelValueEncoder, text};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::{ConstCounter, Counter};
 use prometheus_client::metrics::family::Family;
@@ -72,7 +70,11 @@ impl Telemetry {
             "How often a connection had to wait for a place",
             self.connections_full.clone(),
         );
-        registry.register("handshake_failures", "TLS handshakes that failed", self.handshake_failures.clone());
+        registry.register(
+            "handshake_failures",
+            "TLS handshakes that failed",
+            self.handshake_failures.clone(),
+        );
         registry.register(
             "audit_writable",
             "1 while the audit log can be written, otherwise 0",

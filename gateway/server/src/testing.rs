@@ -17,7 +17,9 @@ use keyport_core::gateway::{OnDuplicate, Options, Parts, Tenant, Tenants};
 use keyport_core::grant::{ConnectionKind, Grant, Grants, Use};
 use keyport_core::key::KeyId;
 use keyport_core::name::{ConnectionName, ProviderName};
-use keyport_core::provider::{Call, CreateKey, Created, Descriptor, KeyRef, Loaded, Provider, ProviderId, Sign};
+use keyport_core::provider::{
+    Call, CreateKey, Created, Descriptor, ImportKey, KeyRef, Loaded, Provider, ProviderId, Sign,
+};
 use keyport_core::scheme::{Hash, KeyType, Scheme};
 use keyport_core::{Failure, FailureKind, Gateway};
 use keyport_store::Store;
@@ -189,24 +191,39 @@ fn connection() -> ConnectionName {
 }
 
 fn authenticator() -> Authenticator {
-    let every = |tenant: &str| right(tenant, "tds", Right {
-        verbs: Verb::ALL.into_iter().collect(),
-        keys: vec!["*".parse().unwrap()],
-        key_types: None,
-    });
-    let narrow = right("acme", "narrow", Right {
-        verbs: [Verb::List, Verb::Sign].into_iter().collect(),
-        keys: vec!["x509-*".parse().unwrap()],
-        key_types: None,
-    });
+    let every = |tenant: &str| {
+        right(
+            tenant,
+            "tds",
+            Right {
+                verbs: Verb::ALL.into_iter().collect(),
+                keys: vec!["*".parse().unwrap()],
+                key_types: None,
+            },
+        )
+    };
+    let narrow = right(
+        "acme",
+        "narrow",
+        Right {
+            verbs: [Verb::List, Verb::Sign].into_iter().collect(),
+            keys: vec!["x509-*".parse().unwrap()],
+            key_types: None,
+        },
+    );
     let hash = |token: &str| digest(&SHA256, token.as_bytes()).as_ref().try_into().unwrap();
 
-    let callers = [("acme-token", every("acme")), ("globex-token", every("globex")), ("narrow-token", narrow)];
+    let callers =
+        [("acme-token", every("acme")), ("globex-token", every("globex")), ("narrow-token", narrow)];
     Authenticator::new(callers.map(|(token, caller)| (hash(token), caller)), None)
 }
 
 fn right(tenant: &str, name: &str, right: Right) -> Arc<Caller> {
-    Arc::new(Caller { tenant: tenant.parse().unwrap(), name: name.parse().unwrap(), rights: Arc::new([right]) })
+    Arc::new(Caller {
+        tenant: tenant.parse().unwrap(),
+        name: name.parse().unwrap(),
+        rights: Arc::new([right]),
+    })
 }
 
 fn tenants(provider: Arc<Direct>) -> Tenants {
@@ -234,11 +251,13 @@ fn tenants(provider: Arc<Direct>) -> Tenants {
             max_message: 65_536,
             properties: Vec::new(),
         },
+        imports: true,
         required: true,
         provider,
     });
     let tenant = Tenant {
         default_provider: name.clone(),
+        routes: Vec::new(),
         providers: HashMap::from([(name, loaded)]),
         grace: Duration::from_secs(3600),
     };
@@ -262,6 +281,13 @@ impl Direct {
 impl Provider for Direct {
     async fn create_key(&self, call: Call, request: CreateKey) -> Result<Created, Failure> {
         let public_key = self.0.generate(Self::target(&call, request.id), request.key_type).await?;
+
+        Ok(Created { handle: None, public_key })
+    }
+
+    async fn import_key(&self, call: Call, request: ImportKey) -> Result<Created, Failure> {
+        let ImportKey { key, reference } = request;
+        let public_key = self.0.import_key(Self::target(&call, key.id), key.key_type, reference).await?;
 
         Ok(Created { handle: None, public_key })
     }

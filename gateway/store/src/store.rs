@@ -87,16 +87,22 @@ impl Store {
     /// adapters later is refused.
     pub async fn close(&self) {
         let log = self.audit.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(OpenLog { files, saves_head }) = log {
-            saves_head.abort();
-            let closing = Arc::clone(&files);
+        if let Some(log) = log {
+            log.saves_head.abort();
+            let closing = Arc::clone(&log.files);
             if let Err(error) = tokio::task::spawn_blocking(move || closing.close()).await {
                 tracing::error!(%error, "the audit log was not closed in order");
             }
-            save(&self.database, files.durable()).await;
+            save(&self.database, log.files.durable()).await;
         }
 
         self.database.close().await;
+    }
+}
+
+impl Drop for OpenLog {
+    fn drop(&mut self) {
+        self.saves_head.abort();
     }
 }
 

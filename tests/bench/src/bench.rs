@@ -47,7 +47,7 @@ impl Bench {
 
     /// How often each variant is measured.
     pub(crate) fn rounds(&self) -> usize {
-        if self.options.quick { 2 } else { 7 }
+        if self.options.quick { 2 } else { 5 }
     }
 
     /// `full` requests, or few enough to be quick.

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 
 /// How long it takes to append as much as one audit entry to a file in `folder` and to force it to the disk
-/// (fdatasync), `count` times; sorted.
+/// (fdatasync), `count` times.
 pub(crate) fn forced_writes(folder: &Path, count: usize) -> Result<Vec<Duration>> {
     let path = folder.join("forced-writes");
     let mut file = File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
@@ -22,7 +22,6 @@ pub(crate) fn forced_writes(folder: &Path, count: usize) -> Result<Vec<Duration>
     }
 
     fs::remove_file(&path)?;
-    took.sort_unstable();
     Ok(took)
 }
 

@@ -221,7 +221,9 @@ impl Client {
     ) -> Result<Answer> {
         let mut request = Request::builder().method(method);
         request = match self.protocol {
-            Protocol::Http1 => request.uri(format!("{}{path}", self.base)).header(HOST, self.server.address.to_string()),
+            Protocol::Http1 => {
+                request.uri(format!("{}{path}", self.base)).header(HOST, self.server.address.to_string())
+            }
             Protocol::Http2 => request.uri(format!("https://{}{}{path}", self.server.address, self.base)),
         };
         if let Some(token) = &self.token {
@@ -245,7 +247,11 @@ impl Client {
         *connection = Some(sender);
 
         let (head, body) = response.into_parts();
-        Ok(Answer { status: head.status.as_u16(), headers: head.headers, body: body.collect().await?.to_bytes() })
+        Ok(Answer {
+            status: head.status.as_u16(),
+            headers: head.headers,
+            body: body.collect().await?.to_bytes(),
+        })
     }
 
     async fn open(&self) -> Result<Sender> {

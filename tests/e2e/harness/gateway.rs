@@ -53,7 +53,9 @@ impl Gateway {
         let admin = free_address();
         let command = dev_command(data, admin);
 
-        Self::start(command, admin, data.join("ca.pem")).await.unwrap_or_else(|ended| panic!("no start: {ended:#?}"))
+        Self::start(command, admin, data.join("ca.pem"))
+            .await
+            .unwrap_or_else(|ended| panic!("no start: {ended:#?}"))
     }
 
     /// The same, with a limit on the size of files that can be set from outside: what exceeds it fails, as on a full
@@ -65,14 +67,17 @@ impl Gateway {
         command.args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\""]).arg(plain.as_std().get_program());
         command.args(plain.as_std().get_args());
 
-        Self::start(command, admin, data.join("ca.pem")).await.unwrap_or_else(|ended| panic!("no start: {ended:#?}"))
+        Self::start(command, admin, data.join("ca.pem"))
+            .await
+            .unwrap_or_else(|ended| panic!("no start: {ended:#?}"))
     }
 
     /// Runs `command` until it is ready or has ended. `ca` is who issued its certificate.
     pub(crate) async fn start(mut command: Command, admin: SocketAddr, ca: PathBuf) -> Result<Self, Ended> {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
         let mut child = command.spawn().expect("the gateway cannot be started");
-        let pid = child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?)).expect("a running process");
+        let pid =
+            child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?)).expect("a running process");
         let mut stdout = Said::listen(child.stdout.take().expect("piped"));
         let mut stderr = Said::listen(child.stderr.take().expect("piped"));
 
@@ -82,9 +87,7 @@ impl Gateway {
         })
         .await;
         match ready {
-            Ok(address) => {
-                Ok(Self { child, pid, stdout, stderr, server: Server::new(address, &ca), admin })
-            }
+            Ok(address) => Ok(Self { child, pid, stdout, stderr, server: Server::new(address, &ca), admin }),
             Err(status) => Err(Ended { status, stdout: stdout.all().await, stderr: stderr.all().await }),
         }
     }

@@ -13,7 +13,7 @@ mod wait;
 mod webhook;
 mod wire;
 
-pub(crate) use audit::{Entry, entries, entry_of, segments};
+pub(crate) use audit::{entries, entry_of, segments};
 pub(crate) use client::{Answer, Client, Protocol, Server};
 pub(crate) use folder::copy;
 pub(crate) use gateway::{Ended, Gateway};
@@ -22,6 +22,6 @@ pub(crate) use site::{Authority, Plan, Site, hostile, soft, tenant, token_of};
 pub(crate) use stored::Stored;
 pub(crate) use tool::{KEYPORT, keyport, run, tool};
 pub(crate) use verify::{Hash, fingerprint, openssl_accepts, verifies};
-pub(crate) use wait::{PATIENCE, eventually, within};
+pub(crate) use wait::{eventually, within};
 pub(crate) use webhook::{Key, Webhook, signature};
 pub(crate) use wire::Wire;

@@ -103,7 +103,8 @@ pub(crate) fn signature(answer: &Answer) -> Vec<u8> {
 }
 
 fn key(name: &str, answer: &serde_json::Value) -> Key {
-    let text = |field: &str| answer[field].as_str().unwrap_or_else(|| panic!("no {field} in {answer}")).to_owned();
+    let text =
+        |field: &str| answer[field].as_str().unwrap_or_else(|| panic!("no {field} in {answer}")).to_owned();
 
     Key { name: name.to_owned(), public: text("public_key"), fingerprint: text("fingerprint") }
 }

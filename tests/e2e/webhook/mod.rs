@@ -7,11 +7,13 @@ mod requests;
 mod signatures;
 mod tenants;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use hyper::Method;
 
-use crate::harness::{Answer, Client, Key, Plan, Protocol, Site, Webhook, entries, keyport, token_of};
+use crate::harness::{
+    Answer, Client, Key, Plan, Protocol, Site, Webhook, entries, eventually, keyport, token_of,
+};
 
 /// A gateway to be tried, with two of its tenants, of whom neither has a key yet.
 pub(crate) struct Subject {
@@ -71,6 +73,7 @@ async fn the_embedded_token_keeps_the_promises_of_webhook() {
     let verified = keyport(&[&"audit", &"verify", &site.data()]).await;
     assert_eq!(verified.code(), Some(0), "{verified:#?}");
     every_signature_is_on_record_with_its_component(&site);
+    every_kind_of_refusal_is_on_record(&site);
 }
 
 #[tokio::test]
@@ -99,7 +102,11 @@ async fn return_answers_with_the_key_that_is_there() {
     webhook.ask_to_create("a", "EC-P384").await.expect(409);
 
     webhook.release("a").await.expect(200);
-    assert_ne!(webhook.create("a", "EC-P256").await.fingerprint, key.fingerprint, "a released key is never returned");
+    assert_ne!(
+        webhook.create("a", "EC-P256").await.fingerprint,
+        key.fingerprint,
+        "a released key is never returned"
+    );
 }
 
 #[tokio::test]
@@ -112,6 +119,48 @@ async fn conflict_refuses_a_name_that_is_taken() {
     let answer = webhook.ask_to_create("a", "EC-P256").await;
     assert_eq!(answer.expect(409).json()["code"], "key_exists");
     assert_eq!(webhook.listed("a").await, Some(key));
+}
+
+#[tokio::test]
+async fn a_create_that_outlives_its_caller_is_answered_to_the_next_one_that_asks() {
+    let site = Site::new(&Plan { limits: "request-timeout = \"40ms\"".to_owned(), ..Plan::soft() });
+    let gateway = site.start().await;
+    let webhook = gateway.webhook(&token_of("acme"));
+
+    // Nobody finds two primes of 2,048 bits in that time, but for a lucky few.
+    let mut waited = 0;
+    let created = eventually("the key", async || {
+        let answer = webhook.ask_to_create("slow", "RSA-4096").await;
+        waited += u32::from(answer.status == 503);
+        (answer.status == 201).then_some(answer)
+    })
+    .await;
+    assert_eq!(webhook.listed("slow").await.unwrap().fingerprint, created.json()["fingerprint"]);
+
+    gateway.stop().await;
+    let made = entries(&site.data()).iter().filter(|entry| entry.is("create", "ok")).count();
+    assert_eq!(made, 1, "after {waited} answers that it was not there yet");
+}
+
+#[tokio::test]
+async fn refusals_without_end_do_not_fill_the_log() {
+    let mut plan = Plan::soft();
+    plan.sections.push("[limits]\nrefusals-per-minute = 5".to_owned());
+    let site = Site::new(&plan);
+    let gateway = site.start().await;
+    let webhook = gateway.webhook(&token_of("acme"));
+    for _ in 0..100 {
+        webhook.release("nobody").await.expect(404);
+        webhook.client.without_token().get("/keys").await.expect(401);
+    }
+    gateway.stop().await;
+
+    let entries = entries(&site.data());
+    let refused: Vec<_> = entries.iter().filter(|entry| entry.text("outcome") == "refused").collect();
+    assert!(refused.len() < 10, "{refused:?}");
+    for count in ["95", "100"] {
+        assert!(refused.iter().any(|entry| entry.text("detail").contains(count)), "no {count}: {refused:?}");
+    }
 }
 
 #[tokio::test]
@@ -162,10 +211,37 @@ fn every_signature_is_on_record_with_its_component(site: &Site) {
 
     assert!(!signed.is_empty());
     for entry in signed {
-        for field in ["time", "request_id", "tenant", "caller", "contract", "key", "fingerprint", "provider", "prev"] {
+        for field in
+            ["time", "request_id", "tenant", "caller", "contract", "key", "fingerprint", "provider", "prev"]
+        {
             assert!(!entry.text(field).is_empty(), "no {field}: {}", entry.0);
         }
         assert!(entry.text("component").starts_with("sha256:"), "{}", entry.0);
+    }
+}
+
+fn every_kind_of_refusal_is_on_record(site: &Site) {
+    let refusals: BTreeSet<_> = entries(&site.data())
+        .into_iter()
+        .filter(|entry| entry.text("outcome") == "refused")
+        .map(|entry| (entry.text("operation").to_owned(), entry.text("reason").to_owned()))
+        .collect();
+
+    for (operation, reason) in [
+        ("create", "invalid_request"),
+        ("sign", "invalid_request"),
+        ("sign", "key_not_found"),
+        ("sign", "key_released"),
+        ("release", "key_not_found"),
+        ("request", "invalid_request"),
+        // Not one by one: nobody may fill the disk without so much as a token.
+        ("request", "no_credential"),
+        ("request", "unknown_token"),
+    ] {
+        assert!(
+            refusals.contains(&(operation.to_owned(), reason.to_owned())),
+            "no {operation} {reason}: {refusals:?}"
+        );
     }
 }
 

@@ -85,7 +85,8 @@ pub(super) async fn a_body_must_be_a_json_object_with_the_right_fields(Subject {
     ours.create("fields", "EC-P256").await;
 
     for path in ["/keys", "/keys/fields/sign"] {
-        for body in ["", "null", "[]", "\"text\"", "1", "{", "{}}", "{\"key_id\":}", "\u{feff}{}", "key_id=a"] {
+        for body in ["", "null", "[]", "\"text\"", "1", "{", "{}}", "{\"key_id\":}", "\u{feff}{}", "key_id=a"]
+        {
             is_invalid(&ours.client.post(path, body).await, &[]);
         }
         is_invalid(&ours.client.post(path, Bytes::from_static(b"{\"key_id\":\"\xff\"}")).await, &[]);
@@ -135,7 +136,18 @@ pub(super) async fn an_oversized_body_is_refused_and_a_full_one_is_not(Subject {
 }
 
 pub(super) async fn unknown_paths_and_wrong_methods_are_told_apart(Subject { ours, .. }: &Subject) {
-    for path in ["", "/", "/keys/", "/keys/a", "/keys/a/", "/keys/a/sign/", "/keys/a/b/sign", "/key", "/KEYS", "//keys"] {
+    for path in [
+        "",
+        "/",
+        "/keys/",
+        "/keys/a",
+        "/keys/a/",
+        "/keys/a/sign/",
+        "/keys/a/b/sign",
+        "/key",
+        "/KEYS",
+        "//keys",
+    ] {
         let answer = ours.client.call(Method::POST, path, "{}").await;
         assert!(matches!(answer.status, 404 | 400), "{path}: {} {}", answer.status, answer.text());
     }
@@ -152,7 +164,11 @@ pub(super) async fn unknown_paths_and_wrong_methods_are_told_apart(Subject { our
 
 pub(super) async fn the_request_id_is_echoed_where_it_is_sane(Subject { ours, .. }: &Subject) {
     let ask = async |id: &str| {
-        let answer = ours.client.try_call(Method::POST, "/keys/nobody/release", "", Some(id)).await.expect("an answer");
+        let answer = ours
+            .client
+            .try_call(Method::POST, "/keys/nobody/release", "", Some(id))
+            .await
+            .expect("an answer");
         let echoed = answer.header("x-request-id").expect("every answer has one").to_owned();
         assert_eq!(answer.json()["request_id"], echoed.as_str());
         echoed
@@ -172,7 +188,7 @@ const LARGEST: usize = 64 * 1024;
 
 /// `body` with white space after it, `size` bytes in all.
 fn padded(body: &str, size: usize) -> String {
-    format!("{body:<size$}")
+    format!("{body}{}", " ".repeat(size - body.len()))
 }
 
 /// The answer is 400, in the contract's form, and its text contains each of `words`.

@@ -29,8 +29,14 @@ pub(super) async fn openssl_accepts_every_kind_of_signature(Subject { ours, .. }
         for hash in Hash::ALL {
             let signature = ours.sign(&key, hash, b"for openssl").await;
 
-            assert!(openssl_accepts(&key.public, hash, b"for openssl", &signature).await, "{key_type} {hash}");
-            assert!(!openssl_accepts(&key.public, hash, b"for nobody", &signature).await, "{key_type} {hash}");
+            assert!(
+                openssl_accepts(&key.public, hash, b"for openssl", &signature).await,
+                "{key_type} {hash}"
+            );
+            assert!(
+                !openssl_accepts(&key.public, hash, b"for nobody", &signature).await,
+                "{key_type} {hash}"
+            );
         }
     }
 }

@@ -9,7 +9,7 @@ use crate::failure::{Failure, FailureKind};
 use crate::grant::{Grants, Use};
 use crate::key::Key;
 use crate::name::{ConnectionName, ProviderName};
-use crate::policy::{Allowed, Operation};
+use crate::policy::{Allowed, Making, Operation};
 use crate::provider::{Loaded, ProviderId};
 use crate::signature::Signature;
 
@@ -175,6 +175,8 @@ pub(super) enum Refusal {
     OtherObject,
     #[error("the key type is not the one the operation makes")]
     OtherKeyType,
+    #[error("the reference is not the one the provider was given")]
+    OtherReference,
     #[error("the mechanism does not fit the operation's scheme")]
     OtherMechanism,
 }
@@ -188,21 +190,22 @@ impl From<Refusal> for Failure {
 /// How often one operation may do each thing.
 fn budget(allowed: &Allowed, wanted: Use) -> u32 {
     match (allowed, wanted) {
-        (Allowed::Create(_), Use::Generate)
+        (Allowed::Create(Making { imported: None, .. }), Use::Generate)
+        | (Allowed::Create(Making { imported: Some(_), .. }), Use::Import)
         | (Allowed::Sign(_), Use::Sign)
         | (Allowed::Destroy(_), Use::Destroy) => 1,
         (Allowed::Create(_) | Allowed::Sign(_) | Allowed::Destroy(_), Use::PublicKey) => READS,
-        (Allowed::Create(_), Use::Sign | Use::Destroy)
-        | (Allowed::Sign(_), Use::Generate | Use::Destroy)
-        | (Allowed::Destroy(_), Use::Generate | Use::Sign)
-        | (Allowed::Probe, Use::Generate | Use::PublicKey | Use::Sign | Use::Destroy) => 0,
+        (Allowed::Create(_), Use::Generate | Use::Import | Use::Sign | Use::Destroy)
+        | (Allowed::Sign(_), Use::Generate | Use::Import | Use::Destroy)
+        | (Allowed::Destroy(_), Use::Generate | Use::Import | Use::Sign)
+        | (Allowed::Probe, Use::Generate | Use::Import | Use::PublicKey | Use::Sign | Use::Destroy) => 0,
     }
 }
 
 /// The row that an operation is about.
 pub(super) fn subject(allowed: &Allowed) -> Option<&Key> {
     match allowed {
-        Allowed::Create(key) => Some(key),
+        Allowed::Create(making) => Some(&making.key),
         Allowed::Sign(signing) => Some(&signing.key),
         Allowed::Destroy(key) => Some(key),
         Allowed::Probe => None,

@@ -10,8 +10,10 @@ use super::ledger::{Ledger, OperationId, Refusal};
 use super::{Custody, Target, object};
 use crate::backend::{Backend, Generate, Generated};
 use crate::failure::{Failure, FailureKind};
+use crate::grant::Use;
+use crate::import::Material;
 use crate::key::{Key, KeyId};
-use crate::policy::Allowed;
+use crate::policy::{self, Allowed};
 use crate::public_key::PublicKey;
 use crate::scheme::KeyType;
 use crate::store::Keys;
@@ -21,9 +23,14 @@ impl Custody {
     ///
     /// The backend is called in a task of its own: a guest that was stopped meanwhile cannot leave a half-made object
     /// behind that no row knows. While it runs, [`Custody::erase`] refuses to believe that there is nothing.
-    pub(super) async fn make(&self, target: &Target, key_type: KeyType) -> Result<PublicKey, Failure> {
+    pub(super) async fn make(
+        &self,
+        target: &Target,
+        key_type: KeyType,
+        reference: Option<String>,
+    ) -> Result<PublicKey, Failure> {
         let backend = self.backend(&target.connection)?;
-        let (key, deadline) = self.plan(target, key_type).await?;
+        let (key, material, deadline) = self.plan(target, key_type, reference).await?;
         let attempt = Attempt {
             _under_way: self.making.begin(key.id),
             ledger: Arc::clone(&self.ledger),
@@ -31,6 +38,7 @@ impl Custody {
             backend,
             operation: target.operation,
             key,
+            material,
             deadline,
         };
 
@@ -40,6 +48,52 @@ impl Custody {
             drop(answer.send(attempt.run().await));
         }));
         answered.await.map_err(|_gone| Failure::new(FailureKind::Internal, "making the key was abandoned"))?
+    }
+
+    /// Admits the making of the operation's key, and writes down which connection is about to be asked for it.
+    async fn plan(
+        &self,
+        target: &Target,
+        key_type: KeyType,
+        reference: Option<String>,
+    ) -> Result<(Key, Option<Material>, Instant), Failure> {
+        let (planned, material, deadline) = self.admit(target.operation, |entry| {
+            let Allowed::Create(making) = entry.operation.allowed() else { return Err(Refusal::BudgetSpent) };
+            let (planned, material) = making.planned(target, key_type, reference)?;
+            let wanted = if material.is_some() { Use::Import } else { Use::Generate };
+            entry.admit(target.provider, &target.connection, wanted, self.outside.clock.now())?;
+            entry.dispatched();
+            Ok((planned, material, entry.deadline))
+        })?;
+
+        Ok((write(&self.ledger, &self.keys, target.operation, planned).await?, material, deadline))
+    }
+}
+
+impl policy::Making {
+    /// The key's next row, and the material it is made of if it is imported; if that is what the guest asks for.
+    fn planned(
+        &self,
+        target: &Target,
+        key_type: KeyType,
+        reference: Option<String>,
+    ) -> Result<(Key, Option<Material>), Refusal> {
+        if target.object != self.key.id.to_string() {
+            return Err(Refusal::OtherObject);
+        }
+        if key_type != self.key.key_type {
+            return Err(Refusal::OtherKeyType);
+        }
+
+        let planned = self.key.planned(target.connection.clone());
+        match (&self.imported, reference) {
+            (None, None) => Ok((planned, None)),
+            (Some(imported), Some(reference)) if imported.reference == reference => {
+                Ok((planned, Some(imported.material.clone())))
+            }
+            (Some(_), Some(_)) => Err(Refusal::OtherReference),
+            (None, Some(_)) | (Some(_), None) => Err(Refusal::BudgetSpent),
+        }
     }
 }
 
@@ -51,18 +105,22 @@ struct Attempt {
     backend: Arc<dyn Backend>,
     operation: OperationId,
     key: Key,
+    material: Option<Material>,
     deadline: Instant,
 }
 
 impl Attempt {
-    async fn run(self) -> Result<PublicKey, Failure> {
+    async fn run(mut self) -> Result<PublicKey, Failure> {
         let request = Generate {
             tenant: self.key.tenant.clone(),
             key_id: self.key.id,
             name: self.key.name.clone(),
             key_type: self.key.key_type,
         };
-        let generated = self.backend.generate(request, self.deadline).await?;
+        let generated = match self.material.take() {
+            Some(material) => self.backend.import(request, material, self.deadline).await?,
+            None => self.backend.generate(request, self.deadline).await?,
+        };
 
         match self.record(&generated).await {
             Ok(()) => Ok(generated.public),
@@ -110,8 +168,8 @@ pub(super) async fn write(
     let next = Key { revision: key.revision + 1, ..key };
     ledger
         .with(operation, |entry| {
-            if let Allowed::Create(key) = entry.operation.allowed_mut() {
-                **key = next.clone();
+            if let Allowed::Create(making) = entry.operation.allowed_mut() {
+                making.key = next.clone();
             }
         })
         .ok_or(Refusal::NotOpen)?;

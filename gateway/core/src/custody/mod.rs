@@ -46,6 +46,15 @@ pub trait Capabilities: Debug + Send + Sync {
     /// Makes the key pair of the open create operation; answers its SubjectPublicKeyInfo, DER.
     async fn generate(&self, target: Target, key_type: KeyType) -> Result<Vec<u8>, Failure>;
 
+    /// Takes over the key pair that the open import operation holds under `reference`; answers its
+    /// SubjectPublicKeyInfo, DER.
+    async fn import_key(
+        &self,
+        target: Target,
+        key_type: KeyType,
+        reference: String,
+    ) -> Result<Vec<u8>, Failure>;
+
     /// The public half of the operation's key: SubjectPublicKeyInfo, DER.
     async fn public_key(&self, target: Target) -> Result<Vec<u8>, Failure>;
 
@@ -182,31 +191,24 @@ impl Custody {
 
         outcome
     }
-
-    /// Admits the making of the operation's key, and writes down which connection is about to be asked for it.
-    async fn plan(&self, target: &Target, key_type: KeyType) -> Result<(Key, Instant), Failure> {
-        let (planned, deadline) = self.admit(target.operation, |entry| {
-            let Allowed::Create(key) = entry.operation.allowed() else { return Err(Refusal::BudgetSpent) };
-            let planned = key.planned(target.connection.clone());
-            if target.object != key.id.to_string() {
-                return Err(Refusal::OtherObject);
-            }
-            if key_type != key.key_type {
-                return Err(Refusal::OtherKeyType);
-            }
-            entry.admit(target.provider, &target.connection, Use::Generate, self.outside.clock.now())?;
-            entry.dispatched();
-            Ok((planned, entry.deadline))
-        })?;
-
-        Ok((making::write(&self.ledger, &self.keys, target.operation, planned).await?, deadline))
-    }
 }
 
 #[async_trait]
 impl Capabilities for Custody {
     async fn generate(&self, target: Target, key_type: KeyType) -> Result<Vec<u8>, Failure> {
-        let outcome = self.make(&target, key_type).await;
+        let outcome = self.make(&target, key_type, None).await;
+        let public = self.keep(target.operation, outcome, |_, _| ())?;
+
+        Ok(public.der().to_vec())
+    }
+
+    async fn import_key(
+        &self,
+        target: Target,
+        key_type: KeyType,
+        reference: String,
+    ) -> Result<Vec<u8>, Failure> {
+        let outcome = self.make(&target, key_type, Some(reference)).await;
         let public = self.keep(target.operation, outcome, |_, _| ())?;
 
         Ok(public.der().to_vec())
@@ -318,7 +320,7 @@ impl OpenOperation {
     pub(crate) fn close(self) -> (Seen, Option<Key>) {
         let Some(entry) = self.custody.ledger.close(self.id) else { return Default::default() };
         let made = match entry.operation.allowed() {
-            Allowed::Create(key) => Some(Key::clone(key)),
+            Allowed::Create(making) => Some(making.key.clone()),
             Allowed::Sign(_) | Allowed::Destroy(_) | Allowed::Probe => None,
         };
 

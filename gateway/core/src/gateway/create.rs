@@ -11,10 +11,12 @@ use super::{Context, Gateway};
 use crate::audit::{Event, Operation, Outcome};
 use crate::caller::{Caller, Verb};
 use crate::failure::{Failure, FailureKind};
+use crate::import::Material;
 use crate::key::{Handle, Key, KeyId, KeyName};
-use crate::name::TenantId;
+use crate::name::{ProviderName, TenantId};
 use crate::policy;
-use crate::provider::{Call, CreateKey, Created, Loaded, spki};
+use crate::policy::Imported;
+use crate::provider::{Call, CreateKey, Created, ImportKey, Loaded, spki};
 use crate::scheme::KeyType;
 use crate::{Error, Result};
 
@@ -23,10 +25,46 @@ use crate::{Error, Result};
 pub struct CreateRequest {
     /// What it shall be called.
     pub name: KeyName,
-    /// The kind of key pair.
-    pub key_type: KeyType,
+    /// Where its key pair comes from.
+    pub source: Source,
+    /// The provider that is to have it; `None` is the tenant's choice for such a name.
+    pub provider: Option<ProviderName>,
     /// What happens where an active key has that name.
     pub on_duplicate: OnDuplicate,
+}
+
+/// Where a new key's pair comes from.
+#[derive(Clone, Debug)]
+pub enum Source {
+    /// The custodian makes one of this type.
+    Generate(KeyType),
+    /// It was made elsewhere, and the custodian takes it over.
+    Import(Material),
+}
+
+impl Source {
+    /// The kind of key pair.
+    #[must_use]
+    pub fn key_type(&self) -> KeyType {
+        match self {
+            Self::Generate(key_type) => *key_type,
+            Self::Import(material) => material.key_type(),
+        }
+    }
+
+    fn verb(&self) -> Verb {
+        match self {
+            Self::Generate(_) => Verb::Create,
+            Self::Import(_) => Verb::Import,
+        }
+    }
+
+    fn operation(&self) -> Operation {
+        match self {
+            Self::Generate(_) => Operation::Create,
+            Self::Import(_) => Operation::Import,
+        }
+    }
 }
 
 /// What happens to a create where an active key has the name.
@@ -58,7 +96,9 @@ impl Gateway {
         context: Context,
         request: CreateRequest,
     ) -> Result<Arc<Key>> {
-        if let Err(error) = policy::allow_create(caller, &request.name, request.key_type) {
+        if let Err(error) =
+            policy::allow_create(caller, request.source.verb(), &request.name, request.source.key_type())
+        {
             return self.refuse_create(caller, &context, &request, error).await;
         }
         let now = self.outside.clock.now();
@@ -75,7 +115,7 @@ impl Gateway {
 
         let mut outcome = match self.creates.join(&caller.tenant, &request) {
             Joined::UnderWay(outcome) => outcome,
-            Joined::OtherType => {
+            Joined::Other => {
                 return self.refuse_create(caller, &context, &request, Error::KeyExists).await;
             }
             Joined::First(outcome) => self.begin(caller, &context, &request, outcome),
@@ -99,8 +139,10 @@ impl Gateway {
         request: &CreateRequest,
         error: Error,
     ) -> Result<T> {
-        let draft =
-            Event { key: Some(request.name.clone()), ..self.draft(caller, context, Operation::Create) };
+        let draft = Event {
+            key: Some(request.name.clone()),
+            ..self.draft(caller, context, request.source.operation())
+        };
 
         self.record(draft, Err(error), context.deadline).await
     }
@@ -121,7 +163,7 @@ impl Gateway {
             UnderWay { gateway: Arc::clone(self), tenant: caller.tenant.clone(), name: request.name.clone() };
 
         self.outside.tasks.spawn(Box::pin(async move {
-            let mut draft = gateway.draft(&caller, &context, Operation::Create);
+            let mut draft = gateway.draft(&caller, &context, request.source.operation());
             let wanted = Wanted { caller: &caller, context: &context, request: &request };
             let made = match gateway.try_create(&mut draft, &wanted).await {
                 Ok(key) => Ok(key),
@@ -145,11 +187,11 @@ impl Gateway {
             return self.return_existing(draft, answer, context).await;
         }
 
-        let tenant = self.tenants.tenant(&caller.tenant)?;
-        let loaded = self.tenants.provider(&caller.tenant, &tenant.default_provider)?;
+        let tenants = self.tenants();
+        let loaded = tenants.for_new(&caller.tenant, &request.name, request.provider.as_ref())?;
         draft.provider = Some(loaded.name.clone());
         draft.component = Some(loaded.component.clone());
-        if !loaded.descriptor.makes(request.key_type) {
+        if !loaded.descriptor.makes(request.source.key_type()) || !can(loaded, &request.source) {
             return Err(Error::Unsupported);
         }
 
@@ -157,7 +199,7 @@ impl Gateway {
             caller.tenant.clone(),
             request.name.clone(),
             KeyId::random(&*self.outside.random),
-            request.key_type,
+            request.source.key_type(),
             (loaded.name.clone(), self.outside.clock.wall()),
         );
         draft.key_id = Some(pending.id);
@@ -192,29 +234,40 @@ impl Gateway {
         loaded: &Loaded,
         pending: Key,
     ) -> Result<(Key, Option<Handle>)> {
-        let Wanted { caller, context, .. } = *wanted;
+        let Wanted { caller, context, request } = *wanted;
         self.announce(draft, loaded, context.deadline).await?;
-        let request = CreateKey {
+        let create = CreateKey {
             id: pending.id,
             name: pending.name.clone(),
             key_type: pending.key_type,
             labels: Vec::new(),
         };
 
-        let open = self.custody.open(policy::create(caller, pending)?, loaded, context.deadline);
+        let imported = match &request.source {
+            Source::Generate(_) => None,
+            Source::Import(material) => {
+                let reference = KeyId::random(&*self.outside.random).to_string();
+                Some(Imported { reference, material: material.clone() })
+            }
+        };
+        let reference = imported.as_ref().map(|imported| imported.reference.clone());
+        let open = self.custody.open(policy::create(caller, pending, imported)?, loaded, context.deadline);
         let call = Call {
             operation: open.id(),
             tenant: caller.tenant.clone(),
             request_id: Some(context.request_id.clone()),
             deadline: context.deadline,
         };
-        let answer = loaded.provider.create_key(call, request).await;
+        let answer = match reference {
+            None => loaded.provider.create_key(call, create).await,
+            Some(reference) => loaded.provider.import_key(call, ImportKey { key: create, reference }).await,
+        };
         let (seen, made) = open.close();
         draft.attempts = seen.attempts;
 
         let created = answer.map_err(|failure| {
             let failure = seen.failure.unwrap_or(failure);
-            if failure.kind == FailureKind::Unsupported { Error::Unsupported } else { meaning(failure) }
+            refusal_at_create(failure, &request.source)
         })?;
         let made = made.ok_or_else(|| Error::internal("the operation was lost"))?;
         note(draft, &made, loaded);
@@ -259,10 +312,33 @@ impl Gateway {
     }
 }
 
+/// Whether a provider can get a key pair from there at all.
+fn can(loaded: &Loaded, source: &Source) -> bool {
+    match source {
+        Source::Generate(_) => true,
+        Source::Import(_) => loaded.imports,
+    }
+}
+
+/// What a failure means while there is no key yet: the custodian may lack the type, or refuse what was brought.
+fn refusal_at_create(failure: Failure, source: &Source) -> Error {
+    match (failure.kind, source) {
+        (FailureKind::Unsupported, _) => Error::Unsupported,
+        (FailureKind::InvalidArgument, Source::Import(_)) => {
+            Error::invalid("private_key", "its parts do not belong together, or are out of range")
+        }
+        _ => meaning(failure),
+    }
+}
+
 /// What a create comes to where an active key has the name: that key, a refusal, or (`None`) a replacement.
 fn duplicate(caller: &Caller, request: &CreateRequest, existing: &Arc<Key>) -> Result<Option<Arc<Key>>> {
     match request.on_duplicate {
-        OnDuplicate::Return if existing.key_type == request.key_type => Ok(Some(Arc::clone(existing))),
+        OnDuplicate::Return
+            if existing.key_type == request.source.key_type() && request.source.verb() == Verb::Create =>
+        {
+            Ok(Some(Arc::clone(existing)))
+        }
         OnDuplicate::Conflict | OnDuplicate::Return => Err(Error::KeyExists),
         OnDuplicate::Replace => policy::allow(caller, Verb::Release, &request.name).map(|()| None),
     }

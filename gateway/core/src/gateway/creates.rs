@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
-use super::create::CreateRequest;
+use super::create::{CreateRequest, Source};
 use crate::Result;
 use crate::key::{Key, KeyId, KeyName};
 use crate::name::TenantId;
@@ -21,7 +21,8 @@ pub(super) struct Creates(Mutex<HashMap<(TenantId, KeyName), Attempt>>);
 
 #[derive(Debug)]
 struct Attempt {
-    key_type: KeyType,
+    /// The type that is being made; `None` where the key is imported, which nobody can join.
+    key_type: Option<KeyType>,
     outcome: Outcomes,
     finished: Option<Instant>,
 }
@@ -32,8 +33,8 @@ pub(super) enum Joined {
     First(watch::Sender<Option<Result<Arc<Key>>>>),
     /// The same is being made.
     UnderWay(Outcomes),
-    /// A key of another type is being made under this name.
-    OtherType,
+    /// Another key is being made or imported under this name.
+    Other,
 }
 
 impl Creates {
@@ -59,7 +60,7 @@ impl Creates {
         let attempts = self.attempts();
         let attempt = attempts.get(&(tenant.clone(), request.name.clone()))?;
         let fresh = now.saturating_duration_since(attempt.finished?) < UNDELIVERED;
-        if !fresh || attempt.key_type != request.key_type {
+        if !fresh || attempt.key_type.is_none() || attempt.key_type != joinable(request) {
             return None;
         }
 
@@ -72,15 +73,15 @@ impl Creates {
         let slot = (tenant.clone(), request.name.clone());
         match attempts.get(&slot) {
             Some(attempt) if attempt.finished.is_some() => (),
-            Some(attempt) if attempt.key_type == request.key_type => {
+            Some(attempt) if attempt.key_type.is_some() && attempt.key_type == joinable(request) => {
                 return Joined::UnderWay(attempt.outcome.clone());
             }
-            Some(_) => return Joined::OtherType,
+            Some(_) => return Joined::Other,
             None => (),
         }
 
         let (sender, outcome) = watch::channel(None);
-        attempts.insert(slot, Attempt { key_type: request.key_type, outcome, finished: None });
+        attempts.insert(slot, Attempt { key_type: joinable(request), outcome, finished: None });
         Joined::First(sender)
     }
 
@@ -121,6 +122,14 @@ impl Creates {
 
     fn attempts(&self) -> MutexGuard<'_, HashMap<(TenantId, KeyName), Attempt>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The type of key that another request could ask for as well.
+fn joinable(request: &CreateRequest) -> Option<KeyType> {
+    match request.source {
+        Source::Generate(key_type) => Some(key_type),
+        Source::Import(_) => None,
     }
 }
 

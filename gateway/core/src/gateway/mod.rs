@@ -18,12 +18,12 @@ mod tenants;
 mod tests;
 
 use std::future::Future;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
-pub use create::{CreateRequest, OnDuplicate};
+pub use create::{CreateRequest, OnDuplicate, Source};
 pub use probe::{ProviderHealth, Readiness};
 pub use sign::{SignRequest, Signed};
 pub use tenants::{Tenant, Tenants};
@@ -79,7 +79,7 @@ pub struct Gateway {
     keys: Arc<dyn Keys>,
     audit: Arc<dyn AuditLog>,
     custody: Arc<Custody>,
-    tenants: Tenants,
+    tenants: RwLock<Arc<Tenants>>,
     options: Options,
     creates: Creates,
     health: Health,
@@ -113,9 +113,14 @@ impl Gateway {
             keys,
             audit,
             custody,
-            tenants,
+            tenants: RwLock::new(Arc::new(tenants)),
             options,
         })
+    }
+
+    /// Who is served now. What has begun goes on with what it began with.
+    fn tenants(&self) -> Arc<Tenants> {
+        Arc::clone(&self.tenants.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Runs `work` to its end in a task of its own, and waits for it until `deadline`.

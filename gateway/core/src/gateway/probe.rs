@@ -58,7 +58,7 @@ impl Gateway {
     /// One round: every provider is asked at the same time, and none can hold up another.
     pub async fn probe(self: &Arc<Self>) {
         let mut probes = Vec::new();
-        for (tenant, loaded) in self.tenants.providers() {
+        for (tenant, loaded) in self.tenants().providers() {
             let (done, ended) = oneshot::channel::<()>();
             let gateway = Arc::clone(self);
             self.outside.tasks.spawn(Box::pin(async move {

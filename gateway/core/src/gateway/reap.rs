@@ -202,7 +202,7 @@ impl Gateway {
     ) -> Result<(), Failure> {
         let unavailable = |error: Error| Failure::new(crate::FailureKind::Unavailable, error.detail());
         let was_asked_for = key.connection.is_some();
-        match self.tenants.provider(&key.tenant, &key.provider) {
+        match self.tenants().provider(&key.tenant, &key.provider) {
             Ok(loaded) if was_asked_for => {
                 draft.component = Some(loaded.component.clone());
                 self.announce(draft, loaded, deadline).await.map_err(unavailable)?;

@@ -5,7 +5,7 @@ use std::time::Instant;
 use super::{Context, Gateway};
 use crate::audit::{Event, Operation, Outcome};
 use crate::caller::Caller;
-use crate::key::Key;
+use crate::key::{Key, KeyName};
 use crate::provider::Loaded;
 use crate::{Error, Result};
 
@@ -75,9 +75,10 @@ impl Gateway {
         caller: &Caller,
         context: &Context,
         operation: Operation,
+        key: Option<KeyName>,
         error: Error,
     ) -> Error {
-        let draft = self.draft(caller, context, operation);
+        let draft = Event { key, ..self.draft(caller, context, operation) };
 
         match self.record::<()>(draft, Err(error.clone()), context.deadline).await {
             Ok(()) => error,

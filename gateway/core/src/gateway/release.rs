@@ -44,7 +44,7 @@ impl Gateway {
             draft.detail = Some("had been released before".to_owned());
             return if before { Ok(None) } else { Err(Error::KeyNotFound) };
         };
-        if let Ok(loaded) = self.tenants.provider(&caller.tenant, &key.provider) {
+        if let Ok(loaded) = self.tenants().provider(&caller.tenant, &key.provider) {
             note(draft, &key, loaded);
         }
 
@@ -58,7 +58,7 @@ impl Gateway {
     /// The row of `key` once it is released.
     pub(super) fn released(&self, caller: &Caller, key: &Key) -> Result<Key> {
         let now = self.outside.clock.wall();
-        let grace = self.tenants.tenant(&caller.tenant)?.grace;
+        let grace = self.tenants().tenant(&caller.tenant)?.grace;
 
         Ok(key.released(now, now.plus(grace)))
     }

@@ -37,7 +37,7 @@ impl Gateway {
         draft.key_id = Some(id);
         let key = self.keys.key(&caller.tenant, id).await?.ok_or(Error::KeyNotFound)?;
         policy::allow(caller, Verb::Restore, &key.name)?;
-        if let Ok(loaded) = self.tenants.provider(&caller.tenant, &key.provider) {
+        if let Ok(loaded) = self.tenants().provider(&caller.tenant, &key.provider) {
             note(draft, &key, loaded);
         }
 

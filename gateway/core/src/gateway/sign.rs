@@ -66,7 +66,8 @@ impl Gateway {
         draft.key = Some(request.name.clone());
         policy::allow(caller, Verb::Sign, &request.name)?;
         let key = self.signing_key(caller, &request.name).await?;
-        let loaded = self.tenants.provider(&caller.tenant, &key.provider)?;
+        let tenants = self.tenants();
+        let loaded = tenants.provider(&caller.tenant, &key.provider)?;
         note(draft, &key, loaded);
         let operation =
             policy::sign(caller, Arc::clone(&key), request.how, request.input, &loaded.descriptor)?;

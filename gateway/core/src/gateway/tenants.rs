@@ -4,6 +4,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::caller::Pattern;
+use crate::key::KeyName;
 use crate::name::{ProviderName, TenantId};
 use crate::provider::Loaded;
 use crate::{Error, Result};
@@ -17,6 +19,8 @@ pub struct Tenants(HashMap<TenantId, Tenant>);
 pub struct Tenant {
     /// The provider that makes new keys.
     pub default_provider: ProviderName,
+    /// Other providers for new keys of certain names; the first that matches counts.
+    pub routes: Vec<(Pattern, ProviderName)>,
     /// The providers that may serve it, shared ones included.
     pub providers: HashMap<ProviderName, Arc<Loaded>>,
     /// How long a released key is kept before it is destroyed.
@@ -41,6 +45,24 @@ impl Tenants {
             let missing = format!("provider `{name}` is not configured for tenant `{tenant}`");
             Error::Misconfigured(Arc::from(Box::<dyn std::error::Error + Send + Sync>::from(missing)))
         })
+    }
+
+    /// The provider for a new key: the one asked for, or the one that its name leads to.
+    pub(super) fn for_new(
+        &self,
+        tenant: &TenantId,
+        name: &KeyName,
+        asked_for: Option<&ProviderName>,
+    ) -> Result<&Arc<Loaded>> {
+        let rules = self.tenant(tenant)?;
+        if let Some(asked_for) = asked_for {
+            return rules.providers.get(asked_for).ok_or_else(|| {
+                Error::invalid("provider", format!("`{asked_for}` is no provider of this tenant"))
+            });
+        }
+
+        let route = rules.routes.iter().find(|(pattern, _)| pattern.matches(name));
+        self.provider(tenant, route.map_or(&rules.default_provider, |(_, provider)| provider))
     }
 
     /// Every loaded provider once, with a tenant that it serves.

@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::{CreateRequest, OnDuplicate};
+use super::{CreateRequest, OnDuplicate, Source};
 use crate::Error;
 use crate::audit::{Operation, Outcome};
 use crate::failure::FailureKind;
@@ -112,8 +112,12 @@ async fn two_creates_at_once_make_one_key() {
 async fn a_pending_create_of_another_type_refuses_the_name() {
     let world = World::new();
     let gate = world.backend.gate.lock().await;
-    let other =
-        CreateRequest { name: key_name("a"), key_type: KeyType::Rsa2048, on_duplicate: OnDuplicate::Replace };
+    let other = CreateRequest {
+        name: key_name("a"),
+        source: Source::Generate(KeyType::Rsa2048),
+        provider: None,
+        on_duplicate: OnDuplicate::Replace,
+    };
 
     let (first, second) = tokio::join!(world.create("a", OnDuplicate::Conflict), async {
         let refused = world.gateway.create(&world.caller, world.context(), other).await;

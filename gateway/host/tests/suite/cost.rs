@@ -126,6 +126,10 @@ impl Capabilities for Signer {
         Ok(Vec::new())
     }
 
+    async fn import_key(&self, _: Target, _: KeyType, _: String) -> Result<Vec<u8>, Failure> {
+        Ok(Vec::new())
+    }
+
     async fn public_key(&self, _: Target) -> Result<Vec<u8>, Failure> {
         Ok(Vec::new())
     }

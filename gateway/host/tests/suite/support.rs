@@ -167,6 +167,7 @@ pub(crate) struct Asked {
 pub(crate) enum What {
     Destroy,
     Generate(KeyType),
+    Import(KeyType, String),
     Health,
     PublicKey,
     Sign(Mechanism),
@@ -206,6 +207,16 @@ pub(crate) const SIGNATURE: [u8; 64] = [7; 64];
 impl Capabilities for Custody {
     async fn generate(&self, target: Target, key_type: KeyType) -> Result<Vec<u8>, Failure> {
         self.record(What::Generate(key_type), target);
+        Ok(b"spki".to_vec())
+    }
+
+    async fn import_key(
+        &self,
+        target: Target,
+        key_type: KeyType,
+        reference: String,
+    ) -> Result<Vec<u8>, Failure> {
+        self.record(What::Import(key_type, reference), target);
         Ok(b"spki".to_vec())
     }
 

@@ -37,6 +37,15 @@ impl Capabilities for NoCustody {
         Err(denied())
     }
 
+    async fn import_key(
+        &self,
+        _target: Target,
+        _key_type: KeyType,
+        _reference: String,
+    ) -> Result<Vec<u8>, Failure> {
+        Err(denied())
+    }
+
     async fn public_key(&self, _target: Target) -> Result<Vec<u8>, Failure> {
         Err(denied())
     }

@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use keyport_core::Gateway;
 use keyport_core::outside::Outside;
 use keyport_host::Host;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::watch;
 
 use super::signals::{Asked, Signals};
@@ -69,7 +69,7 @@ impl Front {
             outside.clone(),
             Arc::clone(&telemetry),
         );
-        let (listen, admin) = (bind(config.listen.address).await?, bind(config.admin.address).await?);
+        let (listen, admin) = (bind(config.listen.address)?, bind(config.admin.address)?);
 
         Ok(Self {
             addresses: Addresses { listen: local(&listen)?, admin: local(&admin)? },
@@ -191,13 +191,24 @@ fn limits(config: &Config) -> Limits {
     }
 }
 
-async fn bind(address: SocketAddr) -> Result<TcpListener> {
-    TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))
+/// Must be called in a runtime.
+fn bind(address: SocketAddr) -> Result<TcpListener> {
+    let listen = || {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)?;
+        socket.listen(BACKLOG)
+    };
+
+    listen().with_context(|| format!("cannot listen on {address}"))
 }
 
 fn local(socket: &TcpListener) -> Result<SocketAddr> {
     socket.local_addr().context("a socket has no address")
 }
+
+/// Connections that wait in the kernel while there are as many as there may be.
+const BACKLOG: u32 = 1024;
 
 const ADMIN_CONNECTIONS: u32 = 64;
 const ADMIN_DRAIN: Duration = Duration::from_secs(1);

@@ -90,7 +90,12 @@ fn tenants(config: &Config, providers: &HashMap<ProviderName, Arc<Loaded>>) -> T
         let providers = serve
             .filter_map(|provider| Some((provider.name.clone(), Arc::clone(providers.get(&provider.name)?))))
             .collect();
-        let rules = Tenant { default_provider: tenant.provider.clone(), providers, grace: tenant.grace };
+        let rules = Tenant {
+            default_provider: tenant.provider.clone(),
+            routes: Vec::new(),
+            providers,
+            grace: tenant.grace,
+        };
         (tenant.name.clone(), rules)
     });
     Tenants::new(tenants.collect())

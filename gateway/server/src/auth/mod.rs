@@ -43,7 +43,7 @@ impl Authenticator {
         };
 
         let presented = digest(&SHA256, token);
-        let presented = TokenDigest::try_from(presented.as_ref()).map_err(|_| Denial::UnknownToken)?;
+        let presented = TokenDigest::try_from(presented.as_ref()).map_err(|_length| Denial::UnknownToken)?;
         self.tokens
             .get(&prefix(&presented))
             .into_iter()
@@ -97,7 +97,11 @@ mod tests {
     use super::*;
 
     fn caller(name: &str) -> Arc<Caller> {
-        Arc::new(Caller { tenant: "acme".parse().unwrap(), name: name.parse().unwrap(), rights: Arc::new([]) })
+        Arc::new(Caller {
+            tenant: "acme".parse().unwrap(),
+            name: name.parse().unwrap(),
+            rights: Arc::new([]),
+        })
     }
 
     fn hash(token: &str) -> TokenDigest {
@@ -114,7 +118,10 @@ mod tests {
 
     fn authenticator(anonymous: Option<Arc<Caller>>) -> Authenticator {
         let tds = caller("tds");
-        Authenticator::new([(hash("old"), Arc::clone(&tds)), (hash("new"), tds), (hash("x"), caller("other"))], anonymous)
+        Authenticator::new(
+            [(hash("old"), Arc::clone(&tds)), (hash("new"), tds), (hash("x"), caller("other"))],
+            anonymous,
+        )
     }
 
     #[test]
@@ -134,7 +141,14 @@ mod tests {
         for unknown in ["Bearer olde", "Bearer ol", "Bearer OLD"] {
             assert_eq!(who(&authenticator, &[unknown]), Err(Denial::UnknownToken), "{unknown}");
         }
-        for malformed in [&["old"][..], &["Bearer"], &["Bearer "], &["Basic b2xk"], &["Bearer old new"], &["Bearer old", "Bearer old"]] {
+        for malformed in [
+            &["old"][..],
+            &["Bearer"],
+            &["Bearer "],
+            &["Basic b2xk"],
+            &["Bearer old new"],
+            &["Bearer old", "Bearer old"],
+        ] {
             assert_eq!(who(&authenticator, malformed), Err(Denial::Malformed), "{malformed:?}");
         }
     }

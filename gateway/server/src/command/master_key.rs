@@ -43,8 +43,8 @@ impl MasterKey {
                 let config = Config::load(&config, &Environment::of_process())?;
                 let keys = super::block_on(assemble::rotate(&config, &new))?;
                 print::line(format_args!(
-                    "{} {keys} keys are now under {}",
-                    Painted(GOOD, "done"),
+                    "{} keys now under {}: {keys}",
+                    Painted(GOOD, "done:"),
                     new.display()
                 ));
                 print::line(

@@ -14,7 +14,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 
-use crate::config::Mistakes;
+use crate::config::ConfigError;
 use crate::log;
 
 /// Runs the command that the process was started with. Exit codes: 0 done, 1 failed, 2 the command line or the
@@ -23,19 +23,16 @@ pub(crate) fn run() -> ExitCode {
     let cli = Cli::parse();
 
     let done = log::start(cli.log, &cli.log_level).map_err(Into::into).and_then(|()| cli.command.run());
-    match done {
-        Ok(code) => code,
-        Err(error) => match error.downcast_ref::<Mistakes>() {
-            Some(mistakes) => {
-                print::mistakes(mistakes);
-                ExitCode::from(USAGE)
-            }
-            None => {
-                print::error(&error);
-                ExitCode::FAILURE
-            }
-        },
-    }
+    done.unwrap_or_else(|error| match error.downcast_ref::<ConfigError>() {
+        Some(ConfigError::Wrong(mistakes)) => {
+            print::mistakes(mistakes);
+            ExitCode::from(USAGE)
+        }
+        Some(ConfigError::Unreadable { .. }) | None => {
+            print::error(&error);
+            ExitCode::FAILURE
+        }
+    })
 }
 
 /// What clap exits with too.
@@ -49,7 +46,7 @@ struct Cli {
     #[arg(long, global = true, value_enum, default_value = "text", value_name = "FORMAT")]
     log: log::Format,
     /// What is logged: error, warn, info, debug or trace
-    #[arg(long, global = true, default_value = "info", value_name = "LEVEL")]
+    #[arg(long, global = true, default_value = "info", value_name = "LEVEL", value_parser = log::level)]
     log_level: String,
     #[command(subcommand)]
     command: Command,

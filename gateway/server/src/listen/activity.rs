@@ -90,7 +90,9 @@ impl Watch {
         if self.activity.bytes.load(Ordering::Relaxed) {
             self.heading += self.period;
         }
-        if patience.header.is_some_and(|header| self.heading > header) || self.quiet > patience.idle + patience.farewell {
+        if patience.header.is_some_and(|header| self.heading > header)
+            || self.quiet > patience.idle + patience.farewell
+        {
             return Verdict::Drop;
         }
 
@@ -160,7 +162,8 @@ mod tests {
     use super::*;
 
     const SECOND: Duration = Duration::from_secs(1);
-    const PATIENCE: Patience = Patience { header: Some(Duration::from_secs(2)), idle: Duration::from_secs(5), farewell: SECOND };
+    const PATIENCE: Patience =
+        Patience { header: Some(Duration::from_secs(2)), idle: Duration::from_secs(5), farewell: SECOND };
 
     #[test]
     fn silent_connection_is_asked_to_go_and_then_dropped() {

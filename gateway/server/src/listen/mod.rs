@@ -87,13 +87,21 @@ impl<A: Answer> Listener<A> {
                 tls: self.tls.clone(),
                 limits: self.limits,
                 telemetry: Arc::clone(&self.telemetry),
-                connection: Connection::new(Arc::clone(&self.answer), self.limits, Arc::clone(places), phase.subscribe()),
+                connection: Connection::new(
+                    Arc::clone(&self.answer),
+                    self.limits,
+                    Arc::clone(places),
+                    phase.subscribe(),
+                ),
             };
             tokio::spawn(visitor.serve(stream, place));
         }
     }
 
-    async fn place(&self, places: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, tokio::sync::AcquireError> {
+    async fn place(
+        &self,
+        places: &Arc<Semaphore>,
+    ) -> Result<OwnedSemaphorePermit, tokio::sync::AcquireError> {
         if let Ok(place) = Arc::clone(places).try_acquire_owned() {
             return Ok(place);
         }
@@ -103,16 +111,18 @@ impl<A: Answer> Listener<A> {
     }
 
     async fn next(&self) -> TcpStream {
+        let mut told = false;
         loop {
             match self.socket.accept().await {
                 Ok((stream, _peer)) => return stream,
-                Err(error) if is_the_peers(&error) => {}
-                Err(error) => {
-                    // Most likely there are no file descriptors left: it will be so until something closes.
-                    tracing::warn!(%error, "cannot accept connections");
-                    sleep(PAUSE).await;
-                }
+                Err(error) if is_the_peers(&error) => continue,
+                Err(error) if !told => tracing::warn!(%error, "connections cannot be accepted; trying on"),
+                Err(_) => {}
             }
+
+            // Most likely there are no file descriptors left: it will be so until something closes.
+            told = true;
+            sleep(PAUSE).await;
         }
     }
 }
@@ -152,20 +162,27 @@ impl<A: Answer> Visitor<A> {
     }
 
     async fn greet(&self, certificates: &Certificates, stream: TcpStream) {
-        let failure = match timeout(self.limits.handshake, TlsAcceptor::from(certificates.config()).accept(stream)).await {
-            Ok(Ok(stream)) => {
-                let protocol = match stream.get_ref().1.alpn_protocol() {
-                    Some(H2) => Protocol::Http2,
-                    _ => Protocol::Http1,
-                };
-                return self.connection.serve(stream, protocol).await;
-            }
-            Ok(Err(error)) => {
-                tracing::debug!(%error, "TLS handshake failed");
-                if error.kind() == io::ErrorKind::InvalidData { HandshakeFailure::Protocol } else { HandshakeFailure::Closed }
-            }
-            Err(_late) => HandshakeFailure::Timeout,
-        };
+        let failure =
+            match timeout(self.limits.handshake, TlsAcceptor::from(certificates.config()).accept(stream))
+                .await
+            {
+                Ok(Ok(stream)) => {
+                    let protocol = match stream.get_ref().1.alpn_protocol() {
+                        Some(H2) => Protocol::Http2,
+                        _ => Protocol::Http1,
+                    };
+                    return self.connection.serve(stream, protocol).await;
+                }
+                Ok(Err(error)) => {
+                    tracing::debug!(%error, "TLS handshake failed");
+                    if error.kind() == io::ErrorKind::InvalidData {
+                        HandshakeFailure::Protocol
+                    } else {
+                        HandshakeFailure::Closed
+                    }
+                }
+                Err(_late) => HandshakeFailure::Timeout,
+            };
 
         self.telemetry.handshake_failed(failure);
     }

@@ -42,7 +42,12 @@ pub(crate) struct Route {
 
 impl Routes {
     /// `timeout` bounds the time from a request's head to its answer.
-    pub(crate) fn new(mut routes: Vec<Route>, timeout: Duration, outside: Outside, telemetry: Arc<Telemetry>) -> Self {
+    pub(crate) fn new(
+        mut routes: Vec<Route>,
+        timeout: Duration,
+        outside: Outside,
+        telemetry: Arc<Telemetry>,
+    ) -> Self {
         // The longest path that fits is the one that is meant.
         routes.sort_by_key(|route| std::cmp::Reverse(route.path.len()));
 
@@ -74,8 +79,12 @@ impl Routes {
 
     fn find(&self, parts: &Parts) -> Result<&Route, Stray> {
         let uri = &parts.uri;
+        if !uri.path().starts_with('/') {
+            return Err(Stray::Form);
+        }
         if parts.version < Version::HTTP_2 {
-            if uri.scheme().is_some() || uri.authority().is_some() {
+            // Absolute forms are for proxies (RFC 9112, section 3.2.2), and HTTP/2 has no other.
+            if uri.authority().is_some() {
                 return Err(Stray::Form);
             }
             let hosts = parts.headers.get_all(HOST).iter().count();
@@ -88,7 +97,9 @@ impl Routes {
         }
 
         let is_below = |route: &&Route| {
-            uri.path().strip_prefix(&route.path).is_some_and(|below| below.is_empty() || below.starts_with('/'))
+            uri.path()
+                .strip_prefix(&route.path)
+                .is_some_and(|below| below.is_empty() || below.starts_with('/'))
         };
         self.routes.iter().find(is_below).ok_or(Stray::NoContract)
     }

@@ -5,17 +5,35 @@ use std::fmt;
 use std::time::Duration;
 
 use keyport_core::Error;
+use tracing::field::display;
 
 use crate::contract::Noted;
 
-/// One line for each request: what went well is for those who look closer.
+/// Writes one line, louder the more it concerns those who run the gateway: what went well is for those who look
+/// closer, what is a caller's fault for those who help it.
 pub(super) fn log(contract: &'static str, noted: &Noted, status: u16, took: Duration) {
-    let Some(refusal) = &noted.refusal else {
-        tracing::debug!(contract, status, ?took, "{}", Story(noted));
-        return;
+    // A macro, because a level must be known when its call is compiled.
+    macro_rules! line {
+        ($level:ident, $error:expr, $what:literal) => {
+            tracing::$level!(
+                contract,
+                operation = noted.operation.as_str(),
+                outcome = noted.outcome(),
+                status,
+                ?took,
+                tenant = noted.caller.as_ref().map(|caller| display(&caller.tenant)),
+                caller = noted.caller.as_ref().map(|caller| display(&caller.name)),
+                key = noted.key.as_ref().map(display),
+                error = $error,
+                $what
+            )
+        };
+    }
+    let Some(error) = noted.refusal.as_ref().map(|refusal| refusal.error()) else {
+        return line!(debug, None::<&str>, "request served");
     };
 
-    let error = refusal.error();
+    let causes = Some(display(Causes(&error)));
     match error {
         Error::Unauthenticated
         | Error::Forbidden
@@ -24,29 +42,11 @@ pub(super) fn log(contract: &'static str, noted: &Noted, status: u16, took: Dura
         | Error::KeyReleased
         | Error::InvalidRequest { .. }
         | Error::Unsupported
-        | Error::Throttled { .. } => tracing::info!(contract, status, ?took, "{}: {}", Story(noted), Causes(&error)),
-        Error::Unavailable { .. } => tracing::warn!(contract, status, ?took, "{}: {}", Story(noted), Causes(&error)),
+        | Error::Throttled { .. } => line!(info, causes, "request refused"),
+        Error::Unavailable { .. } => line!(warn, causes, "request failed"),
         Error::KeyLost(_) | Error::Misconfigured(_) | Error::Internal(_) => {
-            tracing::error!(contract, status, ?took, "{}: {}", Story(noted), Causes(&error));
+            line!(error, causes, "request failed");
         }
-    }
-}
-
-/// Who wanted what, in a line: `acme/tds sign x509-CA-A key_released`.
-struct Story<'a>(&'a Noted);
-
-impl fmt::Display for Story<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Noted { caller, key, operation, .. } = self.0;
-
-        if let Some(caller) = caller {
-            write!(f, "{}/{} ", caller.tenant, caller.name)?;
-        }
-        f.write_str(operation.as_str())?;
-        if let Some(key) = key {
-            write!(f, " {key}")?;
-        }
-        write!(f, " {}", self.0.outcome())
     }
 }
 

@@ -63,7 +63,8 @@ impl Stray {
 /// Whether every reader of a path would take it for the same: nothing that must be encoded is not, and no segment
 /// means another one, encoded or not.
 pub(super) fn is_plain(path: &str) -> bool {
-    let means_another = |segment: &str| percent_decoded(segment).is_some_and(|text| matches!(&*text, "." | ".."));
+    let means_another =
+        |segment: &str| percent_decoded(segment).is_some_and(|text| matches!(&*text, "." | ".."));
 
     path.bytes().all(|byte| byte.is_ascii_graphic()) && !path.split('/').any(means_another)
 }

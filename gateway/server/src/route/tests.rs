@@ -26,7 +26,9 @@ async fn request_without_a_sane_name_gets_one() {
     let world = World::open().await;
     let long = format!("X-Request-Id: {}\r\n", "x".repeat(65));
 
-    for given in ["", "X-Request-Id: \r\n", "X-Request-Id: a b\r\n", "X-Request-Id: a\r\nX-Request-Id: b\r\n", &long] {
+    for given in
+        ["", "X-Request-Id: \r\n", "X-Request-Id: a b\r\n", "X-Request-Id: a\r\nX-Request-Id: b\r\n", &long]
+    {
         let answer = get(&world, "/webhook/keys", &format!("Host: a\r\n{given}")).await;
         let id = request_id(&answer);
         assert!(id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit()), "{given}: {id}");

@@ -95,7 +95,9 @@ pub(crate) enum TlsError {
         path: PathBuf,
     },
     /// A private key is broken or of a kind that TLS does not use.
-    #[error("the private key in {path} cannot be used: an ECDSA P-256, P-384 or P-521, RSA or Ed25519 key is needed")]
+    #[error(
+        "the private key in {path} cannot be used: an ECDSA P-256, P-384 or P-521, RSA or Ed25519 key is needed"
+    )]
     BadKey {
         /// Which file it is in.
         path: PathBuf,
@@ -104,7 +106,9 @@ pub(crate) enum TlsError {
         cause: rustls::Error,
     },
     /// The key is another certificate's.
-    #[error("the private key in {key} does not belong to the certificate in {certificate}: put the server's own certificate first")]
+    #[error(
+        "the private key in {key} does not belong to the certificate in {certificate}: put the server's own certificate first"
+    )]
     Mismatch {
         /// The certificate's file.
         certificate: PathBuf,
@@ -181,7 +185,8 @@ impl Current {
             }
         };
 
-        let mut config = builder.with_cert_resolver(Arc::new(rustls::sign::SingleCertAndKey::from(certified)));
+        let mut config =
+            builder.with_cert_resolver(Arc::new(rustls::sign::SingleCertAndKey::from(certified)));
         config.alpn_protocols = vec![H2.to_vec(), HTTP_1_1.to_vec()];
         config.ticketer = aws_lc_rs::Ticketer::new().map_err(TlsError::Setup)?;
         Ok(Self { config: Arc::new(config), expires: validity.until })
@@ -214,7 +219,10 @@ fn certified(
 }
 
 fn unfit(files: &Files, cause: rustls::Error) -> TlsError {
-    #[expect(clippy::wildcard_enum_match_arm, reason = "a foreign, open list: only these two are not about the key")]
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "a foreign, open list: only these two are not about the key"
+    )]
     match cause {
         rustls::Error::InconsistentKeys(_) => {
             TlsError::Mismatch { certificate: files.certificate.clone(), key: files.key.clone() }
@@ -236,9 +244,12 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
 }
 
 fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
-    PrivateKeyDer::from_pem_slice(&read(path)?).map_err(|cause| match cause {
-        pem::Error::NoItemsFound => TlsError::NoKey { path: path.into() },
-        cause => TlsError::Read { path: path.into(), cause },
+    PrivateKeyDer::from_pem_slice(&read(path)?).map_err(|cause| {
+        if matches!(cause, pem::Error::NoItemsFound) {
+            TlsError::NoKey { path: path.into() }
+        } else {
+            TlsError::Read { path: path.into(), cause }
+        }
     })
 }
 

@@ -101,7 +101,9 @@ fn shake(certificates: &Certificates, client: ClientConfig) -> Result<Vec<u8>, S
     Ok(client.peer_certificates().unwrap()[0].to_vec())
 }
 
-fn client(authority: &CertifiedIssuer<'static, KeyPair>) -> rustls::ConfigBuilder<ClientConfig, rustls::client::WantsClientCert> {
+fn client(
+    authority: &CertifiedIssuer<'static, KeyPair>,
+) -> rustls::ConfigBuilder<ClientConfig, rustls::client::WantsClientCert> {
     let mut roots = RootCertStore::empty();
     roots.add(authority.der().clone()).unwrap();
     let verifier = rustls::client::WebPkiServerVerifier::builder_with_provider(
@@ -196,7 +198,9 @@ fn files_that_are_no_good_are_told_apart() {
     let year = Duration::from_secs(366 * 24 * 60 * 60);
 
     assert!(folder.refusal(noon().plus(year)).ends_with("expired at 2031-01-01T00:00:00Z: renew it"));
-    assert!(folder.refusal(Timestamp(0)).ends_with("is valid only from 2030-01-01T00:00:00Z: check the clock"));
+    assert!(
+        folder.refusal(Timestamp(0)).ends_with("is valid only from 2030-01-01T00:00:00Z: check the clock")
+    );
     for (certificate, key, refusal) in [
         (good.0.as_str(), "", "holds no unencrypted PEM private key"),
         ("", &good.1, "holds no PEM certificate"),
@@ -231,7 +235,10 @@ fn client_certificate_is_optional_but_must_be_vouched_for() {
         params.extended_key_usages.push(rcgen::ExtendedKeyUsagePurpose::ClientAuth);
         let certificate = params.signed_by(&key, authority).unwrap();
         client(&servers)
-            .with_client_auth_cert(vec![certificate.der().clone()], PrivateKeyDer::try_from(key.serialize_der()).unwrap())
+            .with_client_auth_cert(
+                vec![certificate.der().clone()],
+                PrivateKeyDer::try_from(key.serialize_der()).unwrap(),
+            )
             .unwrap()
     };
 

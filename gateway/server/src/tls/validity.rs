@@ -28,7 +28,7 @@ fn read(certificate: &[u8]) -> der::Result<Validity> {
     // The version comes first, tagged [0], and is left out where it is 1.
     if !AnyRef::decode(&mut fields)?.tag().is_context_specific() {
         fields = SliceReader::new(tbs.value())?;
-    } 
+    }
     let (_serial, _signature, _issuer) =
         (AnyRef::decode(&mut fields)?, AnyRef::decode(&mut fields)?, AnyRef::decode(&mut fields)?);
 
@@ -39,9 +39,10 @@ fn read(certificate: &[u8]) -> der::Result<Validity> {
 
 fn time<'a>(reader: &mut impl Reader<'a>) -> der::Result<Timestamp> {
     let time = AnyRef::decode(reader)?;
-    let since_1970 = match time.tag() {
-        Tag::UtcTime => UtcTime::try_from(time)?.to_unix_duration(),
-        _ => GeneralizedTime::try_from(time)?.to_unix_duration(),
+    let since_1970 = if time.tag() == Tag::UtcTime {
+        UtcTime::try_from(time)?.to_unix_duration()
+    } else {
+        GeneralizedTime::try_from(time)?.to_unix_duration()
     };
 
     Ok(Timestamp(0).plus(since_1970))

@@ -13,8 +13,9 @@ use keyport_core::{Error, Result};
 use tokio::sync::oneshot;
 
 use super::chain::Head;
+use super::findings::Recovery;
 use super::folder::Folder;
-use super::recovery::{Recovery, resume};
+use super::recovery::resume;
 use super::writer::{Command, Shared, Writer};
 use super::{Options, appender::Appender};
 
@@ -72,16 +73,27 @@ impl AuditFiles {
     }
 }
 
-#[async_trait]
-impl AuditLog for AuditFiles {
-    async fn append(&self, event: Event) -> Result<u64> {
+impl AuditFiles {
+    /// Sends the writing thread something to do, and waits for its answer.
+    async fn order(&self, command: impl FnOnce(oneshot::Sender<Result<u64>>) -> Command) -> Result<u64> {
         let (answer, written) = oneshot::channel();
-        self.queue.try_send(Command::Append(event, answer)).map_err(|refused| match refused {
+        self.queue.try_send(command(answer)).map_err(|refused| match refused {
             TrySendError::Full(_) => Error::unavailable(Refused::Full),
             TrySendError::Disconnected(_) => Error::unavailable(Refused::Closed),
         })?;
 
         written.await.unwrap_or_else(|_ended| Err(Error::unavailable(Refused::Closed)))
+    }
+}
+
+#[async_trait]
+impl AuditLog for AuditFiles {
+    async fn append(&self, event: Event) -> Result<u64> {
+        self.order(|answer| Command::Append(event, answer)).await
+    }
+
+    async fn append_all(&self, events: Vec<Event>) -> Result<u64> {
+        self.order(|answer| Command::AppendAll(events, answer)).await
     }
 
     fn is_writable(&self) -> bool {

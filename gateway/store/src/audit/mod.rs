@@ -12,6 +12,7 @@
 mod appender;
 mod chain;
 mod files;
+mod findings;
 mod folder;
 mod intents;
 mod line;
@@ -31,7 +32,7 @@ use std::time::Duration;
 
 pub use chain::Head;
 pub(crate) use files::AuditFiles;
-pub use recovery::{Gap, Recovery, Torn};
+pub use findings::{Gap, Recovery, Torn};
 pub use report::{Problem, ProblemKind, Report};
 pub use verify::{VerifyError, VerifyOptions, verify};
 

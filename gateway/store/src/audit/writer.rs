@@ -23,10 +23,11 @@ pub(super) struct Shared {
 
 /// Something to do.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "all but one are of the large variant")]
 pub(super) enum Command {
     /// Append an event and say where it is.
     Append(Event, oneshot::Sender<Result<u64>>),
+    /// Append events one after the other and say where the first is.
+    AppendAll(Vec<Event>, oneshot::Sender<Result<u64>>),
     /// Put everything on the disk, and end.
     Close,
 }
@@ -39,7 +40,8 @@ pub(super) struct Writer {
     shared: Arc<Shared>,
     failure: Option<Failing>,
     events: Vec<Event>,
-    waiting: Vec<oneshot::Sender<Result<u64>>>,
+    /// Who waits for an event, and which of `events` it is.
+    waiting: Vec<(usize, oneshot::Sender<Result<u64>>)>,
 }
 
 /// The last attempt failed.
@@ -130,8 +132,12 @@ impl Writer {
             match command {
                 Command::Close => return false,
                 Command::Append(event, answer) => {
+                    self.waiting.push((self.events.len(), answer));
                     self.events.push(event);
-                    self.waiting.push(answer);
+                }
+                Command::AppendAll(events, answer) => {
+                    self.waiting.push((self.events.len(), answer));
+                    self.events.extend(events);
                 }
             }
             next = if self.events.len() < TOGETHER { self.queue.try_recv().ok() } else { None };
@@ -150,9 +156,10 @@ impl Writer {
             }
         };
         self.events.clear();
-        for (waiting, place) in self.waiting.drain(..).zip(0..) {
+        for (place, waiting) in self.waiting.drain(..) {
+            let place = u64::try_from(place).unwrap_or(u64::MAX);
             // Whoever does not wait any more needs no answer.
-            waiting.send(answer.clone().map(|first| first + place)).unwrap_or_default();
+            waiting.send(answer.clone().map(|first| first.saturating_add(place))).unwrap_or_default();
         }
 
         if self.appender.must_sync(now) {

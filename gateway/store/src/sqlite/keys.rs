@@ -80,10 +80,15 @@ impl SqliteKeys {
         // Held until the index has the row too, so that it follows the order of the commits.
         let mut connection = self.database.writer.acquire().await.map_err(failed)?;
 
-        let number = match bind(INSERT, &key).bind(signed(key.revision)).fetch_one(&mut *connection).await {
+        let mut transaction = begin(&mut connection).await?;
+
+        let insert = bind(INSERT, &key).bind(signed(key.revision));
+        let number = match insert.fetch_one(&mut *transaction).await {
             Err(error) if is_taken(&error) => return Err(Error::KeyExists),
             done => done.map_err(failed)?,
         };
+        // Without a transaction, SQLite would answer RETURNING first and commit later, and nobody would hear of a failure.
+        transaction.commit().await.map_err(failed)?;
 
         self.index.put([(number, key)]);
         Ok(())

@@ -144,7 +144,7 @@ async fn a_name_has_one_active_row(keys: &Arc<dyn Keys>) {
     insert(keys, &next).await;
 
     let next = made(&next, "next").activated(None, 2, Timestamp(2));
-    assert!(!keys.update(&next.tenant, &[next.clone()]).await.unwrap());
+    assert!(!keys.update(&next.tenant, std::slice::from_ref(&next)).await.unwrap());
     assert_eq!(keys.active(&old.tenant, &old.name).await.unwrap().as_deref(), Some(&old));
 }
 

@@ -9,11 +9,11 @@ use serde_json::json;
 use super::CONNECTIONS;
 use crate::bench::Bench;
 use crate::client::Client;
-use crate::load::Workload;
+use crate::load::{self, Workload};
 use crate::measure::{self, Sample, Variant, median};
 use crate::report::Section;
 use crate::server::{Audit, Gateway, Instances, Server};
-use crate::usage::resident;
+use crate::usage::{Cpu, resident};
 
 /// Fills one gateway with ten keys and another with 10,000, starts both again and measures.
 pub(super) async fn run(bench: &Bench) -> Result<Section> {
@@ -32,7 +32,16 @@ pub(super) async fn run(bench: &Bench) -> Result<Section> {
 
     let mut section = Section::new(
         "Ten keys and many",
-        &["keys", "µs to create one", "ready ms", "list ms", "µs CPU", "median µs", "MiB resident"],
+        &[
+            "keys",
+            "µs to create one",
+            "ready ms",
+            "list ms",
+            "µs CPU at first",
+            "µs CPU",
+            "median µs",
+            "MiB resident",
+        ],
     );
     for (gateway, measured) in filled.iter().zip(&series) {
         section.row([
@@ -40,6 +49,7 @@ pub(super) async fn run(bench: &Bench) -> Result<Section> {
             json!(gateway.create),
             json!(gateway.ready),
             json!(gateway.list),
+            json!(gateway.first),
             json!(measured.median(Sample::cpu)),
             json!(measured.median(|sample| sample.median)),
             json!(resident(gateway.server.pid())?),
@@ -53,6 +63,7 @@ pub(super) async fn run(bench: &Bench) -> Result<Section> {
         1.1,
         " × with ten",
     );
+    section.note("at first: each key is unsealed when it is first used after a start");
     section.note(format!("created over {CONNECTIONS} connections; then the gateway was started again"));
     Ok(section)
 }
@@ -69,6 +80,8 @@ struct Filled {
     ready: f64,
     /// Milliseconds of a GET /keys.
     list: f64,
+    /// Microseconds of CPU time for each key's first signature.
+    first: f64,
 }
 
 async fn filled(bench: &Bench, keys: usize) -> Result<Filled> {
@@ -84,7 +97,8 @@ async fn filled(bench: &Bench, keys: usize) -> Result<Filled> {
     let ready = start.elapsed().as_secs_f64() * 1e3;
     let list = list(&server, keys).await?;
     let workload = Arc::new(workload.moved(&server.target)?);
-    Ok(Filled { server, workload, keys, create, ready, list })
+    let first = first(&server, &workload, keys).await?;
+    Ok(Filled { server, workload, keys, create, ready, list, first })
 }
 
 /// The median time of GET /keys, in milliseconds.
@@ -102,6 +116,15 @@ async fn list(server: &Server, keys: usize) -> Result<f64> {
         ensure!(listed["keys"].as_array().map(Vec::len) == Some(keys), "not every key is listed");
     }
     Ok(median(took.into_iter()))
+}
+
+/// CPU time of a signature with each key in turn, in microseconds for each.
+async fn first(server: &Server, workload: &Arc<Workload>, keys: usize) -> Result<f64> {
+    let mut clients = vec![Client::connect(&server.target).await?];
+    let before = Cpu::of(server.pid())?;
+    load::send(&mut clients, workload, keys).await?;
+    let used = Cpu::of(server.pid())?.since(before);
+    Ok((used.user + used.system) / keys as f64)
 }
 
 const LISTS: usize = 5;

@@ -54,7 +54,12 @@ impl Webhook {
         Answered { response, noted }
     }
 
-    async fn serve(&self, head: &Head, body: Body<'_>, noted: &mut Noted) -> Result<Response<Full<Bytes>>, Refusal> {
+    async fn serve(
+        &self,
+        head: &Head,
+        body: Body<'_>,
+        noted: &mut Noted,
+    ) -> Result<Response<Full<Bytes>>, Refusal> {
         let caller = self.authenticator.authenticate(head.headers()).map_err(|denial| {
             self.gateway.unauthenticated(NAME, denial.as_str());
             Refusal::Unauthenticated(denial)
@@ -64,7 +69,7 @@ impl Webhook {
 
         match self.read(head, body, noted).await {
             Ok(asked) => Ok(self.perform(&caller, context, asked).await?),
-            Err(refusal) => Err(self.record(&caller, context, noted.operation, refusal).await),
+            Err(refusal) => Err(self.record(&caller, context, noted, refusal).await),
         }
     }
 
@@ -127,7 +132,7 @@ impl Webhook {
     }
 
     /// Records the refusal of a request that could not be read. Where that fails, the failure is the answer.
-    async fn record(&self, caller: &Caller, context: Context, operation: Operation, refusal: Refusal) -> Refusal {
+    async fn record(&self, caller: &Caller, context: Context, noted: &Noted, refusal: Refusal) -> Refusal {
         let deadline = match &refusal {
             // It used up the time there was; recording it needs some more.
             Refusal::Body(BadBody::TooSlow) => context.deadline + RECORDING,
@@ -139,7 +144,11 @@ impl Webhook {
         };
         let context = Context { deadline, ..context };
 
-        match self.gateway.refused(caller, &context, operation, refusal.error()).await {
+        match self
+            .gateway
+            .refused(caller, &context, noted.operation, noted.key.clone(), refusal.error())
+            .await
+        {
             error if error.is_refusal() => refusal,
             error => Refusal::Failed(error),
         }

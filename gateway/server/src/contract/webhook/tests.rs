@@ -53,7 +53,10 @@ async fn key_is_the_same_in_create_list_and_sign() {
     let list = world.ask("GET", "/webhook/keys", "").await;
     let key = &list.json()["keys"][0];
     assert_eq!(key["key_id"], "signing-key-2026-01");
-    assert_eq!((&key["public_key"], &key["fingerprint"]), (&created.json()["public_key"], &created.json()["fingerprint"]));
+    assert_eq!(
+        (&key["public_key"], &key["fingerprint"]),
+        (&created.json()["public_key"], &created.json()["fingerprint"])
+    );
     let signed = sign(&world, "signing-key-2026-01").await;
     assert_eq!((signed.status, signed.text("key_fingerprint")), (200, expected));
 }
@@ -163,13 +166,21 @@ async fn strangers_learn_nothing_and_are_counted() {
     let world = World::open().await;
     create(&world, "a", "EC-P256").await;
 
-    for (method, path) in [("GET", "keys"), ("POST", "keys/a/sign"), ("PUT", "keys"), ("GET", "nothing/here")] {
+    for (method, path) in [("GET", "keys"), ("POST", "keys/a/sign"), ("PUT", "keys"), ("GET", "nothing/here")]
+    {
         let answer = world.ask_as("wrong", method, &format!("/webhook/{path}"), "").await;
-        assert_eq!((answer.status, answer.text("code").as_str()), (401, "unauthenticated"), "{method} {path}");
+        assert_eq!(
+            (answer.status, answer.text("code").as_str()),
+            (401, "unauthenticated"),
+            "{method} {path}"
+        );
         assert!(answer.head.contains("www-authenticate: Bearer"), "{}", answer.head);
     }
     let page = world.telemetry.text(Now { audit_writable: true, certificate_expires: None }).unwrap();
-    assert!(page.contains("keyport_unauthenticated_total{contract=\"webhook\",reason=\"unknown_token\"} 4"), "{page}");
+    assert!(
+        page.contains("keyport_unauthenticated_total{contract=\"webhook\",reason=\"unknown_token\"} 4"),
+        "{page}"
+    );
 }
 
 #[tokio::test]
@@ -189,7 +200,11 @@ async fn what_is_not_there_is_told_apart_from_what_takes_other_methods() {
         ("BREW", "keys", "GET, POST"),
     ] {
         let answer = world.ask(method, &format!("/webhook/{path}"), "").await;
-        assert_eq!((answer.status, answer.text("code").as_str()), (405, "method_not_allowed"), "{method} {path}");
+        assert_eq!(
+            (answer.status, answer.text("code").as_str()),
+            (405, "method_not_allowed"),
+            "{method} {path}"
+        );
         assert!(answer.head.contains(&format!("allow: {allow}")), "{}", answer.head);
     }
 }
@@ -197,7 +212,8 @@ async fn what_is_not_there_is_told_apart_from_what_takes_other_methods() {
 #[tokio::test]
 async fn refused_request_of_a_known_caller_is_on_record() {
     let world = World::open().await;
-    let refused = world.ask("POST", "/webhook/keys/a/sign", r#"{"digest":"AAAA","hash_algorithm":"SHA-256"}"#).await;
+    let refused =
+        world.ask("POST", "/webhook/keys/a/sign", r#"{"digest":"AAAA","hash_algorithm":"SHA-256"}"#).await;
     assert_eq!(refused.status, 400);
 
     let events = world.events();

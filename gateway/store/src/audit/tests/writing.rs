@@ -66,6 +66,22 @@ async fn entries_that_arrive_together_have_places_of_their_own() {
 }
 
 #[tokio::test]
+async fn events_that_are_appended_at_once_stand_one_after_the_other() {
+    let log = Log::new();
+    let (files, _) = log.open(Options::default(), None);
+
+    let (alone, together, last) = tokio::join!(
+        files.append(event()),
+        files.append_all(vec![intent(), event(), event()]),
+        files.append(event())
+    );
+
+    assert_eq!((alone.unwrap(), together.unwrap(), last.unwrap()), (2, 3, 6));
+    assert_eq!(log.lines()[2]["outcome"], "intent");
+    assert!(log.verify(Some(files.durable())).is_sound());
+}
+
+#[tokio::test]
 async fn a_time_beyond_the_calendar_and_a_long_detail_are_shortened() {
     let log = Log::new();
     let (files, _) = log.open(Options::default(), None);

@@ -4,8 +4,8 @@ use std::borrow::Cow;
 use std::fmt;
 
 use keyport_core::{Error, Result};
-use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::Deserialize;
+use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::error::Category;
 
 /// Reads a body that must be a JSON object.

@@ -14,7 +14,7 @@ use http_body_util::Full;
 use hyper::body::Bytes;
 use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::{Response, StatusCode};
-use keyport_core::gateway::{CreateRequest, How, OnDuplicate, SignRequest, Signed};
+use keyport_core::gateway::{CreateRequest, How, OnDuplicate, SignRequest, Signed, Source};
 use keyport_core::input::{Digest, Input};
 use keyport_core::key::{Key, KeyName};
 use keyport_core::public_key::PublicKey;
@@ -29,13 +29,19 @@ use crate::request::percent_decoded;
 pub(super) fn create(body: &[u8], on_duplicate: OnDuplicate) -> Result<CreateRequest> {
     let CreateBody { key_id, key_type } = object(body)?;
 
-    Ok(CreateRequest { name: key_name(key_id.text(KEY_ID)?)?, key_type: self::key_type(key_type)?, on_duplicate })
+    Ok(CreateRequest {
+        name: key_name(key_id.text(KEY_ID)?)?,
+        source: Source::Generate(self::key_type(&key_type)?),
+        provider: None,
+        on_duplicate,
+    })
 }
 
 /// Reads the key id in a path: one percent-encoded segment.
 pub(super) fn name(segment: &str) -> Result<KeyName> {
-    let text = percent_decoded(segment)
-        .ok_or_else(|| Error::invalid(KEY_ID, "must be UTF-8, percent-encoded with two hexadecimal digits each"))?;
+    let text = percent_decoded(segment).ok_or_else(|| {
+        Error::invalid(KEY_ID, "must be UTF-8, percent-encoded with two hexadecimal digits each")
+    })?;
 
     key_name(&text)
 }
@@ -43,7 +49,7 @@ pub(super) fn name(segment: &str) -> Result<KeyName> {
 /// Reads the body of `POST /keys/{id}/sign`.
 pub(super) fn sign(name: KeyName, body: &[u8]) -> Result<SignRequest> {
     let SignBody { digest, hash_algorithm } = object(body)?;
-    let hash = hash(hash_algorithm)?;
+    let hash = hash(&hash_algorithm)?;
     let digest = base64(digest.text(DIGEST)?)?;
 
     // ECDSA in DER or RSASSA-PKCS1-v1_5, by the key's type: the contract has no field for another.
@@ -152,11 +158,11 @@ fn key_name(text: &str) -> Result<KeyName> {
     KeyName::new(KEY_ID, text)
 }
 
-fn key_type(field: Field<'_>) -> Result<KeyType> {
+fn key_type(field: &Field<'_>) -> Result<KeyType> {
     named("key_type", field.text("key_type")?, &KEY_TYPES)
 }
 
-fn hash(field: Field<'_>) -> Result<Hash> {
+fn hash(field: &Field<'_>) -> Result<Hash> {
     named("hash_algorithm", field.text("hash_algorithm")?, &HASHES)
 }
 
@@ -188,7 +194,8 @@ fn public(key: &Key) -> Result<&PublicKey> {
 /// end of line.
 fn pem(public: &PublicKey) -> String {
     let base64 = STANDARD.encode(public.der());
-    let mut pem = String::with_capacity(PEM_BEGIN.len() + base64.len() + base64.len() / 64 + 2 + PEM_END.len());
+    let mut pem =
+        String::with_capacity(PEM_BEGIN.len() + base64.len() + base64.len() / 64 + 2 + PEM_END.len());
 
     pem.push_str(PEM_BEGIN);
     let mut rest = base64.as_str();

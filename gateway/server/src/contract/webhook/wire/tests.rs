@@ -31,7 +31,7 @@ fn key_types_are_taken_in_any_case_and_with_underscores() {
         ("Rsa_4096", KeyType::Rsa4096),
     ] {
         let body = format!(r#"{{"key_id":"a","key_type":"{text}"}}"#);
-        assert_eq!(parse_create(&body).unwrap().key_type, key_type, "{text}");
+        assert_eq!(parse_create(&body).unwrap().source.key_type(), key_type, "{text}");
     }
 }
 
@@ -62,8 +62,14 @@ fn what_is_wrong_with_a_body_is_told_by_field() {
         (r#"{"key_id":"","key_type":"EC-P256"}"#, "key_id: must be 1 to 255 bytes long"),
         (r#"{"key_id":"..","key_type":"EC-P256"}"#, "key_id: must not be . or .."),
         (r#"{"key_id":"a\u0000","key_type":"EC-P256"}"#, "key_id: must not contain control characters"),
-        (r#"{"key_id":"a","key_id":"b","key_type":"EC-P256"}"#, "body: duplicate field `key_id` at line 1 column 22"),
-        (r#"{"key_id":"a","key_type":"EC-P256"} x"#, "body: is not JSON: trailing characters at line 1 column 37"),
+        (
+            r#"{"key_id":"a","key_id":"b","key_type":"EC-P256"}"#,
+            "body: duplicate field `key_id` at line 1 column 22",
+        ),
+        (
+            r#"{"key_id":"a","key_type":"EC-P256"} x"#,
+            "body: is not JSON: trailing characters at line 1 column 37",
+        ),
         (r#"{"key_id":"a""#, "body: is not JSON: EOF while parsing an object at line 1 column 13"),
     ] {
         assert_eq!(parse_create(body).unwrap_err(), error, "{body}");
@@ -87,20 +93,14 @@ fn escapes_in_texts_are_understood() {
 
 #[test]
 fn digests_come_in_both_alphabets_padded_or_not() {
-    let digest = [0xfb; 32];
-    for text in ["+/v7+/v7", "-_v7-_v7"] {
-        let text = text.repeat(5);
-        for text in [format!("{}+/s=", &text[..40]), format!("{}-_s=", &text[..40])] {
-            let consistent = !(text.contains(['+', '/']) && text.contains(['-', '_']));
-            for text in [text.as_str(), text.trim_end_matches('=')] {
-                let body = format!(r#"{{"digest":"{text}","hash_algorithm":"sha_256"}}"#);
-                assert_eq!(parse_sign(&body).is_ok(), consistent, "{text}");
-                if consistent {
-                    assert_eq!(digest_of(&body), digest, "{text}");
-                }
-            }
-        }
+    let (standard, url_safe) = ("+/v7".repeat(10) + "+/s", "-_v7".repeat(10) + "-_s");
+    for text in [standard.clone() + "=", standard.clone(), url_safe.clone() + "=", url_safe] {
+        let body = format!(r#"{{"digest":"{text}","hash_algorithm":"sha_256"}}"#);
+        assert_eq!(digest_of(&body), [0xfb; 32], "{text}");
     }
+
+    let mixed = standard.replacen('+', "-", 1);
+    assert!(parse_sign(&format!(r#"{{"digest":"{mixed}","hash_algorithm":"sha_256"}}"#)).is_err());
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! The public half of a key pair.
 
+mod verify;
+
 use std::fmt;
 use std::sync::Arc;
 
