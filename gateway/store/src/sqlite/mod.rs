@@ -42,7 +42,8 @@ impl Database {
             .pragma("secure_delete", "ON")
             .busy_timeout(BUSY_TIMEOUT);
 
-        let writer = pool(1).connect_with(options.clone()).await?;
+        let writer = pool(1).after_release(|writer, _| Box::pin(is_settled(writer)));
+        let writer = writer.connect_with(options.clone()).await?;
         MIGRATIONS.run(&writer).await?;
         let readers = pool(READERS).connect_lazy_with(options.read_only(true));
 
@@ -72,6 +73,17 @@ async fn empty_log(connection: &mut SqliteConnection) -> Result<bool, sqlx::Erro
 /// Begins a transaction that may write. Waiting for the lock comes first, so that nothing in it fails for being late.
 async fn begin(connection: &mut SqliteConnection) -> Result<Transaction<'_, Sqlite>> {
     connection.begin_with("BEGIN IMMEDIATE").await.map_err(failed)
+}
+
+/// Whether a connection that wrote can write again; where it cannot, the pool opens another.
+///
+/// A full disk makes SQLite undo a transaction by itself (<https://www.sqlite.org/lang_transaction.html>, section 3).
+/// Undoing it again then fails, and the connection is taken for one inside a transaction ever after.
+async fn is_settled(writer: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
+    // What a dropped transaction asked for is done by then.
+    writer.ping().await?;
+
+    Ok(!writer.is_in_transaction())
 }
 
 /// Runs `work` to its end, even when the caller goes away: a write that was begun is committed and seen, or undone.
