@@ -19,7 +19,7 @@ pub struct Operation(Allowed);
 #[derive(Debug)]
 pub(crate) enum Allowed {
     /// Making a key pair.
-    Create(Making),
+    Create(Box<Making>),
     /// One signature.
     Sign(Signing),
     /// Destroying this key.
@@ -99,7 +99,7 @@ pub(crate) fn create(caller: &Caller, pending: Key, imported: Option<Imported>) 
     let verb = if imported.is_some() { Verb::Import } else { Verb::Create };
     allow_create(caller, verb, &pending.name, pending.key_type)?;
 
-    Ok(Operation(Allowed::Create(Making { key: pending, imported })))
+    Ok(Operation(Allowed::Create(Box::new(Making { key: pending, imported }))))
 }
 
 /// The operation that signs `input` once.
@@ -151,7 +151,8 @@ pub enum How {
 }
 
 impl How {
-    fn scheme(self, key_type: KeyType, input: &Input) -> Result<Scheme> {
+    /// The scheme that this comes to for a key of such a type.
+    pub(crate) fn scheme(self, key_type: KeyType, input: &Input) -> Result<Scheme> {
         match self {
             Self::Scheme(scheme) if scheme.fits(key_type) => Ok(scheme),
             Self::Scheme(scheme) => {

@@ -9,7 +9,7 @@ use crate::failure::{Failure, FailureKind};
 use crate::grant::{Grants, Use};
 use crate::key::Key;
 use crate::name::{ConnectionName, ProviderName};
-use crate::policy::{Allowed, Making, Operation};
+use crate::policy::{Allowed, Operation};
 use crate::provider::{Loaded, ProviderId};
 use crate::signature::Signature;
 
@@ -190,12 +190,11 @@ impl From<Refusal> for Failure {
 /// How often one operation may do each thing.
 fn budget(allowed: &Allowed, wanted: Use) -> u32 {
     match (allowed, wanted) {
-        (Allowed::Create(Making { imported: None, .. }), Use::Generate)
-        | (Allowed::Create(Making { imported: Some(_), .. }), Use::Import)
-        | (Allowed::Sign(_), Use::Sign)
-        | (Allowed::Destroy(_), Use::Destroy) => 1,
+        (Allowed::Create(making), Use::Generate) => u32::from(making.imported.is_none()),
+        (Allowed::Create(making), Use::Import) => u32::from(making.imported.is_some()),
+        (Allowed::Sign(_), Use::Sign) | (Allowed::Destroy(_), Use::Destroy) => 1,
         (Allowed::Create(_) | Allowed::Sign(_) | Allowed::Destroy(_), Use::PublicKey) => READS,
-        (Allowed::Create(_), Use::Generate | Use::Import | Use::Sign | Use::Destroy)
+        (Allowed::Create(_), Use::Sign | Use::Destroy)
         | (Allowed::Sign(_), Use::Generate | Use::Import | Use::Destroy)
         | (Allowed::Destroy(_), Use::Generate | Use::Import | Use::Sign)
         | (Allowed::Probe, Use::Generate | Use::Import | Use::PublicKey | Use::Sign | Use::Destroy) => 0,

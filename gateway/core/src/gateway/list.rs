@@ -1,31 +1,88 @@
-//! Lists the keys a caller may see.
+//! Shows keys: to callers what they may list, to everybody what is published.
 
 use std::sync::Arc;
 
 use super::{Context, Gateway};
-use crate::Result;
-use crate::audit::Operation;
-use crate::caller::{Caller, Verb};
-use crate::key::{Key, State};
+use crate::audit::{Event, Operation};
+use crate::caller::{Caller, Pattern, Verb};
+use crate::key::{Key, KeyName, State};
+use crate::name::TenantId;
 use crate::policy;
+use crate::{Error, Result};
 
 impl Gateway {
     /// The active keys that `caller` may list, in the order in which they were made. A failure is recorded; a list
     /// that was given is not an event.
     pub async fn list(self: &Arc<Self>, caller: &Arc<Caller>, context: Context) -> Result<Vec<Arc<Key>>> {
-        let listed = self.keys.list(&caller.tenant).await.map(|mut keys| {
-            keys.retain(|key| {
-                key.state == State::Active && policy::allow(caller, Verb::List, &key.name).is_ok()
-            });
-            keys
-        });
+        let mut keys = self.keys(caller, context).await?;
+        keys.retain(|key| key.state == State::Active);
 
-        match listed {
-            Ok(keys) => Ok(keys),
+        Ok(keys)
+    }
+
+    /// The same with those that no longer sign and are not destroyed yet.
+    pub async fn keys(self: &Arc<Self>, caller: &Arc<Caller>, context: Context) -> Result<Vec<Arc<Key>>> {
+        match self.keys.list(&caller.tenant).await {
+            Ok(mut keys) => {
+                keys.retain(|key| is_resolvable(key) && policy::allow(caller, Verb::List, &key.name).is_ok());
+                Ok(keys)
+            }
             Err(error) => {
                 let draft = self.draft(caller, &context, Operation::List);
                 self.record(draft, Err(error), context.deadline).await
             }
         }
+    }
+
+    /// One key by its name: the active one, or else the one that was released last.
+    pub async fn key(
+        self: &Arc<Self>,
+        caller: &Arc<Caller>,
+        context: Context,
+        name: KeyName,
+    ) -> Result<Arc<Key>> {
+        let found = match policy::allow(caller, Verb::List, &name) {
+            Ok(()) => self.resolvable(caller, &name).await,
+            Err(error) => Err(error),
+        };
+
+        match found {
+            Ok(key) => Ok(key),
+            Err(error) => {
+                let draft = Event { key: Some(name), ..self.draft(caller, &context, Operation::List) };
+                self.record(draft, Err(error), context.deadline).await
+            }
+        }
+    }
+
+    /// The keys of a tenant whose names match one of `patterns`, active or released: for whoever publishes their public
+    /// halves. No caller is asked for; the configuration decides what is published.
+    pub async fn published(&self, tenant: &TenantId, patterns: &[Pattern]) -> Result<Vec<Arc<Key>>> {
+        let mut keys = self.keys.list(tenant).await?;
+        keys.retain(|key| is_resolvable(key) && patterns.iter().any(|pattern| pattern.matches(&key.name)));
+
+        Ok(keys)
+    }
+
+    /// The key whose public half a name stands for.
+    pub(super) async fn resolvable(&self, caller: &Caller, name: &KeyName) -> Result<Arc<Key>> {
+        if let Some(key) = self.keys.active(&caller.tenant, name).await? {
+            return Ok(key);
+        }
+
+        let keys = self.keys.list(&caller.tenant).await?;
+        keys.into_iter()
+            .filter(|key| key.name == *name && is_resolvable(key))
+            .max_by_key(|key| key.changed)
+            .ok_or(Error::KeyNotFound)
+    }
+}
+
+/// Whether a key's public half is still shown.
+fn is_resolvable(key: &Key) -> bool {
+    match key.state {
+        State::Active | State::Released => true,
+        State::Destroying => key.destroy_after.is_some(),
+        State::Pending | State::Destroyed => false,
     }
 }

@@ -16,6 +16,7 @@ mod sign;
 mod tenants;
 #[cfg(test)]
 mod tests;
+mod verify;
 
 use std::future::Future;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -27,6 +28,7 @@ pub use create::{CreateRequest, OnDuplicate, Source};
 pub use probe::{ProviderHealth, Readiness};
 pub use sign::{SignRequest, Signed};
 pub use tenants::{Tenant, Tenants};
+pub use verify::VerifyRequest;
 
 use crate::audit::AuditLog;
 use crate::custody::Custody;

@@ -55,6 +55,20 @@ impl Gateway {
         Readiness { audit_writable: self.audit.is_writable(), providers: health.values().cloned().collect() }
     }
 
+    /// The providers that serve a tenant, each with what its last probe said.
+    #[must_use]
+    pub fn providers(&self, tenant: &TenantId) -> Vec<(Arc<Loaded>, Option<ProviderHealth>)> {
+        let tenants = self.tenants();
+        let health = self.health.0.lock().unwrap_or_else(PoisonError::into_inner);
+
+        let mut providers: Vec<_> = tenants
+            .of(tenant)
+            .map(|loaded| (Arc::clone(loaded), health.get(&loaded.id.0).cloned()))
+            .collect();
+        providers.sort_by(|(one, _), (other, _)| one.name.cmp(&other.name));
+        providers
+    }
+
     /// One round: every provider is asked at the same time, and none can hold up another.
     pub async fn probe(self: &Arc<Self>) {
         let mut probes = Vec::new();

@@ -26,35 +26,59 @@ impl Gateway {
     /// Refusals draw on the caller's event budget: what is over it is counted, not written one by one. Where the log
     /// cannot be written by `deadline`, the outcome becomes [`Error::Unavailable`].
     pub(super) async fn record<T>(&self, draft: Event, outcome: Result<T>, deadline: Instant) -> Result<T> {
-        let event = match &outcome {
-            Ok(_) => Event { outcome: Outcome::Ok, ..draft },
-            Err(error) if error.is_refusal() => {
-                if !self.refusals.admit(&draft, self.outside.clock.now()) {
-                    return outcome;
-                }
-                Event { outcome: Outcome::Refused, reason: Some(error.code()), ..draft }
-            }
-            Err(error) => {
-                tracing::error!(
-                    operation = draft.operation.as_str(),
-                    provider = draft.provider.as_ref().map(tracing::field::display),
-                    request_id = draft.request_id.as_ref().map(tracing::field::display),
-                    error = %error.detail(),
-                    "an operation failed"
-                );
-                Event { outcome: Outcome::Failed, reason: Some(error.code()), ..draft }
-            }
-        };
+        if let Some(event) = self.event(draft, outcome.as_ref().err()) {
+            self.append(event, deadline).await?;
+        }
 
-        self.append(event, deadline).await?;
         outcome
+    }
+
+    /// The same for several operations, with one wait.
+    pub(super) async fn record_all<T>(
+        &self,
+        drafts: Vec<Event>,
+        outcomes: &[Result<T>],
+        deadline: Instant,
+    ) -> Result<()> {
+        let events: Vec<Event> = drafts
+            .into_iter()
+            .zip(outcomes)
+            .filter_map(|(draft, outcome)| self.event(draft, outcome.as_ref().err()))
+            .collect();
+        if events.is_empty() {
+            return Ok(());
+        }
+
+        match self.outside.within(deadline, self.audit.append_all(events)).await {
+            Some(appended) => appended.map(drop),
+            None => Err(late()),
+        }
+    }
+
+    /// The event of an operation that ended so; `None` for a refusal beyond the caller's budget.
+    fn event(&self, draft: Event, error: Option<&Error>) -> Option<Event> {
+        let Some(error) = error else {
+            return Some(Event { outcome: Outcome::Ok, ..draft });
+        };
+        if error.is_refusal() {
+            let written = self.refusals.admit(&draft, self.outside.clock.now());
+            return written.then(|| Event { outcome: Outcome::Refused, reason: Some(error.code()), ..draft });
+        }
+
+        tracing::error!(
+            operation = draft.operation.as_str(),
+            provider = draft.provider.as_ref().map(tracing::field::display),
+            error = %error.detail(),
+            "an operation failed"
+        );
+        Some(Event { outcome: Outcome::Failed, reason: Some(error.code()), ..draft })
     }
 
     /// Appends `event` and waits until it is durable, but not beyond `deadline`.
     pub(super) async fn append(&self, event: Event, deadline: Instant) -> Result<u64> {
         match self.outside.within(deadline, self.audit.append(event)).await {
             Some(appended) => appended,
-            None => Err(Error::unavailable("the audit log did not take the event in time")),
+            None => Err(late()),
         }
     }
 
@@ -74,8 +98,7 @@ impl Gateway {
         &self,
         caller: &Caller,
         context: &Context,
-        operation: Operation,
-        key: Option<KeyName>,
+        (operation, key): (Operation, Option<KeyName>),
         error: Error,
     ) -> Error {
         let draft = Event { key, ..self.draft(caller, context, operation) };
@@ -90,6 +113,10 @@ impl Gateway {
     pub fn unauthenticated(&self, contract: &'static str, reason: &'static str) {
         self.refusals.count_unauthenticated(contract, reason);
     }
+}
+
+fn late() -> Error {
+    Error::unavailable("the audit log did not take the event in time")
 }
 
 /// Notes in a draft which key and provider it is about.

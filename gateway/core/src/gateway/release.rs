@@ -1,7 +1,7 @@
-//! Releases a key: it signs no more, and is destroyed when its grace period is over.
+//! Releases and deletes keys: they sign no more, and are destroyed when their grace period is over.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::record::note;
 use super::sign::has_been_released;
@@ -34,6 +34,47 @@ impl Gateway {
         .await
     }
 
+    /// Deletes the active key of a name: it signs no more at once, and is destroyed after `grace`. Answers whether there
+    /// was one, which is recorded either way.
+    pub async fn delete(
+        self: &Arc<Self>,
+        caller: &Arc<Caller>,
+        context: Context,
+        name: KeyName,
+        grace: Duration,
+    ) -> Result<bool> {
+        let (gateway, caller) = (Arc::clone(self), Arc::clone(caller));
+
+        self.detached(context.deadline, async move {
+            let mut draft = gateway.draft(&caller, &context, Operation::Delete);
+            let deleted = gateway.try_delete(&mut draft, &caller, &name, grace).await;
+            let key = deleted.as_ref().ok().cloned().flatten();
+            let existed = key.is_some();
+            gateway.record_change(draft, deleted, key, context.deadline).await?;
+            Ok(existed)
+        })
+        .await
+    }
+
+    async fn try_delete(
+        &self,
+        draft: &mut Event,
+        caller: &Caller,
+        name: &KeyName,
+        grace: Duration,
+    ) -> Result<Option<Key>> {
+        draft.key = Some(name.clone());
+        policy::allow(caller, Verb::Delete, name)?;
+
+        match self.keys.active(&caller.tenant, name).await? {
+            Some(key) => self.give_away(draft, caller, &key, grace).await.map(Some),
+            None => {
+                draft.detail = Some("there was none".to_owned());
+                Ok(None)
+            }
+        }
+    }
+
     /// The row of the key released now; `None` where it had been released before.
     async fn try_release(&self, draft: &mut Event, caller: &Caller, name: &KeyName) -> Result<Option<Key>> {
         draft.key = Some(name.clone());
@@ -44,15 +85,23 @@ impl Gateway {
             draft.detail = Some("had been released before".to_owned());
             return if before { Ok(None) } else { Err(Error::KeyNotFound) };
         };
+
+        let grace = self.tenants().tenant(&caller.tenant)?.grace;
+        self.give_away(draft, caller, &key, grace).await.map(Some)
+    }
+
+    /// Takes an active key to `released`, to be destroyed after `grace`.
+    async fn give_away(&self, draft: &mut Event, caller: &Caller, key: &Key, grace: Duration) -> Result<Key> {
         if let Ok(loaded) = self.tenants().provider(&caller.tenant, &key.provider) {
-            note(draft, &key, loaded);
+            note(draft, key, loaded);
         }
 
-        let released = self.released(caller, &key)?;
+        let now = self.outside.clock.wall();
+        let released = key.released(now, now.plus(grace));
         if !self.keys.update(&caller.tenant, std::slice::from_ref(&released)).await? {
             return Err(Error::unavailable("the key changed while it was released"));
         }
-        Ok(Some(Key { revision: released.revision + 1, ..released }))
+        Ok(Key { revision: released.revision + 1, ..released })
     }
 
     /// The row of `key` once it is released.

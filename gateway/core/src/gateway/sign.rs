@@ -56,6 +56,32 @@ impl Gateway {
         .await
     }
 
+    /// Signs each of `requests` for `caller`: as many operations, outcomes and events, and one wait for the log.
+    ///
+    /// Fails as a whole only where the events cannot be written, and then no signature leaves.
+    pub async fn sign_all(
+        self: &Arc<Self>,
+        caller: &Arc<Caller>,
+        context: Context,
+        requests: Vec<SignRequest>,
+    ) -> Result<Vec<Result<Signed>>> {
+        let (gateway, caller) = (Arc::clone(self), Arc::clone(caller));
+
+        self.detached(context.deadline, async move {
+            let mut drafts = Vec::with_capacity(requests.len());
+            let mut outcomes = Vec::with_capacity(requests.len());
+            for request in requests {
+                let mut draft = gateway.draft(&caller, &context, Operation::Sign);
+                outcomes.push(gateway.try_sign(&mut draft, &caller, &context, request).await);
+                drafts.push(draft);
+            }
+
+            gateway.record_all(drafts, &outcomes, context.deadline).await?;
+            Ok(outcomes)
+        })
+        .await
+    }
+
     async fn try_sign(
         &self,
         draft: &mut Event,

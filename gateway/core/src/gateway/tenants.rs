@@ -65,6 +65,11 @@ impl Tenants {
         self.provider(tenant, route.map_or(&rules.default_provider, |(_, provider)| provider))
     }
 
+    /// The providers that serve a tenant.
+    pub(super) fn of(&self, tenant: &TenantId) -> impl Iterator<Item = &Arc<Loaded>> {
+        self.0.get(tenant).into_iter().flat_map(|rules| rules.providers.values())
+    }
+
     /// Every loaded provider once, with a tenant that it serves.
     pub(super) fn providers(&self) -> Vec<(TenantId, Arc<Loaded>)> {
         let mut providers = HashMap::new();

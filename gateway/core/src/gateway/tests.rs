@@ -3,13 +3,14 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::{CreateRequest, OnDuplicate, Source};
+use super::{CreateRequest, How, OnDuplicate, SignRequest, Source, VerifyRequest};
 use crate::Error;
 use crate::audit::{Operation, Outcome};
 use crate::failure::FailureKind;
+use crate::input::{Digest, Input};
 use crate::key::State;
 use crate::outside::Clock;
-use crate::scheme::KeyType;
+use crate::scheme::{Hash, KeyType};
 use crate::testing::{Conduct, World, caller, key_name};
 
 fn states(world: &World) -> Vec<State> {
@@ -303,4 +304,76 @@ async fn readiness_follows_required_providers() {
     world.gateway.probe().await;
     assert!(!world.gateway.readiness().is_ready());
     assert!(world.clock.now() > tokio::time::Instant::now().into_std() - Duration::from_secs(1));
+}
+
+#[tokio::test]
+async fn a_deleted_key_signs_no_more_and_is_destroyed_when_its_grace_is_over() {
+    let world = World::new();
+    world.create("a", OnDuplicate::Conflict).await.unwrap();
+    let delete = || world.gateway.delete(&world.caller, world.context(), key_name("a"), Duration::ZERO);
+
+    assert!(delete().await.unwrap());
+    assert!(matches!(world.sign("a").await, Err(Error::KeyReleased)));
+    assert!(!delete().await.unwrap());
+    world.gateway.reap().await.unwrap();
+    assert_eq!(states(&world), [State::Destroyed]);
+    assert_eq!(world.events(Operation::Delete), ["ok", "ok"]);
+}
+
+#[tokio::test]
+async fn a_signature_verifies_with_its_own_key_and_input_only_even_when_that_was_released() {
+    let world = World::new();
+    world.create("a", OnDuplicate::Conflict).await.unwrap();
+    world.create("b", OnDuplicate::Conflict).await.unwrap();
+    let signature = world.sign("a").await.unwrap().signature;
+    world.gateway.release(&world.caller, world.context(), key_name("a")).await.unwrap();
+    let verify = async |name: &str, message: &[u8], signature: Vec<u8>| {
+        let input = Input::Digest(Digest::of(Hash::Sha256, message));
+        let request = VerifyRequest { name: key_name(name), how: How::Usual, input, signature };
+        world.gateway.verify(&world.caller, world.context(), request).await
+    };
+
+    assert!(verify("a", b"hello", signature.bytes().to_vec()).await.unwrap());
+    assert!(verify("a", b"hello", signature.der().unwrap()).await.unwrap());
+    assert!(!verify("a", b"hallo", signature.bytes().to_vec()).await.unwrap());
+    assert!(!verify("b", b"hello", signature.bytes().to_vec()).await.unwrap());
+    assert!(!verify("a", b"hello", b"short".to_vec()).await.unwrap());
+    assert!(matches!(verify("c", b"hello", Vec::new()).await, Err(Error::KeyNotFound)));
+}
+
+#[tokio::test]
+async fn each_item_of_a_batch_has_its_own_outcome_and_event() {
+    let world = World::new();
+    world.create("a", OnDuplicate::Conflict).await.unwrap();
+    let request = |name: &str| SignRequest {
+        name: key_name(name),
+        how: How::Usual,
+        input: Input::Digest(Digest::of(Hash::Sha256, name.as_bytes())),
+    };
+    let batch = || vec![request("a"), request("none"), request("a")];
+
+    let outcomes = world.gateway.sign_all(&world.caller, world.context(), batch()).await.unwrap();
+    assert!(matches!(outcomes[..], [Ok(_), Err(Error::KeyNotFound), Ok(_)]));
+    assert_eq!(world.events(Operation::Sign), ["ok", "refused:key_not_found", "ok"]);
+
+    world.audit.broken.store(true, Ordering::Relaxed);
+    let batch = world.gateway.sign_all(&world.caller, world.context(), batch()).await;
+    assert!(matches!(batch, Err(Error::Unavailable { .. })));
+}
+
+#[tokio::test]
+async fn a_name_stands_for_its_active_key_or_else_the_one_released_last() {
+    let world = World::new();
+    let first = world.create("a", OnDuplicate::Conflict).await.unwrap();
+    let second = world.create("a", OnDuplicate::Replace).await.unwrap();
+    let key = async || world.gateway.key(&world.caller, world.context(), key_name("a")).await.unwrap().id;
+    let keys = async || world.gateway.keys(&world.caller, world.context()).await.unwrap().len();
+
+    assert_eq!((key().await, keys().await), (second.id, 2));
+    world.clock.advance(Duration::from_secs(1));
+    world.gateway.release(&world.caller, world.context(), key_name("a")).await.unwrap();
+    assert_eq!(key().await, second.id);
+    assert_ne!(first.id, second.id);
+    let published = world.gateway.published(&world.caller.tenant, &["a*".parse().unwrap()]).await.unwrap();
+    assert_eq!(published.len(), 2);
 }

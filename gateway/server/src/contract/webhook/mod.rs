@@ -146,7 +146,7 @@ impl Webhook {
 
         match self
             .gateway
-            .refused(caller, &context, noted.operation, noted.key.clone(), refusal.error())
+            .refused(caller, &context, (noted.operation, noted.key.clone()), refusal.error())
             .await
         {
             error if error.is_refusal() => refusal,
