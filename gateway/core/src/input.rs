@@ -54,6 +54,15 @@ pub enum Input {
 }
 
 impl Input {
+    /// How many bytes there are.
+    #[must_use]
+    pub fn length(&self) -> usize {
+        match self {
+            Self::Digest(digest) => digest.bytes().len(),
+            Self::Message(message) => message.len(),
+        }
+    }
+
     /// The form of this input that `scheme` signs: messages are hashed where it takes a digest.
     pub fn for_scheme(self, scheme: Scheme) -> Result<Self> {
         match (self, scheme.hash()) {

@@ -25,6 +25,7 @@ pub mod outside;
 pub mod policy;
 pub mod provider;
 pub mod public_key;
+pub mod quota;
 pub mod scheme;
 pub mod secret;
 pub mod signature;

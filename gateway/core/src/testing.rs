@@ -30,6 +30,7 @@ use crate::provider::{
     Call, CreateKey, Created, Descriptor, ImportKey, KeyRef, Loaded, Provider, ProviderId, Sign,
 };
 use crate::public_key::PublicKey;
+use crate::quota::Quota;
 use crate::scheme::{Hash, KeyType, Scheme};
 use crate::store::Keys;
 use crate::{Error, Gateway, Result};
@@ -167,6 +168,11 @@ impl World {
     }
 }
 
+/// Some moment.
+pub(crate) fn instant() -> Instant {
+    tokio::time::Instant::now().into_std()
+}
+
 pub(crate) fn key_name(text: &str) -> KeyName {
     KeyName::new("key_id", text).unwrap()
 }
@@ -207,6 +213,12 @@ fn tenants(provider: &Arc<TestProvider>, grants: Grants) -> Tenants {
         routes: Vec::new(),
         providers: HashMap::from([(name, loaded)]),
         grace: Duration::from_secs(3600),
+        quota: Quota { requests: Some(100_000), ..Quota::default() },
+        callers: HashMap::from([(
+            "small".parse().unwrap(),
+            Quota { requests: Some(5), bytes: Some(1000), in_flight: Some(1) },
+        )]),
+        keys: Some(50),
     };
 
     Tenants::new(HashMap::from([

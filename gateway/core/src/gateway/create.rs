@@ -1,18 +1,19 @@
 //! Makes keys: row first, then the custodian, then the event, and only then the name.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::watch;
 
 use super::creates::{Joined, Outcomes};
 use super::record::note;
 use super::sign::meaning;
-use super::{Context, Gateway};
+use super::{Context, Gateway, Tenant};
 use crate::audit::{Event, Operation, Outcome};
 use crate::caller::{Caller, Verb};
 use crate::failure::{Failure, FailureKind};
 use crate::import::Material;
-use crate::key::{Handle, Key, KeyId, KeyName};
+use crate::key::{Handle, Key, KeyId, KeyName, State};
 use crate::name::{ProviderName, TenantId};
 use crate::policy;
 use crate::policy::Imported;
@@ -180,6 +181,7 @@ impl Gateway {
     async fn try_create(&self, draft: &mut Event, wanted: &Wanted<'_>) -> Result<Arc<Key>> {
         let Wanted { caller, context, request } = *wanted;
         draft.key = Some(request.name.clone());
+        let _admitted = self.admit(caller, 0)?;
         let existing = self.keys.active(&caller.tenant, &request.name).await?;
         if let Some(existing) = &existing
             && let Some(answer) = duplicate(caller, request, existing)?
@@ -188,6 +190,7 @@ impl Gateway {
         }
 
         let tenants = self.tenants();
+        self.room_for_one_more(caller, tenants.tenant(&caller.tenant)?).await?;
         let loaded = tenants.for_new(&caller.tenant, &request.name, request.provider.as_ref())?;
         draft.provider = Some(loaded.name.clone());
         draft.component = Some(loaded.component.clone());
@@ -215,6 +218,18 @@ impl Gateway {
             self.undo(&caller.tenant, id, false).await;
         }
         activated
+    }
+
+    /// Refuses where the tenant has as many keys as it may have; every key counts until it is destroyed.
+    async fn room_for_one_more(&self, caller: &Caller, tenant: &Tenant) -> Result<()> {
+        let Some(most) = tenant.keys else { return Ok(()) };
+        let keys = self.keys.list(&caller.tenant).await?;
+
+        if keys.iter().filter(|key| key.state != State::Destroyed).count() < most {
+            Ok(())
+        } else {
+            Err(Error::Throttled { retry_after: NO_ROOM })
+        }
     }
 
     /// Answers a create with the key that is there.
@@ -377,3 +392,6 @@ impl Drop for UnderWay {
         self.gateway.creates.abandoned(&self.tenant, &self.name);
     }
 }
+
+/// When to come back where a tenant has all the keys it may have: some have to be destroyed first.
+const NO_ROOM: Duration = Duration::from_secs(60);

@@ -22,16 +22,21 @@ impl Gateway {
 
     /// The same with those that no longer sign and are not destroyed yet.
     pub async fn keys(self: &Arc<Self>, caller: &Arc<Caller>, context: Context) -> Result<Vec<Arc<Key>>> {
-        match self.keys.list(&caller.tenant).await {
-            Ok(mut keys) => {
-                keys.retain(|key| is_resolvable(key) && policy::allow(caller, Verb::List, &key.name).is_ok());
-                Ok(keys)
-            }
+        match self.try_keys(caller).await {
+            Ok(keys) => Ok(keys),
             Err(error) => {
                 let draft = self.draft(caller, &context, Operation::List);
                 self.record(draft, Err(error), context.deadline).await
             }
         }
+    }
+
+    async fn try_keys(&self, caller: &Caller) -> Result<Vec<Arc<Key>>> {
+        let _admitted = self.admit(caller, 0)?;
+        let mut keys = self.keys.list(&caller.tenant).await?;
+        keys.retain(|key| is_resolvable(key) && policy::allow(caller, Verb::List, &key.name).is_ok());
+
+        Ok(keys)
     }
 
     /// One key by its name: the active one, or else the one that was released last.
@@ -41,18 +46,20 @@ impl Gateway {
         context: Context,
         name: KeyName,
     ) -> Result<Arc<Key>> {
-        let found = match policy::allow(caller, Verb::List, &name) {
-            Ok(()) => self.resolvable(caller, &name).await,
-            Err(error) => Err(error),
-        };
-
-        match found {
+        match self.try_key(caller, &name).await {
             Ok(key) => Ok(key),
             Err(error) => {
                 let draft = Event { key: Some(name), ..self.draft(caller, &context, Operation::List) };
                 self.record(draft, Err(error), context.deadline).await
             }
         }
+    }
+
+    async fn try_key(&self, caller: &Caller, name: &KeyName) -> Result<Arc<Key>> {
+        let _admitted = self.admit(caller, 0)?;
+        policy::allow(caller, Verb::List, name)?;
+
+        self.resolvable(caller, name).await
     }
 
     /// The keys of a tenant whose names match one of `patterns`, active or released: for whoever publishes their public

@@ -11,6 +11,7 @@ mod reap;
 mod record;
 mod refusals;
 mod release;
+mod reload;
 mod restore;
 mod sign;
 mod tenants;
@@ -26,15 +27,18 @@ use tokio::sync::oneshot;
 
 pub use create::{CreateRequest, OnDuplicate, Source};
 pub use probe::{ProviderHealth, Readiness};
+pub use reload::{Missing, Stranded};
 pub use sign::{SignRequest, Signed};
 pub use tenants::{Tenant, Tenants};
 pub use verify::VerifyRequest;
 
 use crate::audit::AuditLog;
+use crate::caller::Caller;
 use crate::custody::Custody;
 use crate::name::RequestId;
 use crate::outside::Outside;
 pub use crate::policy::How;
+use crate::quota::{Admitted, Spending};
 use crate::store::Keys;
 use crate::{Error, Result};
 use creates::Creates;
@@ -87,6 +91,7 @@ pub struct Gateway {
     health: Health,
     reaping: Reaping,
     refusals: Refusals,
+    spending: Spending,
 }
 
 /// What an operation needs to know of the request that asks for it.
@@ -111,6 +116,7 @@ impl Gateway {
             creates: Creates::default(),
             health: Health::default(),
             reaping: Reaping::default(),
+            spending: Spending::default(),
             outside,
             keys,
             audit,
@@ -123,6 +129,15 @@ impl Gateway {
     /// Who is served now. What has begun goes on with what it began with.
     fn tenants(&self) -> Arc<Tenants> {
         Arc::clone(&self.tenants.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Admits a request of so many bytes, if it is within the quotas of its tenant and caller.
+    fn admit(&self, caller: &Caller, bytes: usize) -> Result<Admitted> {
+        let tenants = self.tenants();
+        let tenant = tenants.tenant(&caller.tenant)?;
+        let quota = tenant.callers.get(&caller.name).copied().unwrap_or_default();
+
+        self.spending.admit(caller, (tenant.quota, quota), bytes, self.outside.clock.now())
     }
 
     /// Runs `work` to its end in a task of its own, and waits for it until `deadline`.

@@ -57,6 +57,7 @@ impl Gateway {
     pub async fn reap(self: &Arc<Self>) -> Result<()> {
         let now = self.outside.clock.now();
         self.creates.sweep(now);
+        self.spending.sweep(now);
         self.summarise(false).await?;
 
         let mut rounds = Vec::new();

@@ -64,6 +64,7 @@ impl Gateway {
         grace: Duration,
     ) -> Result<Option<Key>> {
         draft.key = Some(name.clone());
+        let _admitted = self.admit(caller, 0)?;
         policy::allow(caller, Verb::Delete, name)?;
 
         match self.keys.active(&caller.tenant, name).await? {
@@ -78,6 +79,7 @@ impl Gateway {
     /// The row of the key released now; `None` where it had been released before.
     async fn try_release(&self, draft: &mut Event, caller: &Caller, name: &KeyName) -> Result<Option<Key>> {
         draft.key = Some(name.clone());
+        let _admitted = self.admit(caller, 0)?;
         policy::allow(caller, Verb::Release, name)?;
         let Some(key) = self.keys.active(&caller.tenant, name).await? else {
             let keys = self.keys.list(&caller.tenant).await?;

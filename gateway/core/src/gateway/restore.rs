@@ -35,6 +35,7 @@ impl Gateway {
 
     async fn restorable(&self, draft: &mut Event, caller: &Caller, id: KeyId) -> Result<Arc<Key>> {
         draft.key_id = Some(id);
+        let _admitted = self.admit(caller, 0)?;
         let key = self.keys.key(&caller.tenant, id).await?.ok_or(Error::KeyNotFound)?;
         policy::allow(caller, Verb::Restore, &key.name)?;
         if let Ok(loaded) = self.tenants().provider(&caller.tenant, &key.provider) {

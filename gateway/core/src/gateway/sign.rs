@@ -90,6 +90,7 @@ impl Gateway {
         request: SignRequest,
     ) -> Result<Signed> {
         draft.key = Some(request.name.clone());
+        let _admitted = self.admit(caller, request.input.length())?;
         policy::allow(caller, Verb::Sign, &request.name)?;
         let key = self.signing_key(caller, &request.name).await?;
         let tenants = self.tenants();

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use crate::caller::Pattern;
 use crate::key::KeyName;
-use crate::name::{ProviderName, TenantId};
+use crate::name::{CallerName, ProviderName, TenantId};
 use crate::provider::Loaded;
+use crate::quota::Quota;
 use crate::{Error, Result};
 
 /// Every tenant that is served.
@@ -25,6 +26,12 @@ pub struct Tenant {
     pub providers: HashMap<ProviderName, Arc<Loaded>>,
     /// How long a released key is kept before it is destroyed.
     pub grace: Duration,
+    /// What it may ask for as a whole.
+    pub quota: Quota,
+    /// What each of its callers may ask for; those that are not named here, as much as the tenant.
+    pub callers: HashMap<CallerName, Quota>,
+    /// How many keys it may have that are not destroyed.
+    pub keys: Option<usize>,
 }
 
 impl Tenants {

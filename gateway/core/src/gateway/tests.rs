@@ -1,11 +1,13 @@
 //! What callers are promised, over ports in memory.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::{CreateRequest, How, OnDuplicate, SignRequest, Source, VerifyRequest};
+use super::{CreateRequest, How, OnDuplicate, SignRequest, Source, Tenants, VerifyRequest};
 use crate::Error;
 use crate::audit::{Operation, Outcome};
+use crate::caller::Caller;
 use crate::failure::FailureKind;
 use crate::input::{Digest, Input};
 use crate::key::State;
@@ -376,4 +378,59 @@ async fn a_name_stands_for_its_active_key_or_else_the_one_released_last() {
     assert_ne!(first.id, second.id);
     let published = world.gateway.published(&world.caller.tenant, &["a*".parse().unwrap()]).await.unwrap();
     assert_eq!(published.len(), 2);
+}
+
+#[tokio::test]
+async fn a_caller_over_its_quota_is_told_when_to_come_back_and_others_are_not_held_up() {
+    let mut world = World::new();
+    world.create("a", OnDuplicate::Conflict).await.unwrap();
+    let other = Arc::clone(&world.caller);
+    world.caller = Arc::new(Caller { name: "small".parse().unwrap(), ..Caller::clone(&other) });
+
+    for _ in 0..5 {
+        world.sign("a").await.unwrap();
+    }
+    let refused = world.sign("a").await;
+    assert!(
+        matches!(refused, Err(Error::Throttled { retry_after }) if retry_after <= Duration::from_secs(1))
+    );
+    let small = std::mem::replace(&mut world.caller, other);
+    world.sign("a").await.unwrap();
+
+    world.caller = small;
+    world.clock.advance(Duration::from_secs(1));
+    world.sign("a").await.unwrap();
+}
+
+#[tokio::test]
+async fn a_tenant_has_no_more_keys_than_it_may_have_until_some_are_destroyed() {
+    let world = World::new();
+    for number in 0..50 {
+        world.create(&format!("k{number}"), OnDuplicate::Conflict).await.unwrap();
+    }
+    assert!(matches!(world.create("more", OnDuplicate::Conflict).await, Err(Error::Throttled { .. })));
+
+    world.gateway.delete(&world.caller, world.context(), key_name("k0"), Duration::ZERO).await.unwrap();
+    world.gateway.reap().await.unwrap();
+    world.create("more", OnDuplicate::Conflict).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_reload_that_would_strand_live_keys_says_whose_and_why() {
+    let world = World::new();
+    world.create("a", OnDuplicate::Conflict).await.unwrap();
+    world.create("b", OnDuplicate::Conflict).await.unwrap();
+
+    let stranded = world.gateway.stranded(&Tenants::default()).await.unwrap();
+    assert_eq!(
+        stranded.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        ["tenant `acme` has 2 keys of this tenant, which is not configured"]
+    );
+    world.gateway.delete(&world.caller, world.context(), key_name("a"), Duration::ZERO).await.unwrap();
+    world.gateway.delete(&world.caller, world.context(), key_name("b"), Duration::ZERO).await.unwrap();
+    world.gateway.reap().await.unwrap();
+    assert!(world.gateway.stranded(&Tenants::default()).await.unwrap().is_empty());
+
+    world.gateway.reload(Tenants::default());
+    assert!(matches!(world.create("c", OnDuplicate::Conflict).await, Err(Error::Internal(_))));
 }

@@ -44,6 +44,7 @@ impl Gateway {
     }
 
     async fn try_verify(&self, caller: &Caller, request: VerifyRequest) -> Result<bool> {
+        let _admitted = self.admit(caller, request.input.length())?;
         policy::allow(caller, Verb::Verify, &request.name)?;
         let key = self.resolvable(caller, &request.name).await?;
         let public = key.public.as_ref().ok_or(Error::KeyNotFound)?;
