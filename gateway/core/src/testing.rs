@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use async_trait::async_trait;
 use aws_lc_rs::digest::{Digest as AwsDigest, SHA256};
-use aws_lc_rs::encoding::{AsDer, PublicKeyX509Der};
+use aws_lc_rs::encoding::{AsBigEndian, AsDer, PublicKeyX509Der};
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
 
@@ -21,6 +21,7 @@ use crate::gateway::{
     Context, CreateRequest, OnDuplicate, Options, Parts, SignRequest, Signed, Source, Tenant, Tenants,
 };
 use crate::grant::{ConnectionKind, Grant, Grants, Use};
+use crate::import::Material;
 use crate::input::{Digest, Input};
 use crate::key::{Key, KeyId, KeyName, NativeId, State};
 use crate::name::{ConnectionName, ProviderName, TenantId};
@@ -32,6 +33,7 @@ use crate::provider::{
 use crate::public_key::PublicKey;
 use crate::quota::Quota;
 use crate::scheme::{Hash, KeyType, Scheme};
+use crate::secret::Secret;
 use crate::store::Keys;
 use crate::{Error, Gateway, Result};
 
@@ -79,6 +81,12 @@ pub(crate) enum Conduct {
     Fails(FailureKind),
     /// Goes on with capabilities after its call was given up.
     Lingers,
+    /// Names another reference at import than it was given.
+    OtherReference,
+    /// Takes over the same key pair twice.
+    ImportsTwice,
+    /// Takes over a key pair while it should have one made, or has one made while it should take one over.
+    SwapsSources,
 }
 
 impl World {
@@ -147,6 +155,17 @@ impl World {
         self.gateway.create(&self.caller, self.context(), request).await
     }
 
+    pub(crate) async fn import(&self, name: &str, material: Material) -> Result<Arc<Key>> {
+        let request = CreateRequest {
+            name: key_name(name),
+            source: Source::Import(material),
+            provider: None,
+            on_duplicate: OnDuplicate::Conflict,
+        };
+
+        self.gateway.create(&self.caller, self.context(), request).await
+    }
+
     pub(crate) async fn sign(&self, name: &str) -> Result<Signed> {
         let input = Input::Digest(Digest::of(Hash::Sha256, b"hello"));
         let request = SignRequest { name: key_name(name), how: How::Usual, input };
@@ -171,6 +190,14 @@ impl World {
 /// Some moment.
 pub(crate) fn instant() -> Instant {
     tokio::time::Instant::now().into_std()
+}
+
+/// A new P-256 key pair.
+pub(crate) fn material() -> Material {
+    let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap();
+    let scalar = Secret::new(pair.private_key().as_be_bytes().unwrap().as_ref().to_vec());
+
+    Material::Ec { key_type: KeyType::EcP256, scalar, point: pair.public_key().as_ref().to_vec() }
 }
 
 pub(crate) fn key_name(text: &str) -> KeyName {
@@ -204,7 +231,7 @@ fn tenants(provider: &Arc<TestProvider>, grants: Grants) -> Tenants {
             max_message: 65536,
             properties: Vec::new(),
         },
-        imports: false,
+        imports: true,
         required: true,
         provider: provider.clone(),
     });
@@ -267,6 +294,11 @@ impl Provider for TestProvider {
             Conduct::CreatesNothing => {
                 return Ok(Created { handle: None, public_key: TestToken::fixed_public() });
             }
+            Conduct::SwapsSources => {
+                let reference = request.id.to_string();
+                let public_key = self.custody.import_key(target, request.key_type, reference).await?;
+                return Ok(Created { handle: None, public_key });
+            }
             _ => (),
         }
 
@@ -278,8 +310,25 @@ impl Provider for TestProvider {
         })
     }
 
-    async fn import_key(&self, _: Call, _: ImportKey) -> Result<Created, Failure> {
-        Err(Failure::new(FailureKind::Unsupported, "no imports here"))
+    async fn import_key(&self, call: Call, request: ImportKey) -> Result<Created, Failure> {
+        let conduct = self.conduct.lock().unwrap().clone();
+        let ImportKey { key, reference } = request;
+        let (custody, target, key_type) = (&self.custody, self.target(&call, key.id), key.key_type);
+
+        let public_key = match conduct {
+            Conduct::SwapsSources => custody.generate(target, key_type).await?,
+            Conduct::OtherReference => custody.import_key(target, key_type, key.id.to_string()).await?,
+            Conduct::ImportsTwice => {
+                custody.import_key(target.clone(), key_type, reference.clone()).await?;
+                custody.import_key(target, key_type, reference).await?
+            }
+            Conduct::OtherPublicKey(public_key) => {
+                custody.import_key(target, key_type, reference).await?;
+                public_key
+            }
+            _ => custody.import_key(target, key_type, reference).await?,
+        };
+        Ok(Created { handle: None, public_key })
     }
 
     async fn public_key(&self, call: Call, key: KeyRef) -> Result<Vec<u8>, Failure> {
@@ -341,6 +390,7 @@ pub(crate) struct TestToken {
     pub(crate) outside: AtomicBool,
     pub(crate) failing: Mutex<Option<FailureKind>>,
     pub(crate) signatures: AtomicUsize,
+    pub(crate) imports: AtomicUsize,
     /// Held while a generate waits.
     pub(crate) gate: tokio::sync::Mutex<()>,
 }
@@ -392,6 +442,20 @@ impl Backend for TestToken {
             native_id: NativeId::new(request.key_id.to_string()),
             public: PublicKey::from_der(&der).unwrap(),
         })
+    }
+
+    async fn import(&self, request: Generate, material: Material, _: Instant) -> Result<Generated, Failure> {
+        self.imports.fetch_add(1, Ordering::Relaxed);
+        let Material::Ec { scalar, point, .. } = material else {
+            return Err(Failure::new(FailureKind::Unsupported, "P-256 only"));
+        };
+        let algorithm = &ECDSA_P256_SHA256_FIXED_SIGNING;
+        let pair = EcdsaKeyPair::from_private_key_and_public_key(algorithm, scalar.expose(), &point)
+            .map_err(|rejected| Failure::new(FailureKind::InvalidArgument, rejected.to_string()))?;
+
+        let public = PublicKey::from_der(&public(&pair)).unwrap();
+        self.objects.lock().unwrap().insert(request.key_id.to_string(), Arc::new(pair));
+        Ok(Generated { native_id: NativeId::new(request.key_id.to_string()), public })
     }
 
     async fn find(&self, _: &TenantId, key_id: KeyId, _: Instant) -> Result<Option<NativeId>, Failure> {

@@ -7,8 +7,9 @@ use crate::audit::Operation;
 use crate::failure::FailureKind;
 use crate::gateway::OnDuplicate;
 use crate::grant::Use;
+use crate::import::Material;
 use crate::key::State;
-use crate::testing::{Conduct, TestToken, World};
+use crate::testing::{Conduct, TestToken, World, material};
 
 /// Creates a key with an honest provider, then signs with one of this conduct.
 async fn sign_with(conduct: Conduct) -> (World, Result<(), Error>) {
@@ -112,4 +113,84 @@ async fn a_create_whose_answer_is_not_the_custodians_fails_and_leaves_nothing() 
         assert!(world.backend.objects.lock().unwrap().is_empty(), "{conduct:?}");
         assert_eq!(world.keys.0.lock().unwrap()[0].state, State::Destroyed, "{conduct:?}");
     }
+}
+
+#[tokio::test]
+async fn an_honest_provider_has_the_given_key_taken_over_with_one_call() {
+    let world = World::new();
+    let Material::Ec { key_type, scalar, point } = material() else { panic!("another kind") };
+    let given = Material::Ec { key_type, scalar, point: point.clone() };
+
+    let key = world.import("a", given).await.unwrap();
+
+    assert!(key.public.as_ref().unwrap().der().ends_with(&point));
+    assert_eq!(world.backend.imports.load(Ordering::Relaxed), 1);
+    assert_eq!(world.events(Operation::Import), ["ok"]);
+    world.sign("a").await.unwrap();
+}
+
+#[tokio::test]
+async fn what_is_not_the_imports_own_is_denied_and_leaves_nothing() {
+    for (conduct, imports) in
+        [(Conduct::OtherReference, 0), (Conduct::SwapsSources, 0), (Conduct::ImportsTwice, 1)]
+    {
+        let world = World::new();
+        world.behave(conduct.clone());
+        let imported = world.import("a", material()).await;
+        world.behave(Conduct::Honest);
+        world.gateway.reap().await.unwrap();
+
+        assert!(matches!(imported, Err(Error::Misconfigured(_))), "{conduct:?}: {imported:?}");
+        assert_eq!(world.backend.imports.load(Ordering::Relaxed), imports, "{conduct:?}");
+        assert_eq!(world.events(Operation::Import), ["failed:misconfigured"]);
+        assert!(world.backend.objects.lock().unwrap().is_empty(), "{conduct:?}");
+        assert_eq!(world.keys.0.lock().unwrap()[0].state, State::Destroyed, "{conduct:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_create_takes_over_no_key() {
+    let world = World::new();
+    world.behave(Conduct::SwapsSources);
+
+    let created = world.create("a", OnDuplicate::Conflict).await;
+
+    assert!(matches!(created, Err(Error::Misconfigured(_))), "{created:?}");
+    assert_eq!(world.backend.imports.load(Ordering::Relaxed), 0);
+}
+
+#[tokio::test]
+async fn an_import_that_is_not_granted_is_denied() {
+    let world = World::with(|grant| grant.uses.retain(|granted| *granted != Use::Import));
+
+    let imported = world.import("a", material()).await;
+
+    assert!(matches!(imported, Err(Error::Misconfigured(_))), "{imported:?}");
+    assert_eq!(world.backend.imports.load(Ordering::Relaxed), 0);
+}
+
+#[tokio::test]
+async fn an_import_whose_answer_is_not_the_custodians_fails_and_leaves_nothing() {
+    let world = World::new();
+    world.behave(Conduct::OtherPublicKey(TestToken::fixed_public()));
+
+    let imported = world.import("a", material()).await;
+    world.behave(Conduct::Honest);
+    world.gateway.reap().await.unwrap();
+
+    assert!(matches!(imported, Err(Error::Internal(_))), "{imported:?}");
+    assert!(world.backend.objects.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn halves_that_do_not_belong_together_are_the_callers_fault() {
+    let world = World::new();
+    let (Material::Ec { key_type, scalar, .. }, Material::Ec { point, .. }) = (material(), material()) else {
+        panic!("another kind")
+    };
+
+    let imported = world.import("a", Material::Ec { key_type, scalar, point }).await;
+
+    assert!(matches!(imported, Err(Error::InvalidRequest { .. })), "{imported:?}");
+    assert!(world.backend.objects.lock().unwrap().is_empty());
 }

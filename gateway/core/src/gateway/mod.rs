@@ -20,6 +20,7 @@ mod tests;
 mod verify;
 
 use std::future::Future;
+use std::pin::Pin;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
@@ -141,10 +142,12 @@ impl Gateway {
     }
 
     /// Runs `work` to its end in a task of its own, and waits for it until `deadline`.
+    ///
+    /// It comes in a box, because a future of its size is dear to move.
     async fn detached<T: Send + 'static>(
         &self,
         deadline: Instant,
-        work: impl Future<Output = Result<T>> + Send + 'static,
+        work: Pin<Box<dyn Future<Output = Result<T>> + Send>>,
     ) -> Result<T> {
         let (answer, answered) = oneshot::channel();
         self.outside.tasks.spawn(Box::pin(async move {

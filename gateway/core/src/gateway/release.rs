@@ -25,13 +25,15 @@ impl Gateway {
     ) -> Result<()> {
         let (gateway, caller) = (Arc::clone(self), Arc::clone(caller));
 
-        self.detached(context.deadline, async move {
+        let deadline = context.deadline;
+        let work = Box::pin(async move {
             let mut draft = gateway.draft(&caller, &context, Operation::Release);
             let released = gateway.try_release(&mut draft, &caller, &name).await;
             let key = released.as_ref().ok().cloned().flatten();
             gateway.record_change(draft, released, key, context.deadline).await
-        })
-        .await
+        });
+
+        self.detached(deadline, work).await
     }
 
     /// Deletes the active key of a name: it signs no more at once, and is destroyed after `grace`. Answers whether there
@@ -45,15 +47,17 @@ impl Gateway {
     ) -> Result<bool> {
         let (gateway, caller) = (Arc::clone(self), Arc::clone(caller));
 
-        self.detached(context.deadline, async move {
+        let deadline = context.deadline;
+        let work = Box::pin(async move {
             let mut draft = gateway.draft(&caller, &context, Operation::Delete);
             let deleted = gateway.try_delete(&mut draft, &caller, &name, grace).await;
             let key = deleted.as_ref().ok().cloned().flatten();
             let existed = key.is_some();
             gateway.record_change(draft, deleted, key, context.deadline).await?;
             Ok(existed)
-        })
-        .await
+        });
+
+        self.detached(deadline, work).await
     }
 
     async fn try_delete(

@@ -22,15 +22,17 @@ impl Gateway {
     ) -> Result<Arc<Key>> {
         let (gateway, caller) = (Arc::clone(self), Arc::clone(caller));
 
-        self.detached(context.deadline, async move {
+        let deadline = context.deadline;
+        let work = Box::pin(async move {
             let mut draft = gateway.draft(&caller, &context, Operation::Restore);
             let restorable = gateway.restorable(&mut draft, &caller, id).await;
             match restorable {
                 Ok(key) => gateway.restore_and_record(draft, &key, &context).await,
                 Err(error) => gateway.record(draft, Err(error), context.deadline).await,
             }
-        })
-        .await
+        });
+
+        self.detached(deadline, work).await
     }
 
     async fn restorable(&self, draft: &mut Event, caller: &Caller, id: KeyId) -> Result<Arc<Key>> {

@@ -47,13 +47,15 @@ impl Gateway {
     ) -> Result<Signed> {
         let (gateway, caller) = (Arc::clone(self), Arc::clone(caller));
 
-        self.detached(context.deadline, async move {
+        let deadline = context.deadline;
+        let work = Box::pin(async move {
             let mut draft = gateway.draft(&caller, &context, Operation::Sign);
             let outcome = gateway.try_sign(&mut draft, &caller, &context, request).await;
 
             gateway.record(draft, outcome, context.deadline).await
-        })
-        .await
+        });
+
+        self.detached(deadline, work).await
     }
 
     /// Signs each of `requests` for `caller`: as many operations, outcomes and events, and one wait for the log.
@@ -67,7 +69,8 @@ impl Gateway {
     ) -> Result<Vec<Result<Signed>>> {
         let (gateway, caller) = (Arc::clone(self), Arc::clone(caller));
 
-        self.detached(context.deadline, async move {
+        let deadline = context.deadline;
+        let work = Box::pin(async move {
             let mut drafts = Vec::with_capacity(requests.len());
             let mut outcomes = Vec::with_capacity(requests.len());
             for request in requests {
@@ -78,8 +81,9 @@ impl Gateway {
 
             gateway.record_all(drafts, &outcomes, context.deadline).await?;
             Ok(outcomes)
-        })
-        .await
+        });
+
+        self.detached(deadline, work).await
     }
 
     async fn try_sign(
