@@ -23,6 +23,16 @@ pub trait SoftToken {
     /// What the token says.
     fn generate(&self, key_id: &str, key_type: KeyType) -> Result<Vec<u8>>;
 
+    /// Takes over the key pair that the open import operation holds and returns its public half:
+    /// SubjectPublicKeyInfo, DER. `material` is the reference that came with the
+    /// [request](crate::ImportRequest), and good for one call.
+    ///
+    /// # Errors
+    ///
+    /// What the token says: [`InvalidArgument`](crate::ErrorKind::InvalidArgument) where the halves of the key
+    /// pair do not belong together.
+    fn import_key(&self, key_id: &str, key_type: KeyType, material: &str) -> Result<Vec<u8>>;
+
     /// The public half of a key: SubjectPublicKeyInfo, DER.
     ///
     /// # Errors
@@ -108,6 +118,10 @@ pub struct Gateway;
 impl SoftToken for Gateway {
     fn generate(&self, key_id: &str, key_type: KeyType) -> Result<Vec<u8>> {
         soft_token::generate(key_id, key_type)
+    }
+
+    fn import_key(&self, key_id: &str, key_type: KeyType, material: &str) -> Result<Vec<u8>> {
+        soft_token::import_key(key_id, key_type, material)
     }
 
     fn public_key(&self, key_id: &str) -> Result<Vec<u8>> {

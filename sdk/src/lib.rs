@@ -65,6 +65,9 @@
 //! The package is a `cdylib`, built for `wasm32-unknown-unknown` and wrapped as a component (the crate
 //! `keyport-sdk-build` does both). It then imports the capabilities that it uses and nothing else.
 //!
+//! A provider that can do more implements more: [`ImportKey`] where its custodian takes over keys that were made
+//! elsewhere. `export!` is told: `export!(Example(Gateway), ImportKey)`.
+//!
 //! # What to know
 //!
 //! - Any function may be called in a fresh instance: keep nothing between two calls. What a key needs to be
@@ -86,8 +89,8 @@ pub mod testing;
 mod types;
 
 pub use crate::capability::{Clock, Gateway, Level, Log, Random, Settings, SoftToken};
-pub use crate::provider::Provider;
+pub use crate::provider::{ImportKey, Provider};
 pub use crate::types::{
-    CreateRequest, Created, Descriptor, Error, ErrorKind, Hash, Input, KeyRef, KeyType, Label, Mechanism,
-    Offer, Result, Scheme, SignRequest, Usage,
+    CreateRequest, Created, Descriptor, Error, ErrorKind, Hash, ImportRequest, Input, KeyRef, KeyType, Label,
+    Mechanism, Offer, Result, Scheme, SignRequest, Usage,
 };

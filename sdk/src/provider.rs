@@ -1,6 +1,6 @@
 //! What every provider does, and how it becomes a component's exports.
 
-use crate::types::{CreateRequest, Created, Descriptor, KeyRef, Result, SignRequest};
+use crate::types::{CreateRequest, Created, Descriptor, ImportRequest, KeyRef, Result, SignRequest};
 
 /// A provider: what the gateway calls.
 ///
@@ -52,18 +52,39 @@ pub trait Provider {
     fn health(&self) -> Result<()>;
 }
 
+/// A provider whose custodian can take over key pairs that were made elsewhere.
+///
+/// The gateway holds such a key pair and hands it to the custodian itself; the provider only passes on what it is
+/// named by. Without this trait among its exports a provider is never asked.
+pub trait ImportKey: Provider {
+    /// Has the custodian take over a key pair. Idempotent by key-id: a second call with the same one finishes or
+    /// returns the first key.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Provider::create_key`]; besides, [`InvalidArgument`](crate::ErrorKind::InvalidArgument) says that
+    /// the halves of the key pair do not belong together.
+    fn import_key(&self, request: &ImportRequest) -> Result<Created>;
+}
+
 /// Makes a provider the exports of the component that this crate becomes.
 ///
-/// Takes an expression that yields the provider; it is evaluated at each call. Elsewhere than in WebAssembly
-/// nothing is exported, and the same crate is tested natively.
+/// Takes an expression that yields the provider; it is evaluated at each call. The traits that it implements
+/// besides [`Provider`] follow: `export!(Example(Gateway), ImportKey)`. Elsewhere than in WebAssembly nothing is
+/// exported, and the same crate is tested natively.
 #[macro_export]
 macro_rules! export {
-    ($provider:expr $(,)?) => {
+    ($provider:expr $(, $optional:ident)* $(,)?) => {
         #[cfg(not(target_arch = "wasm32"))]
         const _: fn() = || {
             fn exported(_: &impl $crate::Provider) {}
 
             exported(&$provider);
+            $({
+                fn exported(_: &impl $crate::$optional) {}
+
+                exported(&$provider);
+            })*
         };
 
         #[cfg(target_arch = "wasm32")]
@@ -96,7 +117,25 @@ macro_rules! export {
                 }
             }
 
-    $crate::bindings::__export_provider!(Exported with_types_in $crate::bindings);
+            $crate::bindings::__export_provider!(Exported with_types_in $crate::bindings);
+            $($crate::__export_optional!($optional, Exported, $provider);)*
         };
+    };
+}
+
+/// The exports of an optional trait.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __export_optional {
+    (ImportKey, $exported:ident, $provider:expr) => {
+        impl $crate::bindings::import_key::exports::keyport::provider::import_key::Guest for $exported {
+            fn import_key(request: $crate::ImportRequest) -> $crate::Result<$crate::Created> {
+                $crate::ImportKey::import_key(&$provider, &request)
+            }
+        }
+
+        $crate::bindings::import_key::__export_import_key!(
+            $exported with_types_in $crate::bindings::import_key
+        );
     };
 }

@@ -14,6 +14,7 @@ pub enum Call {
     Destroy { key_id: String },
     Generate { key_id: String, key_type: KeyType },
     Health,
+    ImportKey { key_id: String, key_type: KeyType, material: String },
     PublicKey { key_id: String },
     Sign { key_id: String, mechanism: Mechanism },
 }
@@ -88,6 +89,11 @@ impl Host {
 impl SoftToken for &Host {
     fn generate(&self, key_id: &str, key_type: KeyType) -> Result<Vec<u8>> {
         self.call(Call::Generate { key_id: key_id.to_owned(), key_type })
+    }
+
+    fn import_key(&self, key_id: &str, key_type: KeyType, material: &str) -> Result<Vec<u8>> {
+        let (key_id, material) = (key_id.to_owned(), material.to_owned());
+        self.call(Call::ImportKey { key_id, key_type, material })
     }
 
     fn public_key(&self, key_id: &str) -> Result<Vec<u8>> {

@@ -1,11 +1,12 @@
 //! The words of the contract between gateway and providers, with what makes them pleasant in Rust.
 
 pub use crate::bindings::exports::keyport::provider::provider::{
-    CreateRequest, Created, Descriptor, Offer, SignRequest,
+    CreateRequest, Descriptor, Offer, SignRequest,
 };
+pub use crate::bindings::import_key::exports::keyport::provider::import_key::ImportRequest;
 pub use crate::bindings::keyport::provider::soft_token::Mechanism;
 pub use crate::bindings::keyport::provider::types::{
-    Error, ErrorKind, Hash, Input, KeyRef, KeyType, Label, Scheme, Usage,
+    Created, Error, ErrorKind, Hash, Input, KeyRef, KeyType, Label, Scheme, Usage,
 };
 
 /// What a provider answers.

@@ -144,7 +144,7 @@ pub struct Loaded {
     pub grants: Arc<Grants>,
     /// What it says of itself.
     pub descriptor: Descriptor,
-    /// Whether it exports `import-key`.
+    /// Whether it exports `import-key` and is granted to import.
     pub imports: bool,
     /// Whether readiness depends on its health.
     pub required: bool,

@@ -1,7 +1,7 @@
 //! The WIT package `keyport:provider`, as wasmtime's bindings have it.
 
 wasmtime::component::bindgen!({
-    world: "provider-world",
+    world: "importing-provider-world",
     path: "../../wit",
     imports: {
         "keyport:provider/random": trappable,
@@ -12,5 +12,5 @@ wasmtime::component::bindgen!({
     require_store_data_send: true,
 });
 
-pub(crate) use exports::keyport::provider::provider;
+pub(crate) use exports::keyport::provider::{import_key, provider};
 pub(crate) use keyport::provider::{clock, log, random, settings, soft_token, types};

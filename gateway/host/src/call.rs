@@ -10,9 +10,9 @@ use keyport_core::{Failure, FailureKind};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wasmtime::{PoolConcurrencyLimitError, Store, Trap};
 
-use crate::bindings::{ProviderWorld, ProviderWorldPre};
 use crate::export::{
-    Answer, CreateExport, DescribeExport, DestroyExport, Export, HealthExport, PublicKeyExport, SignExport,
+    Answer, CreateExport, DescribeExport, DestroyExport, Export, HealthExport, ImportExport, PublicKeyExport,
+    SignExport,
 };
 use crate::guest::{CpuSpent, Guest, State};
 use crate::host::Host;
@@ -21,6 +21,7 @@ use crate::meter::{Meter, Precision};
 use crate::stats::Bound;
 use crate::tenants::Tenant;
 use crate::text;
+use crate::world::{World, WorldPre};
 
 /// A loaded provider.
 #[derive(Debug)]
@@ -34,8 +35,10 @@ impl Provider for Served {
         self.0.call(call, export).await
     }
 
-    async fn import_key(&self, _: Call, _: ImportKey) -> Result<Created, Failure> {
-        Err(Failure::new(FailureKind::Unsupported, "the provider does not export `import-key`"))
+    async fn import_key(&self, call: Call, request: ImportKey) -> Result<Created, Failure> {
+        let export = ImportExport(call.tenant.clone(), request);
+
+        self.0.call(call, export).await
     }
 
     async fn public_key(&self, call: Call, key: KeyRef) -> Result<Vec<u8>, Failure> {
@@ -59,7 +62,7 @@ impl Provider for Served {
 pub(crate) struct Component {
     pub(crate) host: Arc<Host>,
     pub(crate) guest: Arc<Guest>,
-    pub(crate) world: ProviderWorldPre<State>,
+    pub(crate) world: WorldPre,
     pub(crate) in_flight: Arc<Semaphore>,
     pub(crate) idle: Idle,
     pub(crate) trusted: bool,
@@ -158,8 +161,7 @@ impl Component {
         };
         instance.store.data_mut().call = call;
 
-        let exports = instance.world.keyport_provider_provider();
-        let answer = match export.call(exports, &mut instance.store).await {
+        let answer = match export.call(&instance.world, &mut instance.store).await {
             Ok(answer) => answer,
             Err(trap) => return Err(self.trapped(&trap)),
         };
@@ -190,9 +192,9 @@ impl Component {
         Ok(Instance::new(store, world, now))
     }
 
-    async fn instantiate(&self, meter: &Arc<Meter>) -> wasmtime::Result<(Store<State>, ProviderWorld)> {
+    async fn instantiate(&self, meter: &Arc<Meter>) -> wasmtime::Result<(Store<State>, World)> {
         let mut store = self.guest.store(&self.host.engine, meter);
-        let world = self.world.instantiate_async(&mut store).await?;
+        let world = self.world.instantiate(&mut store).await?;
 
         Ok((store, world))
     }

@@ -5,11 +5,11 @@ use std::time::Duration;
 use keyport_core::custody::Mechanism;
 use keyport_core::input::Input;
 use keyport_core::name::TenantId;
-use keyport_core::provider::{CreateKey, Created, Descriptor, KeyRef, Sign};
+use keyport_core::provider::{CreateKey, Created, Descriptor, ImportKey, KeyRef, Sign};
 use keyport_core::scheme::{Hash, KeyType, Scheme};
 use keyport_core::{Failure, FailureKind};
 
-use crate::bindings::{provider, soft_token, types};
+use crate::bindings::{import_key, provider, soft_token, types};
 use crate::text;
 
 pub(crate) fn create_request(tenant: &TenantId, request: CreateKey) -> provider::CreateRequest {
@@ -20,6 +20,20 @@ pub(crate) fn create_request(tenant: &TenantId, request: CreateKey) -> provider:
         key_type: wit_key_type(request.key_type),
         usage: types::Usage::SIGN,
         labels: request.labels,
+    }
+}
+
+pub(crate) fn import_request(tenant: &TenantId, request: ImportKey) -> import_key::ImportRequest {
+    let ImportKey { key, reference } = request;
+
+    import_key::ImportRequest {
+        key_id: key.id.to_string(),
+        tenant: tenant.as_str().to_owned(),
+        name: key.name.as_str().to_owned(),
+        key_type: wit_key_type(key.key_type),
+        usage: types::Usage::SIGN,
+        labels: key.labels,
+        material: reference,
     }
 }
 
@@ -41,7 +55,7 @@ pub(crate) fn key_ref(key: &KeyRef) -> types::KeyRef {
     }
 }
 
-pub(crate) fn created(created: provider::Created) -> Created {
+pub(crate) fn created(created: types::Created) -> Created {
     Created { handle: created.handle, public_key: created.public_key }
 }
 

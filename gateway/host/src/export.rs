@@ -1,13 +1,14 @@
 //! The exports of a provider, each as a value that can be called once.
 
 use keyport_core::name::TenantId;
-use keyport_core::provider::{CreateKey, Created, Descriptor, KeyRef, Sign};
+use keyport_core::provider::{CreateKey, Created, Descriptor, ImportKey, KeyRef, Sign};
+use keyport_core::{Failure, FailureKind};
 use wasmtime::Store;
 
-use crate::bindings::provider::Guest as Exports;
 use crate::bindings::types;
 use crate::convert;
 use crate::guest::State;
+use crate::world::World;
 
 /// A call of one export, and what it answers.
 pub(crate) trait Export: Send + 'static {
@@ -16,7 +17,7 @@ pub(crate) trait Export: Send + 'static {
     /// Calls it. The outer error is a trap, the inner one the guest's own.
     fn call(
         self,
-        exports: &Exports,
+        world: &World,
         store: &mut Store<State>,
     ) -> impl Future<Output = wasmtime::Result<Result<Self::Answer, types::Error>>> + Send;
 }
@@ -60,10 +61,10 @@ impl Export for DescribeExport {
 
     async fn call(
         self,
-        exports: &Exports,
+        world: &World,
         store: &mut Store<State>,
     ) -> wasmtime::Result<Result<Descriptor, types::Error>> {
-        Ok(Ok(convert::descriptor(exports.call_describe(store).await?)))
+        Ok(Ok(convert::descriptor(world.provider.call_describe(store).await?)))
     }
 }
 
@@ -75,12 +76,33 @@ impl Export for CreateExport {
 
     async fn call(
         self,
-        exports: &Exports,
+        world: &World,
         store: &mut Store<State>,
     ) -> wasmtime::Result<Result<Created, types::Error>> {
         let request = convert::create_request(&self.0, self.1);
 
-        Ok(exports.call_create_key(store, &request).await?.map(convert::created))
+        Ok(world.provider.call_create_key(store, &request).await?.map(convert::created))
+    }
+}
+
+/// `import-key`.
+pub(crate) struct ImportExport(pub(crate) TenantId, pub(crate) ImportKey);
+
+impl Export for ImportExport {
+    type Answer = Created;
+
+    async fn call(
+        self,
+        world: &World,
+        store: &mut Store<State>,
+    ) -> wasmtime::Result<Result<Created, types::Error>> {
+        let Some(exports) = &world.import_key else {
+            let failure = Failure::new(FailureKind::Unsupported, "the provider does not export `import-key`");
+            return Ok(Err(convert::wit_error(&failure)));
+        };
+        let request = convert::import_request(&self.0, self.1);
+
+        Ok(exports.call_import_key(store, &request).await?.map(convert::created))
     }
 }
 
@@ -92,10 +114,10 @@ impl Export for PublicKeyExport {
 
     async fn call(
         self,
-        exports: &Exports,
+        world: &World,
         store: &mut Store<State>,
     ) -> wasmtime::Result<Result<Vec<u8>, types::Error>> {
-        exports.call_public_key(store, &convert::key_ref(&self.0)).await
+        world.provider.call_public_key(store, &convert::key_ref(&self.0)).await
     }
 }
 
@@ -107,10 +129,10 @@ impl Export for SignExport {
 
     async fn call(
         self,
-        exports: &Exports,
+        world: &World,
         store: &mut Store<State>,
     ) -> wasmtime::Result<Result<Vec<u8>, types::Error>> {
-        exports.call_sign(store, &convert::sign_request(&self.0)).await
+        world.provider.call_sign(store, &convert::sign_request(&self.0)).await
     }
 }
 
@@ -122,10 +144,10 @@ impl Export for DestroyExport {
 
     async fn call(
         self,
-        exports: &Exports,
+        world: &World,
         store: &mut Store<State>,
     ) -> wasmtime::Result<Result<(), types::Error>> {
-        exports.call_destroy_key(store, &convert::key_ref(&self.0)).await
+        world.provider.call_destroy_key(store, &convert::key_ref(&self.0)).await
     }
 }
 
@@ -137,9 +159,9 @@ impl Export for HealthExport {
 
     async fn call(
         self,
-        exports: &Exports,
+        world: &World,
         store: &mut Store<State>,
     ) -> wasmtime::Result<Result<(), types::Error>> {
-        exports.call_health(store).await
+        world.provider.call_health(store).await
     }
 }

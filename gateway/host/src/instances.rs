@@ -9,9 +9,9 @@ use keyport_core::name::TenantId;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wasmtime::Store;
 
-use crate::bindings::ProviderWorld;
 use crate::guest::State;
 use crate::meter::Meter;
+use crate::world::World;
 
 /// Whether an instance serves one call or several.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -35,13 +35,13 @@ impl Instances {
 /// One instance.
 pub(crate) struct Instance {
     pub(crate) store: Store<State>,
-    pub(crate) world: ProviderWorld,
+    pub(crate) world: World,
     calls: u32,
     made: Instant,
 }
 
 impl Instance {
-    pub(crate) fn new(store: Store<State>, world: ProviderWorld, now: Instant) -> Self {
+    pub(crate) fn new(store: Store<State>, world: World, now: Instant) -> Self {
         Self { store, world, calls: 0, made: now }
     }
 

@@ -26,6 +26,7 @@ mod stats;
 mod tenants;
 mod text;
 mod threads;
+mod world;
 
 pub use host::{Host, HostError, HostOptions};
 pub use instances::Instances;

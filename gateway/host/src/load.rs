@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 
-use keyport_core::grant::{ConnectionKind, Grants};
+use keyport_core::grant::{ConnectionKind, Grants, Use};
 use keyport_core::input::Digest;
 use keyport_core::name::{ComponentDigest, ProviderName};
 use keyport_core::provider::{Descriptor, Loaded, ProviderId};
@@ -13,15 +13,15 @@ use keyport_core::scheme::Hash;
 use tokio::sync::Semaphore;
 use wasmtime::component::{Component as Compiled, Linker};
 
-use crate::bindings::ProviderWorldPre;
 use crate::call::{Component, Served};
-use crate::guest::{Guest, State};
+use crate::guest::Guest;
 use crate::host::Host;
 use crate::imports::Interface;
 use crate::imports::log::Budgets;
 use crate::instances::{Idle, Instances};
 use crate::limits::Limits;
 use crate::refusal::{LoadError, Refusal, RefusedImport};
+use crate::world::WorldPre;
 
 /// A provider to be loaded.
 #[derive(Debug)]
@@ -61,6 +61,8 @@ impl Host {
         let digest = check(&source, self.options.component_size)?;
         let compiled = self.compile(source.bytes).await?;
         let world = self.link(&compiled, &source.grants)?;
+        // Without the grant it could only be refused, so it offers no import.
+        let imports = world.imports() && source.grants.iter().any(|grant| grant.uses.contains(&Use::Import));
 
         let id = ProviderId(self.next.fetch_add(1, Ordering::Relaxed));
         let in_flight = source.limits.in_flight.min(Semaphore::MAX_PERMITS);
@@ -92,7 +94,7 @@ impl Host {
             component: digest,
             grants: source.grants,
             descriptor,
-            imports: false,
+            imports,
             required: source.required,
             provider: Arc::new(Served(component)),
         })
@@ -119,7 +121,7 @@ impl Host {
     }
 
     /// Links what is imported, as far as it is granted; and nothing else is there to be found.
-    fn link(&self, compiled: &Compiled, grants: &Grants) -> Result<ProviderWorldPre<State>, Refusal> {
+    fn link(&self, compiled: &Compiled, grants: &Grants) -> Result<WorldPre, Refusal> {
         let component = compiled.component_type();
         let mut linker = Linker::new(&self.engine);
         let mut refused = Vec::new();
@@ -140,7 +142,7 @@ impl Host {
 
         linker
             .instantiate_pre(compiled)
-            .and_then(ProviderWorldPre::new)
+            .and_then(WorldPre::new)
             .map_err(|error| Refusal::Misfit(error.into()))
     }
 }

@@ -1,11 +1,11 @@
 //! The provider of the embedded token: one host call for whatever is asked, and nothing kept.
 
 use keyport_sdk::{
-    CreateRequest, Created, Descriptor, Gateway, Hash, KeyRef, KeyType, Mechanism, Provider, Result, Scheme,
-    SignRequest, SoftToken,
+    CreateRequest, Created, Descriptor, Gateway, Hash, ImportKey, ImportRequest, KeyRef, KeyType, Mechanism,
+    Provider, Result, Scheme, SignRequest, SoftToken,
 };
 
-keyport_sdk::export!(Soft(Gateway));
+keyport_sdk::export!(Soft(Gateway), ImportKey);
 
 /// Key pairs in the gateway's embedded token, named by their key-id.
 #[derive(Clone, Copy, Debug)]
@@ -49,6 +49,14 @@ impl<T: SoftToken> Provider for Soft<T> {
     }
 }
 
+impl<T: SoftToken> ImportKey for Soft<T> {
+    fn import_key(&self, request: &ImportRequest) -> Result<Created> {
+        let public_key = self.0.import_key(&request.key_id, request.key_type, &request.material)?;
+
+        Ok(Created { handle: None, public_key })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use keyport_sdk::testing::{Call, Host};
@@ -72,6 +80,32 @@ mod tests {
 
         assert_eq!(created, Created { handle: None, public_key: b"spki".to_vec() });
         assert_eq!(host.calls(), [Call::Generate { key_id: ID.to_owned(), key_type: KeyType::EcP384 }]);
+    }
+
+    #[test]
+    fn a_key_is_taken_over_by_what_it_is_named_by() {
+        let host = Host::new().answer(Ok(b"spki".to_vec()));
+        let request = ImportRequest {
+            key_id: ID.to_owned(),
+            tenant: "t".to_owned(),
+            name: "n".to_owned(),
+            key_type: KeyType::Ed25519,
+            usage: Usage::SIGN,
+            labels: Vec::new(),
+            material: "reference".to_owned(),
+        };
+
+        let created = Soft(&host).import_key(&request).unwrap();
+
+        assert_eq!(created, Created { handle: None, public_key: b"spki".to_vec() });
+        assert_eq!(
+            host.calls(),
+            [Call::ImportKey {
+                key_id: ID.to_owned(),
+                key_type: KeyType::Ed25519,
+                material: "reference".to_owned(),
+            }]
+        );
     }
 
     #[test]

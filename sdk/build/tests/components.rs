@@ -17,6 +17,16 @@ fn the_soft_guest_imports_the_embedded_token_and_nothing_else() {
     let exports: Vec<_> = ty.exports(&engine).map(|(name, _)| name.to_owned()).collect();
 
     assert_eq!(imports, ["keyport:provider/types@0.1.0", SOFT_TOKEN]);
+    assert_eq!(exports, [PROVIDER, "keyport:provider/import-key@0.1.0"]);
+}
+
+#[test]
+fn a_guest_exports_nothing_that_it_does_not_implement() {
+    let engine = engine();
+    let plain = load(&engine, "keyport-guest-plain");
+
+    let exports: Vec<_> = plain.component_type().exports(&engine).map(|(name, _)| name.to_owned()).collect();
+
     assert_eq!(exports, [PROVIDER]);
 }
 

@@ -26,13 +26,18 @@ pub(super) struct Material {
     pair: Pair,
 }
 
-enum Pair {
+pub(super) enum Pair {
     Ecdsa(EcdsaKeyPair, Curve),
     Ed25519(Ed25519KeyPair),
     Rsa(RsaKeyPair),
 }
 
 impl Material {
+    /// A key pair, and the key type that it is one of.
+    pub(super) fn new(key_type: KeyType, pair: Pair) -> Self {
+        Self { key_type, pair }
+    }
+
     /// Makes a key pair.
     pub(super) fn generate(key_type: KeyType) -> Result<Self, Failure> {
         let pair = match Kind::of(key_type)? {
@@ -148,14 +153,14 @@ impl fmt::Debug for Material {
 
 /// What making, reading and using a key type takes.
 #[derive(Clone, Copy, Debug)]
-enum Kind {
+pub(super) enum Kind {
     Ecdsa(Curve),
     Ed25519,
     Rsa(KeySize),
 }
 
 impl Kind {
-    fn of(key_type: KeyType) -> Result<Self, Failure> {
+    pub(super) fn of(key_type: KeyType) -> Result<Self, Failure> {
         match key_type {
             KeyType::EcP256 => Ok(Self::Ecdsa(Curve::P256)),
             KeyType::EcP384 => Ok(Self::Ecdsa(Curve::P384)),
@@ -172,14 +177,14 @@ impl Kind {
 }
 
 #[derive(Clone, Copy, Debug)]
-enum Curve {
+pub(super) enum Curve {
     P256,
     P384,
     P521,
 }
 
 impl Curve {
-    fn algorithm(self) -> &'static EcdsaSigningAlgorithm {
+    pub(super) fn algorithm(self) -> &'static EcdsaSigningAlgorithm {
         match self {
             Self::P256 => &ECDSA_P256_SHA256_FIXED_SIGNING,
             Self::P384 => &ECDSA_P384_SHA384_FIXED_SIGNING,

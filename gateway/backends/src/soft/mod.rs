@@ -7,6 +7,7 @@
 //! Randomness comes from aws-lc itself, for key pairs, data keys and nonces alike: no other source can be handed in.
 
 mod cache;
+mod import;
 mod master_key;
 mod material;
 mod rotation;
@@ -21,6 +22,7 @@ use std::time::Instant;
 use async_trait::async_trait;
 use keyport_core::backend::{Backend, Generate, Generated, Object};
 use keyport_core::custody::Mechanism;
+use keyport_core::import::Material as Imported;
 use keyport_core::key::{KeyId, NativeId};
 use keyport_core::name::TenantId;
 use keyport_core::public_key::PublicKey;
@@ -133,15 +135,26 @@ impl Soft {
         key_type: KeyType,
         deadline: Instant,
     ) -> Result<Arc<Material>, Failure> {
-        let reading = self.cache.reading();
         let work = {
             let (seal, slot) = (Arc::clone(&self.seal), slot.clone());
-            move || make(&seal, &slot, key_type)
+            move || sealed(&seal, &slot, Material::generate(key_type)?)
         };
         let door = if matches!(key_type.family(), Family::Rsa { .. }) { &self.long } else { &self.short };
         let (material, sealed) = door.run(deadline, work).await??;
 
-        if in_time(deadline, self.put(slot, &sealed)).await? {
+        self.store(slot, material, &sealed, deadline).await
+    }
+
+    /// Stores a new key. Answers the one that the key-id then has.
+    async fn store(
+        &self,
+        slot: &Slot,
+        material: Material,
+        sealed: &[u8],
+        deadline: Instant,
+    ) -> Result<Arc<Material>, Failure> {
+        let reading = self.cache.reading();
+        if in_time(deadline, self.put(slot, sealed)).await? {
             let material = Arc::new(material);
             self.cache.keep(reading, slot.clone(), Arc::clone(&material));
             return Ok(material);
@@ -181,6 +194,34 @@ impl Backend for Soft {
             return Err(Failure::new(FailureKind::Exists, message));
         }
         Ok(Generated { native_id: native_id(slot.key_id), public: material.public()? })
+    }
+
+    async fn import(
+        &self,
+        request: Generate,
+        material: Imported,
+        deadline: Instant,
+    ) -> Result<Generated, Failure> {
+        if material.key_type() != request.key_type {
+            let message =
+                format!("the key pair is of type {}, not {}", material.key_type(), request.key_type);
+            return Err(Failure::new(FailureKind::InvalidArgument, message));
+        }
+
+        let slot = Slot { tenant: request.tenant, key_id: request.key_id };
+        let work = {
+            let (seal, slot) = (Arc::clone(&self.seal), slot.clone());
+            move || sealed(&seal, &slot, Material::import(&material)?)
+        };
+        let (taken, sealed) = self.short.run(deadline, work).await??;
+        let public = taken.public()?;
+
+        // Its halves were found to belong together, so one public half is one key.
+        if self.store(&slot, taken, &sealed, deadline).await?.public()? != public {
+            let message = format!("key {} exists and is another one", slot.key_id);
+            return Err(Failure::new(FailureKind::Exists, message));
+        }
+        Ok(Generated { native_id: native_id(slot.key_id), public })
     }
 
     async fn find(
@@ -271,8 +312,8 @@ async fn mark(sealed: &dyn SealedKeys, seal: &Arc<Seal>) -> Result<(), OpenError
     Ok(())
 }
 
-fn make(seal: &Seal, slot: &Slot, key_type: KeyType) -> Result<(Material, Vec<u8>), Failure> {
-    let material = Material::generate(key_type)?;
+/// A new key with its sealed form.
+fn sealed(seal: &Seal, slot: &Slot, material: Material) -> Result<(Material, Vec<u8>), Failure> {
     let sealed = seal
         .seal(slot, material.to_bytes()?.expose())
         .map_err(|_bad| Failure::new(FailureKind::Internal, "a new key could not be sealed"))?;

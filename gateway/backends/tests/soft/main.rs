@@ -8,6 +8,7 @@
     reason = "clippy's leave for tests does not reach the helpers of a test crate"
 )]
 
+mod import;
 mod memory;
 #[path = "../suite/mod.rs"]
 mod suite;
@@ -271,19 +272,22 @@ async fn custodian_within(bounds: Bounds, store: Arc<impl SealedKeys + 'static>)
 
     Custodian {
         backend: Arc::new(soft),
-        key_types: vec![
-            KeyType::EcP256,
-            KeyType::EcP384,
-            KeyType::EcP521,
-            KeyType::Ed25519,
-            KeyType::Rsa2048,
-            KeyType::Rsa3072,
-            KeyType::Rsa4096,
-        ],
+        key_types: KEY_TYPES.into(),
         mechanisms: mechanisms(),
+        imports: KEY_TYPES.into(),
         binds_tenant: true,
     }
 }
+
+const KEY_TYPES: [KeyType; 7] = [
+    KeyType::EcP256,
+    KeyType::EcP384,
+    KeyType::EcP521,
+    KeyType::Ed25519,
+    KeyType::Rsa2048,
+    KeyType::Rsa3072,
+    KeyType::Rsa4096,
+];
 
 fn mechanisms() -> Vec<Mechanism> {
     let rsa = Hash::ALL.into_iter().flat_map(|hash| [Mechanism::RsaPkcs1v15(hash), Mechanism::RsaPss(hash)]);

@@ -1,5 +1,7 @@
 //! What every backend promises, written once: each test crate hands its custodian to [`backend`].
 
+mod import;
+pub(crate) mod pairs;
 mod verify;
 
 use std::collections::HashSet;
@@ -24,6 +26,8 @@ pub(crate) struct Custodian {
     pub(crate) backend: Arc<dyn Backend>,
     pub(crate) key_types: Vec<KeyType>,
     pub(crate) mechanisms: Vec<Mechanism>,
+    /// The key types it takes over; none where it takes over no keys.
+    pub(crate) imports: Vec<KeyType>,
     /// Whether it knows the tenant of an object; otherwise custody's rows alone keep tenants apart.
     pub(crate) binds_tenant: bool,
 }
@@ -43,6 +47,7 @@ pub(crate) async fn backend(custodian: &Custodian) {
     what_was_never_made_is_not_there(custodian).await;
     what_was_destroyed_is_not_there(custodian).await;
     signatures_are_made_at_once(custodian).await;
+    import::backend(custodian).await;
     if custodian.binds_tenant {
         an_object_is_not_there_for_another_tenant(custodian).await;
     }
@@ -55,20 +60,23 @@ async fn it_is_healthy(custodian: &Custodian) {
 async fn every_signature_verifies(custodian: &Custodian) {
     for key_type in custodian.key_types.iter().copied() {
         let (object, made) = custodian.make(key_type).await;
-        assert_eq!(made.public.key_type(), key_type);
-        assert_eq!(custodian.backend.public_key(&object, soon()).await.unwrap(), made.public);
 
-        for (mechanism, scheme) in custodian.ways(key_type) {
-            for message in [b"".as_slice(), b"message", &[0xa5; 40_000]] {
-                let input = render(mechanism, scheme, key_type, message);
-                let signature = custodian.backend.sign(&object, mechanism, &input, soon()).await.unwrap();
+        its_signatures_verify(custodian, &object, &made).await;
+    }
+}
 
-                assert!(
-                    verifies(&made.public, scheme, message, &signature),
-                    "{key_type} {scheme} {mechanism:?}"
-                );
-                assert!(!verifies(&made.public, scheme, b"another", &signature), "{key_type} {scheme}");
-            }
+async fn its_signatures_verify(custodian: &Custodian, object: &Object, made: &Generated) {
+    let key_type = object.key_type;
+    assert_eq!(made.public.key_type(), key_type);
+    assert_eq!(custodian.backend.public_key(object, soon()).await.unwrap(), made.public);
+
+    for (mechanism, scheme) in custodian.ways(key_type) {
+        for message in [b"".as_slice(), b"message", &[0xa5; 40_000]] {
+            let input = render(mechanism, scheme, key_type, message);
+            let signature = custodian.backend.sign(object, mechanism, &input, soon()).await.unwrap();
+
+            assert!(verifies(&made.public, scheme, message, &signature), "{key_type} {scheme} {mechanism:?}");
+            assert!(!verifies(&made.public, scheme, b"another", &signature), "{key_type} {scheme}");
         }
     }
 }

@@ -14,6 +14,17 @@ impl Host for State {
         self.guest.capabilities.generate(self.target(key_id)?, convert::key_type(key_type)).await
     }
 
+    async fn import_key(
+        &mut self,
+        key_id: String,
+        key_type: KeyType,
+        material: String,
+    ) -> Result<Vec<u8>, Failure> {
+        let target = self.target(key_id)?;
+
+        self.guest.capabilities.import_key(target, convert::key_type(key_type), material).await
+    }
+
     async fn public_key(&mut self, key_id: String) -> Result<Vec<u8>, Failure> {
         self.guest.capabilities.public_key(self.target(key_id)?).await
     }

@@ -3,12 +3,13 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use keyport_core::grant::Grants;
+use keyport_core::FailureKind;
+use keyport_core::grant::{Grants, Use};
 use keyport_host::{HostOptions, Refusal, Source};
 use wit_component::{StringEncoding, embed_component_metadata};
 use wit_parser::Resolve;
 
-use crate::support::{Bench, SOFT, hostile, source};
+use crate::support::{Bench, SOFT, call, granted, hostile, import, source};
 
 #[tokio::test]
 async fn a_component_that_imports_what_it_is_not_granted_is_told_what_to_grant() {
@@ -20,7 +21,7 @@ async fn a_component_that_imports_what_it_is_not_granted_is_told_what_to_grant()
         "provider `signer` imports `keyport:provider/soft-token@0.1.0`, which needs:\n\n\
          [[provider.grant]]\n\
          connection = \"embedded\"   # a connection of kind \"soft\"\n\
-         uses = [\"generate\", \"public-key\", \"sign\", \"destroy\"]\n"
+         uses = [\"generate\", \"import\", \"public-key\", \"sign\", \"destroy\"]\n"
     );
 }
 
@@ -169,15 +170,6 @@ async fn a_component_that_loops_when_it_starts_does_not_start() {
 #[tokio::test]
 async fn a_provider_that_says_of_itself_what_cannot_be_is_refused() {
     let bench = Bench::new();
-    // Name, version and offers of a descriptor; then offers, each a key type and its schemes.
-    let descriptor = |offers: u8, first: &str| {
-        format!(
-            r#"(memory (export "memory") 1)
-            (data (i32.const 16) "\40\00\00\00\{offers:02x}")
-            (data (i32.const 64) "{first}")
-            (data (i32.const 128) "\03")"#
-        )
-    };
 
     for (parts, expected) in [
         (descriptor(0, ""), NO_OFFER),
@@ -224,8 +216,51 @@ async fn broken_components_are_refused_and_break_nothing() {
     }
 }
 
+#[tokio::test]
+async fn a_provider_imports_if_it_exports_that_and_is_granted_it() {
+    let bench = Bench::new();
+    let soft = |uses| Source { grants: granted(uses), ..source("soft", &**SOFT) };
+    let plain = bench.load(source("plain", component(&descriptor(1, "")))).await;
+
+    assert!(bench.load(soft(&Use::ALL)).await.imports);
+    assert!(!bench.load(soft(&[Use::Generate, Use::Sign, Use::Destroy])).await.imports);
+    assert!(!plain.imports);
+    let refused = plain.provider.import_key(call("a"), import()).await.unwrap_err();
+    assert_eq!(refused.kind, FailureKind::Unsupported);
+}
+
+#[tokio::test]
+async fn an_import_key_that_is_not_ours_is_refused() {
+    let bench = Bench::new();
+    let text = wit("0.1.0");
+    let (before, after) = text.split_once("import-key: func(request: import-request)").unwrap();
+    let text = format!("{before} import-key: func() -> u32; other: func() {after}");
+    let export = format!(
+        r#"(func (export "{IMPORT_KEY}#import-key") (result i32) i32.const 0)
+        (func (export "{IMPORT_KEY}#other") (result i32) i32.const 0) {}"#,
+        descriptor(1, "")
+    );
+
+    let refused = bench.refusal(source("odd", built(&text, "importing-provider-world", &export))).await;
+
+    assert!(refused.to_string().contains(IMPORT_KEY), "{refused}");
+}
+
+const IMPORT_KEY: &str = "keyport:provider/import-key@0.1.0";
+
 /// What is said of a provider that got as far as to be asked what it is, and says nothing.
 const NO_OFFER: &str = "it offers no key type";
+
+/// Memory with a descriptor at address 16: so many offers, of which the first is these bytes, each a key type and its
+/// schemes.
+fn descriptor(offers: u8, first: &str) -> String {
+    format!(
+        r#"(memory (export "memory") 1)
+        (data (i32.const 16) "\40\00\00\00\{offers:02x}")
+        (data (i32.const 64) "{first}")
+        (data (i32.const 128) "\03")"#
+    )
+}
 
 /// A provider component from the parts of a core module that it does not have yet. Its descriptor stands at address 0.
 fn component(parts: &str) -> Vec<u8> {
@@ -234,14 +269,27 @@ fn component(parts: &str) -> Vec<u8> {
 
 /// The same, for a version of the package that holds what the present one does.
 fn component_for(version: &str, parts: &str) -> Vec<u8> {
+    let text = wit(version);
+
+    built(&text, "provider-world", parts)
+}
+
+/// The text of the package, as if it had this version.
+fn wit(version: &str) -> String {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../wit");
     let files = std::fs::read_dir(folder).unwrap().map(|file| std::fs::read_to_string(file.unwrap().path()));
     let text: String =
         files.map(|text| text.unwrap().replace("package keyport:provider@0.1.0;", "")).collect();
-    let text = format!("package keyport:provider@{version};\n{text}");
+
+    format!("package keyport:provider@{version};\n{text}")
+}
+
+/// The same, for a world of the package that `text` defines.
+fn built(text: &str, world: &str, parts: &str) -> Vec<u8> {
     let mut resolve = Resolve::default();
-    let package = resolve.push_str("provider.wit", &text).unwrap();
-    let world = resolve.select_world(&[package], None).unwrap();
+    let package = resolve.push_str("provider.wit", text).unwrap();
+    let world = resolve.select_world(&[package], Some(world)).unwrap();
+    let version = resolve.packages.get(package).unwrap().name.version.clone().unwrap();
 
     let five = "i32 i32 i32 i32 i32";
     let export = |name: &str, params: &str, body: &str| {

@@ -8,7 +8,9 @@ use keyport_core::provider::Loaded;
 use keyport_host::{Bound, HostOptions, Instances, Limits, Source};
 use tokio::time::timeout;
 
-use crate::support::{Bench, SIGNATURE, call, call_within, create, hostile, key, now, sign, with_setting};
+use crate::support::{
+    Bench, SIGNATURE, call, call_within, create, hostile, import, key, now, sign, with_setting,
+};
 
 #[tokio::test]
 async fn a_guest_that_loops_is_stopped_and_hurts_nobody() {
@@ -148,6 +150,7 @@ async fn an_instance_that_trapped_is_thrown_away() {
         ("panic-create", "create-key"),
         ("panic-destroy", "destroy-key"),
         ("panic-health", "health"),
+        ("panic-import", "import-key"),
         ("panic-public-key", "public-key"),
         ("panic-sign", "sign"),
     ] {
@@ -281,6 +284,7 @@ async fn called(loaded: &Loaded, export: &str) -> Result<(), keyport_core::Failu
         "create-key" => provider.create_key(call("a"), create()).await.map(drop),
         "destroy-key" => provider.destroy_key(call("a"), key()).await,
         "health" => provider.health(call("a")).await,
+        "import-key" => provider.import_key(call("a"), import()).await.map(drop),
         "public-key" => provider.public_key(call("a"), key()).await.map(drop),
         "sign" => provider.sign(call("a"), sign()).await.map(drop),
         _ => panic!("no export {export}"),

@@ -8,8 +8,8 @@ use keyport_core::scheme::KeyType;
 use keyport_host::Instances;
 
 use crate::support::{
-    Asked, Bench, KEY_ID, OPERATION, SIGNATURE, SOFT, What, call, create, hostile, key, sign, source,
-    with_setting,
+    Asked, Bench, KEY_ID, OPERATION, REFERENCE, SIGNATURE, SOFT, What, call, create, hostile, import, key,
+    sign, source, with_setting,
 };
 
 #[tokio::test]
@@ -19,6 +19,8 @@ async fn every_export_reaches_custody_with_operation_provider_connection_and_obj
 
     let created = soft.provider.create_key(call("a"), create()).await.unwrap();
     assert_eq!((created.handle, &*created.public_key), (None, &b"spki"[..]));
+    let imported = soft.provider.import_key(call("a"), import()).await.unwrap();
+    assert_eq!((imported.handle, &*imported.public_key), (None, &b"spki"[..]));
     assert_eq!(soft.provider.public_key(call("a"), key()).await.unwrap(), b"spki");
     assert_eq!(soft.provider.sign(call("a"), sign()).await.unwrap(), SIGNATURE);
     soft.provider.destroy_key(call("a"), key()).await.unwrap();
@@ -35,6 +37,7 @@ async fn every_export_reaches_custody_with_operation_provider_connection_and_obj
         bench.custody.asked(),
         [
             asked(What::Generate(KeyType::EcP256), KEY_ID),
+            asked(What::Import(KeyType::EcP256, REFERENCE.to_owned()), KEY_ID),
             asked(What::PublicKey, KEY_ID),
             asked(What::Sign(Mechanism::Ecdsa), KEY_ID),
             asked(What::Destroy, KEY_ID),
@@ -60,6 +63,34 @@ async fn what_the_guest_names_is_passed_on_and_what_custody_says_comes_back() {
 
     assert_eq!(failure.kind, FailureKind::Denied);
     assert_eq!(bench.custody.asked()[0].object, "another");
+}
+
+#[tokio::test]
+async fn whatever_a_guest_asks_for_in_place_of_an_import_reaches_custody_as_it_was_asked() {
+    let bench = Bench::new();
+    let (key_type, own) = (KeyType::EcP256, What::Import(KeyType::EcP256, REFERENCE.to_owned()));
+
+    for (mode, expected) in [
+        ("import-other-reference", vec![What::Import(key_type, "e".repeat(32))]),
+        ("import-twice", vec![own.clone(), own]),
+        ("generate-in-import", vec![What::Generate(key_type)]),
+    ] {
+        let before = bench.custody.asked().len();
+        let loaded = bench.hostile(mode).await;
+        loaded.provider.import_key(call("a"), import()).await.unwrap();
+
+        let asked = bench.custody.asked().split_off(before);
+        assert!(asked.iter().all(|asked| asked.provider == loaded.id && asked.operation == OPERATION));
+        assert_eq!(asked.into_iter().map(|asked| asked.what).collect::<Vec<_>>(), expected, "{mode}");
+    }
+
+    let loaded = bench.hostile("import-in-create").await;
+    loaded.provider.create_key(call("a"), create()).await.unwrap();
+    assert_eq!(
+        bench.custody.asked().pop().unwrap().what,
+        What::Import(key_type, "e".repeat(32)),
+        "import-in-create"
+    );
 }
 
 #[tokio::test]

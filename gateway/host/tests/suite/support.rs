@@ -14,7 +14,7 @@ use keyport_core::input::{Digest, Input};
 use keyport_core::key::KeyId;
 use keyport_core::name::ConnectionName;
 use keyport_core::outside::{Clock, Outside, Random, Task, Tasks, Timestamp};
-use keyport_core::provider::{Call, CreateKey, KeyRef, Loaded, ProviderId, Sign};
+use keyport_core::provider::{Call, CreateKey, ImportKey, KeyRef, Loaded, ProviderId, Sign};
 use keyport_core::scheme::{Hash, KeyType, Scheme};
 use keyport_core::{Failure, FailureKind};
 use keyport_host::{Bound, Host, HostOptions, Instances, Limits, LoadError, ProviderStats, Source};
@@ -83,24 +83,29 @@ pub(crate) fn with_setting(mut source: Source, name: &str, value: &str) -> Sourc
 }
 
 pub(crate) fn source(name: &str, bytes: impl Into<Cow<'static, [u8]>>) -> Source {
-    let grant = Grant {
-        connection: "embedded".parse().unwrap(),
-        kind: ConnectionKind::Soft,
-        uses: Use::ALL.into(),
-        mechanisms: None,
-    };
-
     Source {
         name: name.parse().unwrap(),
         bytes: bytes.into(),
         sha256: None,
         settings: BTreeMap::new(),
-        grants: Arc::new(Grants::new(vec![grant])),
+        grants: granted(&Use::ALL),
         limits: Limits::default(),
         instances: Instances::Fresh,
         trusted: false,
         required: false,
     }
+}
+
+/// A grant of these uses of the embedded token.
+pub(crate) fn granted(uses: &[Use]) -> Arc<Grants> {
+    let grant = Grant {
+        connection: "embedded".parse().unwrap(),
+        kind: ConnectionKind::Soft,
+        uses: uses.iter().copied().collect(),
+        mechanisms: None,
+    };
+
+    Arc::new(Grants::new(vec![grant]))
 }
 
 /// A call of one tenant that may take ten seconds.
@@ -141,6 +146,12 @@ pub(crate) fn create() -> CreateKey {
         labels: vec![("colour".to_owned(), "blue".to_owned())],
     }
 }
+
+pub(crate) fn import() -> ImportKey {
+    ImportKey { key: create(), reference: REFERENCE.to_owned() }
+}
+
+pub(crate) const REFERENCE: &str = "fedcba9876543210fedcba9876543210";
 
 /// Records what it is asked, and answers always the same.
 #[derive(Debug, Default)]

@@ -2,6 +2,7 @@
 
 use keyport_sdk::{CreateRequest, Created, Error, Mechanism, Result};
 
+use crate::import::OTHER_REFERENCE;
 use crate::mode::{Mode, error};
 use crate::{Everything, object, panicking};
 
@@ -16,6 +17,9 @@ pub(crate) fn create(host: &impl Everything, mode: Mode, request: &CreateRequest
             host.generate(OTHER_KEY_ID, request.key_type).map(created)
         }
         Mode::ErrorKinds => Err(error(host)),
+        Mode::ImportInCreate => {
+            host.import_key(&request.key_id, request.key_type, OTHER_REFERENCE).map(created)
+        }
         Mode::OtherPublicKey => {
             generate()?;
             match host.setting("public-key") {
@@ -100,6 +104,14 @@ mod tests {
             host.calls().last(),
             Some(&Call::Generate { key_id: OTHER_KEY_ID.to_owned(), key_type: KeyType::EcP256 })
         );
+    }
+
+    #[test]
+    fn it_takes_over_a_key_instead() {
+        let host = Host::new().answer(Err(Error::internal("refused")));
+
+        assert_eq!(create(&&host, Mode::ImportInCreate, &request()), Err(Error::internal("refused")));
+        assert!(matches!(&*host.calls(), [Call::ImportKey { .. }]));
     }
 
     #[test]

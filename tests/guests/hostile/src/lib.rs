@@ -7,17 +7,18 @@
 
 mod create;
 mod exhaust;
+mod import;
 mod mode;
 mod sign;
 
 use keyport_sdk::{
-    Clock, CreateRequest, Created, Descriptor, Gateway, Hash, KeyRef, KeyType, Log, Mechanism, Provider,
-    Random, Result, Scheme, Settings, SignRequest, SoftToken,
+    Clock, CreateRequest, Created, Descriptor, Gateway, Hash, ImportKey, ImportRequest, KeyRef, KeyType, Log,
+    Mechanism, Provider, Random, Result, Scheme, Settings, SignRequest, SoftToken,
 };
 
 pub use crate::mode::Mode;
 
-keyport_sdk::export!(Hostile(Gateway));
+keyport_sdk::export!(Hostile(Gateway), ImportKey);
 
 /// The provider that misbehaves, over a gateway or a test's.
 #[derive(Clone, Copy, Debug)]
@@ -82,6 +83,12 @@ impl<H: Everything> Provider for Hostile<H> {
             Mode::SlowHealthLoop => exhaust::forever(),
             _ => self.0.health(),
         }
+    }
+}
+
+impl<H: Everything> ImportKey for Hostile<H> {
+    fn import_key(&self, request: &ImportRequest) -> Result<Created> {
+        import::import(&self.0, Mode::of(&self.0)?, request)
     }
 }
 

@@ -37,6 +37,8 @@ named! {
         FloodLog = "flood-log",
         /// Answers as many random bytes as the setting `length` says (default 64).
         Forge = "forge",
+        /// `import-key` has a key made instead of taking over the one it was given.
+        GenerateInImport = "generate-in-import",
         /// Asks for a new key, and then signs.
         GenerateInSign = "generate-in-sign",
         /// Takes and writes memory until no more is given, then signs.
@@ -45,6 +47,12 @@ named! {
         HugeArgument = "huge-argument",
         /// Answers 8 MiB.
         HugeResult = "huge-result",
+        /// `create-key` takes over a key, by a reference of its own, instead of having one made.
+        ImportInCreate = "import-in-create",
+        /// `import-key` names another reference than it was given.
+        ImportOtherReference = "import-other-reference",
+        /// `import-key` takes over the same key twice.
+        ImportTwice = "import-twice",
         /// Counts the calls that its instance has seen; logs the number and fails with it as code.
         KeepState = "keep-state",
         /// Never ends.
@@ -64,6 +72,8 @@ named! {
         PanicDestroy = "panic-destroy",
         /// `health` panics.
         PanicHealth = "panic-health",
+        /// `import-key` panics.
+        PanicImport = "panic-import",
         /// `public-key` panics.
         PanicPublicKey = "panic-public-key",
         /// Panics.
