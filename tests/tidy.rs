@@ -97,7 +97,7 @@ fn only_assembly_names_concrete_parts() {
 #[test]
 fn contracts_know_nothing_of_each_other() {
     let contracts = root().join("gateway/server/src/contract");
-    let names: Vec<_> = folder(&contracts).into_iter().filter(|path| path.is_dir()).collect();
+    let names: Vec<_> = folder(&contracts).into_iter().filter(|path| path.join("mod.rs").is_file()).collect();
 
     for contract in &names {
         for other in names.iter().filter(|other| *other != contract) {
@@ -188,9 +188,8 @@ fn unsafe_code_is_where_it_is_said_to_be() {
 /// Whether a line of WIT, without the white space around it, begins an item.
 fn is_wit_item(line: &str) -> bool {
     let begins = |keyword: &&str| line.strip_prefix(*keyword).is_some_and(|rest| rest.starts_with(' '));
-    let is_declaration = ["interface", "world", "record", "variant", "enum", "flags", "resource", "type"]
-        .iter()
-        .any(|word| begins(&word));
+    let is_declaration =
+        ["interface", "world", "record", "variant", "enum", "flags", "resource", "type"].iter().any(begins);
 
     is_declaration || line.contains(": func(") || line.contains(": async func(")
 }
@@ -309,6 +308,6 @@ fn text_of_name(path: &Path) -> String {
 }
 
 /// Lines of a file; nothing is easily found in a longer one.
-const LONGEST: usize = 600;
+const LONGEST: usize = 700;
 
 const BINARY: [&str; 5] = ["db", "ico", "png", "wasm", "webp"];

@@ -393,6 +393,7 @@ const IN_CREATE: &[Case] = &[
     case("big-handle", &[500]),
     case("create-nothing", &[500]),
     case("create-twice", FAILS),
+    case("import-in-create", FAILS),
     case("other-public-key", FAILS),
     case("own-public-key", &[500]),
     case("panic-create", &[500]),

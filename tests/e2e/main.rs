@@ -8,6 +8,7 @@
 )]
 
 mod admin;
+mod auth;
 mod crash;
 mod dev;
 mod disk;
@@ -15,7 +16,10 @@ mod drain;
 mod harness;
 mod hostile;
 mod http;
+mod reload;
+mod remote_kms;
 mod start;
 mod tamper;
 mod tls;
+mod v1;
 mod webhook;

@@ -146,6 +146,9 @@ pub(crate) fn probe() -> Operation {
 pub enum How {
     /// By this scheme.
     Scheme(Scheme),
+    /// By this scheme, and only with a key of this type: JOSE binds each ECDSA algorithm to a curve (RFC 7518,
+    /// section 3.4).
+    Only(Scheme, KeyType),
     /// By the usual scheme of the key's type for a digest: ECDSA, or RSASSA-PKCS1-v1_5.
     Usual,
 }
@@ -155,6 +158,10 @@ impl How {
     pub(crate) fn scheme(self, key_type: KeyType, input: &Input) -> Result<Scheme> {
         match self {
             Self::Scheme(scheme) if scheme.fits(key_type) => Ok(scheme),
+            Self::Only(scheme, only) if only == key_type && scheme.fits(key_type) => Ok(scheme),
+            Self::Only(_, only) => {
+                Err(Error::invalid("alg", format!("is for keys of type {only}, and this one is of type {key_type}")))
+            }
             Self::Scheme(scheme) => {
                 Err(Error::invalid("alg", format!("a key of type {key_type} does not sign with {scheme}")))
             }
@@ -224,6 +231,7 @@ mod tests {
         assert_eq!(How::Usual.scheme(KeyType::EcP256, &digest).unwrap(), Scheme::Ecdsa(Hash::Sha384));
         assert_eq!(How::Usual.scheme(KeyType::Rsa2048, &digest).unwrap(), Scheme::RsaPkcs1v15(Hash::Sha384));
         assert!(How::Usual.scheme(KeyType::Ed25519, &digest).is_err());
+        assert!(How::Only(Scheme::Ecdsa(Hash::Sha384), KeyType::EcP384).scheme(KeyType::EcP256, &digest).is_err());
         assert!(How::Scheme(Scheme::Ed25519).scheme(KeyType::EcP256, &digest).is_err());
     }
 }

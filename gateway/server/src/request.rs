@@ -1,6 +1,7 @@
 //! A request as a contract reads it: routed, named and with a deadline.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use http_body_util::BodyExt;
@@ -9,6 +10,8 @@ use hyper::http::request::Parts;
 use hyper::{HeaderMap, Method, header};
 use keyport_core::name::RequestId;
 use keyport_core::outside::Outside;
+
+use crate::peer::Peer;
 
 /// All of a request but its body.
 #[derive(Debug)]
@@ -36,6 +39,16 @@ impl Head {
     /// The headers.
     pub(crate) fn headers(&self) -> &HeaderMap {
         &self.parts.headers
+    }
+
+    /// Who is at the other end of its connection.
+    pub(crate) fn peer(&self) -> Option<&Peer> {
+        self.parts.extensions.get::<Arc<Peer>>().map(AsRef::as_ref)
+    }
+
+    /// What stands behind the path's `?`, as it was sent.
+    pub(crate) fn query(&self) -> Option<&str> {
+        self.parts.uri.query()
     }
 
     /// The segments of the path below the contract's own, as they were sent: percent-encoded.

@@ -20,6 +20,7 @@ use keyport_core::name::{ConnectionName, ProviderName};
 use keyport_core::provider::{
     Call, CreateKey, Created, Descriptor, ImportKey, KeyRef, Loaded, Provider, ProviderId, Sign,
 };
+use keyport_core::quota::Quota;
 use keyport_core::scheme::{Hash, KeyType, Scheme};
 use keyport_core::{Failure, FailureKind, Gateway};
 use keyport_store::Store;
@@ -28,8 +29,11 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 use tokio::runtime::Handle;
 use tokio_rustls::TlsConnector;
 
-use crate::auth::Authenticator;
+use crate::auth::{self, Authenticator, Credentials};
 use crate::contract::Contract;
+use crate::contract::openapi;
+use crate::contract::remote_kms::RemoteKms;
+use crate::contract::v1;
 use crate::contract::webhook::Webhook;
 use crate::listen::{Answer, converse};
 use crate::outside::{TokioClock, outside};
@@ -75,13 +79,33 @@ impl World {
             on_duplicate: OnDuplicate::Replace,
         };
         let route = Route { path: "/webhook".to_owned(), contract: Contract::Webhook(webhook) };
-        let routes = Routes::new(vec![route], Duration::from_secs(10), outside, Arc::clone(&telemetry));
+        let v1 = v1::V1::new(
+            Arc::clone(&gateway),
+            Arc::new(authenticator()),
+            v1::Settings { grace: Duration::ZERO, publications: publications() },
+            Arc::clone(&outside.clock),
+        );
+        let v1 = Route { path: "/v1".to_owned(), contract: Contract::V1(v1) };
+        let remote_kms = RemoteKms {
+            gateway: Arc::clone(&gateway),
+            authenticator: Arc::new(authenticator()),
+            on_duplicate: OnDuplicate::Conflict,
+            grace: Duration::ZERO,
+        };
+        let remote_kms = Route { path: "/remote-kms".to_owned(), contract: Contract::RemoteKms(remote_kms) };
+        let mut routes = vec![route, v1, remote_kms];
+        let served = routes.iter().filter_map(|route| Some((route.contract.part()?, route.path.as_str())));
+        let openapi = openapi::OpenApi::new(served).unwrap();
+        routes.push(Route { path: openapi::PATH.to_owned(), contract: Contract::OpenApi(openapi) });
+        let routes = Routes::new(routes, Duration::from_secs(10), outside, Arc::clone(&telemetry));
         Self { gateway, telemetry, routes: Arc::new(routes), store, folder }
     }
 
     /// What comes back for the bytes of a request, and for anything hidden behind it.
     pub(crate) async fn exchange(&self, request: impl AsRef<[u8]>) -> Answered {
-        exchange(&self.routes, request.as_ref()).await
+        let answered = exchange(&self.routes, request.as_ref()).await;
+        openapi::tests::assert_described(request.as_ref(), &answered);
+        answered
     }
 
     /// What comes back for a request of acme's first caller.
@@ -168,7 +192,7 @@ pub(crate) fn certificates() -> (Arc<Certificates>, TlsConnector) {
     let files = Files {
         certificate: folder.path().join("server.pem"),
         key: folder.path().join("server.key"),
-        client_ca: None,
+        client_cas: Vec::new(),
     };
     std::fs::write(&files.certificate, cert.pem()).unwrap();
     std::fs::write(&files.key, signing_key.serialize_pem()).unwrap();
@@ -215,7 +239,19 @@ fn authenticator() -> Authenticator {
 
     let callers =
         [("acme-token", every("acme")), ("globex-token", every("globex")), ("narrow-token", narrow)];
-    Authenticator::new(callers.map(|(token, caller)| (hash(token), caller)), None)
+    let callers = callers.map(|(token, caller)| Credentials::of_tokens(caller, vec![hash(token)])).into();
+    Authenticator::new(auth::Parts { callers, ..auth::Parts::default() }, outside(Handle::current()))
+}
+
+fn publications() -> Vec<v1::Publication> {
+    [("all", "*", v1::KidForm::Thumbprint), ("x509", "x509-*", v1::KidForm::SubjectKeyId)]
+        .map(|(id, keys, kid)| v1::Publication {
+            id: id.to_owned(),
+            tenant: "acme".parse().unwrap(),
+            keys: vec![keys.parse().unwrap()],
+            kid,
+        })
+        .into()
 }
 
 fn right(tenant: &str, name: &str, right: Right) -> Arc<Caller> {
@@ -246,7 +282,9 @@ fn tenants(provider: Arc<Direct>) -> Tenants {
             offers: vec![
                 ecdsa(KeyType::EcP256),
                 ecdsa(KeyType::EcP384),
-                (KeyType::Rsa2048, hashes(Scheme::RsaPkcs1v15)),
+                ecdsa(KeyType::EcP521),
+                (KeyType::Ed25519, vec![Scheme::Ed25519]),
+                (KeyType::Rsa2048, [hashes(Scheme::RsaPkcs1v15), hashes(Scheme::RsaPss)].concat()),
             ],
             max_message: 65_536,
             properties: Vec::new(),
@@ -260,6 +298,9 @@ fn tenants(provider: Arc<Direct>) -> Tenants {
         routes: Vec::new(),
         providers: HashMap::from([(name, loaded)]),
         grace: Duration::from_secs(3600),
+        quota: Quota::default(),
+        callers: HashMap::new(),
+        keys: None,
     };
 
     Tenants::new(["acme", "globex"].map(|name| (name.parse().unwrap(), tenant.clone())).into())
@@ -300,8 +341,10 @@ impl Provider for Direct {
         let mechanism = match request.scheme {
             Scheme::Ecdsa(_) => Mechanism::Ecdsa,
             Scheme::RsaPkcs1v15(hash) => Mechanism::RsaPkcs1v15(hash),
-            Scheme::Ed25519 | Scheme::Ed25519ph | Scheme::RsaPss(_) | Scheme::MlDsa => {
-                return Err(Failure::new(FailureKind::Unsupported, "webhook has no such scheme"));
+            Scheme::RsaPss(hash) => Mechanism::RsaPss(hash),
+            Scheme::Ed25519 => Mechanism::Ed25519,
+            Scheme::Ed25519ph | Scheme::MlDsa => {
+                return Err(Failure::new(FailureKind::Unsupported, "the embedded token has no such scheme"));
             }
         };
 

@@ -50,30 +50,22 @@ impl Ended {
 impl Gateway {
     /// Starts `keyport dev` on `data`.
     pub(crate) async fn dev(data: &Path) -> Self {
-        let admin = free_address();
-        let command = dev_command(data, admin);
-
-        Self::start(command, admin, data.join("ca.pem"))
-            .await
-            .unwrap_or_else(|ended| panic!("no start: {ended:#?}"))
+        must_start(dev_command(data), data.join("ca.pem")).await
     }
 
     /// The same, with a limit on the size of files that can be set from outside: what exceeds it fails, as on a full
     /// disk, where it would usually end the process.
     pub(crate) async fn dev_on_a_small_disk(data: &Path) -> Self {
-        let admin = free_address();
-        let plain = dev_command(data, admin);
+        let plain = dev_command(data);
         let mut command = Command::new("sh");
         command.args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\""]).arg(plain.as_std().get_program());
         command.args(plain.as_std().get_args());
 
-        Self::start(command, admin, data.join("ca.pem"))
-            .await
-            .unwrap_or_else(|ended| panic!("no start: {ended:#?}"))
+        must_start(command, data.join("ca.pem")).await
     }
 
     /// Runs `command` until it is ready or has ended. `ca` is who issued its certificate.
-    pub(crate) async fn start(mut command: Command, admin: SocketAddr, ca: PathBuf) -> Result<Self, Ended> {
+    pub(crate) async fn start(mut command: Command, ca: PathBuf) -> Result<Self, Ended> {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
         let mut child = command.spawn().expect("the gateway cannot be started");
         let pid =
@@ -81,13 +73,17 @@ impl Gateway {
         let mut stdout = Said::listen(child.stdout.take().expect("piped"));
         let mut stderr = Said::listen(child.stderr.take().expect("piped"));
 
-        let ready = eventually("the gateway to be ready", async || match ready(&stdout.so_far()) {
-            Some(address) => Some(Ok(address)),
-            None => child.try_wait().expect("its state").map(Err),
+        let ready = eventually("the gateway to be ready", async || {
+            match (address(&stdout.so_far(), "ready https://"), address(&stdout.so_far(), "admin http://")) {
+                (Some(callers), Some(operators)) => Some(Ok((callers, operators))),
+                _ => child.try_wait().expect("its state").map(Err),
+            }
         })
         .await;
         match ready {
-            Ok(address) => Ok(Self { child, pid, stdout, stderr, server: Server::new(address, &ca), admin }),
+            Ok((address, admin)) => {
+                Ok(Self { child, pid, stdout, stderr, server: Server::new(address, &ca), admin })
+            }
             Err(status) => Err(Ended { status, stdout: stdout.all().await, stderr: stderr.all().await }),
         }
     }
@@ -151,20 +147,23 @@ impl Drop for Gateway {
     }
 }
 
-/// An address of this machine that nobody listens at.
-pub(crate) fn free_address() -> SocketAddr {
-    let socket = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
-    socket.local_addr().expect("its address")
+async fn must_start(command: Command, ca: PathBuf) -> Gateway {
+    Gateway::start(command, ca).await.unwrap_or_else(|ended| panic!("no start: {ended:#?}"))
 }
 
-fn dev_command(data: &Path, admin: SocketAddr) -> Command {
+fn dev_command(data: &Path) -> Command {
     let mut command = Command::new(KEYPORT);
-    command.args(["dev", "--listen", "127.0.0.1:0", "--admin", &admin.to_string(), "--data"]).arg(data);
+    command.args(["dev", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--data"]).arg(data);
     command
 }
 
-fn ready(printed: &str) -> Option<SocketAddr> {
-    printed.lines().find_map(|line| line.strip_prefix("ready https://")?.parse().ok())
+/// The address that follows `words` in what was said.
+fn address(said: &str, words: &str) -> Option<SocketAddr> {
+    let (_, address) = said.split_once(words)?;
+    // A line that is still being written does not count.
+    let (address, _) = address.split_once('\n')?;
+
+    address.trim().parse().ok()
 }
 
 /// What a process says on one of its outputs.

@@ -2,7 +2,6 @@
 
 use std::fmt::Write as _;
 use std::fs;
-use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
@@ -10,7 +9,7 @@ use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, 
 use tempfile::TempDir;
 use tokio::process::Command;
 
-use super::gateway::{Ended, Gateway, free_address};
+use super::gateway::{Ended, Gateway};
 use super::guest::{digest_of, hostile_component};
 use super::tool::KEYPORT;
 
@@ -75,7 +74,6 @@ pub(crate) fn token_of(tenant: &str) -> String {
 /// A folder with a configuration, a certificate and a master key.
 pub(crate) struct Site {
     folder: TempDir,
-    admin: SocketAddr,
     /// Who issued the certificate.
     pub(crate) authority: Authority,
 }
@@ -84,7 +82,7 @@ impl Site {
     /// A folder for gateways that run as `plan` says.
     pub(crate) fn new(plan: &Plan) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let site = Self { folder, admin: free_address(), authority: Authority::new() };
+        let site = Self { folder, authority: Authority::new() };
         site.write("ca.pem", site.authority.pem());
         site.certify(&site.authority.server());
         site.write("master.key", format!("{}\n", "5a".repeat(32)));
@@ -98,10 +96,9 @@ impl Site {
         let Plan { limits, tls, audit, webhook, sections } = plan;
         let mut text = format!(
             "data = \"data\"\n\n[listen]\naddress = \"127.0.0.1:0\"\n\n[listen.tls]\ncertificate = \"server.pem\"\n\
-             key = \"server.key\"\n{tls}\n\n[listen.limits]\n{limits}\n\n[admin]\naddress = \"{}\"\n\n[audit]\n{audit}\n\n\
+             key = \"server.key\"\n{tls}\n\n[listen.limits]\n{limits}\n\n[admin]\naddress = \"127.0.0.1:0\"\n\n[audit]\n{audit}\n\n\
              [master-key]\nfile = \"master.key\"\n\n[[connection]]\nname = \"embedded\"\nkind = \"soft\"\n\n\
-             [contract.webhook]\n{webhook}\n\n",
-            self.admin
+             [contract.webhook]\n{webhook}\n\n"
         );
         for section in sections {
             writeln!(text, "{section}").expect("a text takes everything");
@@ -151,7 +148,7 @@ impl Site {
         let mut command = Command::new(KEYPORT);
         command.args(["serve", "--config"]).arg(self.path("keyport.toml"));
 
-        Gateway::start(command, self.admin, self.path("ca.pem")).await
+        Gateway::start(command, self.path("ca.pem")).await
     }
 }
 
@@ -182,12 +179,20 @@ impl Authority {
         self.issue(["client.test".to_owned()])
     }
 
-    fn issue(&self, names: impl Into<Vec<String>>) -> (String, String) {
+    /// A certificate that says what `change` makes of an empty one, and its key, in PEM.
+    pub(crate) fn certificate(&self, change: impl FnOnce(&mut CertificateParams)) -> (String, String) {
         let key = KeyPair::generate().expect("a key");
-        let params = CertificateParams::new(names).expect("parameters");
+        let mut params = CertificateParams::default();
+        change(&mut params);
         let certificate = params.signed_by(&key, &self.0).expect("a certificate");
 
         (certificate.pem(), key.serialize_pem())
+    }
+
+    fn issue(&self, names: impl Into<Vec<String>>) -> (String, String) {
+        let names = CertificateParams::new(names).expect("parameters");
+
+        self.certificate(|params| *params = names)
     }
 }
 

@@ -151,6 +151,8 @@ async fn refusals_without_end_do_not_fill_the_log() {
     let webhook = gateway.webhook(&token_of("acme"));
     for _ in 0..100 {
         webhook.release("nobody").await.expect(404);
+    }
+    for _ in 0..3 {
         webhook.client.without_token().get("/keys").await.expect(401);
     }
     gateway.stop().await;
@@ -158,7 +160,7 @@ async fn refusals_without_end_do_not_fill_the_log() {
     let entries = entries(&site.data());
     let refused: Vec<_> = entries.iter().filter(|entry| entry.text("outcome") == "refused").collect();
     assert!(refused.len() < 10, "{refused:?}");
-    for count in ["95", "100"] {
+    for count in ["95 ", "3 "] {
         assert!(refused.iter().any(|entry| entry.text("detail").contains(count)), "no {count}: {refused:?}");
     }
 }

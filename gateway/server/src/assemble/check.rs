@@ -11,7 +11,7 @@ use keyport_core::scheme::KeyType;
 use keyport_core::{Failure, FailureKind};
 use tokio::runtime::Handle;
 
-use super::{custodians, front, providers};
+use super::{authentication, custodians, front, providers};
 use crate::config::Config;
 use crate::outside::outside;
 
@@ -20,6 +20,7 @@ use crate::outside::outside;
 pub(crate) async fn check(config: &Config) -> Result<()> {
     let outside = outside(Handle::current());
     front::certificates(config, &outside)?;
+    authentication::check(config)?;
     custodians::master_key(config)?;
 
     let host = providers::host(config, Arc::new(NoCustody), &outside)?;

@@ -11,11 +11,15 @@ use keyport_host::Host;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::watch;
 
+use super::authentication;
+use super::reload::Running;
 use super::signals::{Asked, Signals};
 use crate::admin::Admin;
-use crate::auth::Authenticator;
-use crate::config::{ANONYMOUS, Config};
+use crate::config::Config;
 use crate::contract::Contract;
+use crate::contract::openapi::{self, OpenApi};
+use crate::contract::remote_kms::RemoteKms;
+use crate::contract::v1::{Publication, Settings, V1};
 use crate::contract::webhook::Webhook;
 use crate::listen::{Limits, Listener};
 use crate::route::{Route, Routes};
@@ -35,7 +39,6 @@ pub(crate) struct Addresses {
 #[derive(Debug)]
 pub(super) struct Front {
     addresses: Addresses,
-    certificates: Arc<Certificates>,
     callers: Listener<Routes>,
     operators: Listener<Admin>,
     stop: watch::Sender<bool>,
@@ -47,7 +50,7 @@ pub(super) fn certificates(config: &Config, outside: &Outside) -> Result<Arc<Cer
     let files = Files {
         certificate: tls.certificate.clone(),
         key: tls.key.clone(),
-        client_ca: tls.client_ca.clone(),
+        client_cas: authentication::client_authorities(config),
     };
     let certificates =
         Certificates::open(files, Arc::clone(&outside.clock)).context("TLS cannot be set up")?;
@@ -56,7 +59,7 @@ pub(super) fn certificates(config: &Config, outside: &Outside) -> Result<Arc<Cer
 
 impl Front {
     /// Binds both sockets. Who connects waits until [`Front::serve`].
-    pub(super) async fn bind(
+    pub(super) fn bind(
         config: &Config,
         (gateway, certificates, host): (Arc<Gateway>, Arc<Certificates>, Arc<Host>),
         outside: &Outside,
@@ -64,7 +67,7 @@ impl Front {
         let telemetry = Arc::new(Telemetry::new(move || hits(&host)));
         let (stop, stopped) = watch::channel(false);
         let routes = Routes::new(
-            routes(config, &gateway),
+            routes(config, &gateway, outside)?,
             config.listen.limits.request_timeout,
             outside.clone(),
             Arc::clone(&telemetry),
@@ -92,7 +95,6 @@ impl Front {
                 limits: Limits { connections: ADMIN_CONNECTIONS, drain: ADMIN_DRAIN, ..limits(config) },
                 telemetry,
             },
-            certificates,
             stop,
         })
     }
@@ -102,16 +104,21 @@ impl Front {
         self.addresses
     }
 
+    /// What finds the contract of a request, for a reload to replace.
+    pub(super) fn routes(&self) -> Arc<Routes> {
+        Arc::clone(&self.callers.answer)
+    }
+
     /// Serves until a signal says stop, and lets the requests in flight end; a second such signal cuts them off.
     /// The operators' listener goes last.
-    pub(super) async fn serve(self, gateway: &Arc<Gateway>, mut signals: Signals) -> Result<()> {
-        let Self { certificates, callers, operators, stop, .. } = self;
+    pub(super) async fn serve(self, mut running: Running, mut signals: Signals) -> Result<()> {
+        let Self { callers, operators, stop, .. } = self;
         let close = watch::Sender::new(false);
         let mut callers = tokio::spawn(callers.serve(stop.subscribe()));
         let operators = tokio::spawn(operators.serve(close.subscribe()));
 
         while signals.next().await == Asked::Reload {
-            reload(&certificates, gateway).await;
+            running.reload().await;
         }
         tracing::info!("stopping: requests in flight may end; signal again to cut them off");
         stop.send_replace(true);
@@ -128,44 +135,57 @@ async fn second_stop(signals: &mut Signals) {
     while signals.next().await != Asked::Stop {}
 }
 
-async fn reload(certificates: &Certificates, gateway: &Arc<Gateway>) {
-    if let Err(error) = certificates.reload() {
-        let error = anyhow::Error::from(error);
-        tracing::error!("the certificates stay as they were: {error:#}");
-        return;
-    }
-
-    let expires = humantime::format_rfc3339_seconds(certificates.expires().system_time());
-    tracing::info!(%expires, "certificates reloaded");
-    if let Err(error) = gateway.configured(format!("certificates reloaded, expiring {expires}")).await {
-        tracing::error!(error = %error.detail(), "the reload cannot be recorded");
-    }
-}
-
-fn routes(config: &Config, gateway: &Arc<Gateway>) -> Vec<Route> {
-    let authenticator = Arc::new(authenticator(config));
+/// The contracts that `config` serves, with authentication by its callers. Must be called in a runtime.
+pub(super) fn routes(config: &Config, gateway: &Arc<Gateway>, outside: &Outside) -> Result<Vec<Route>> {
+    let authenticator = Arc::new(authentication::authenticator(config, outside));
+    let remote_kms = config.contracts.remote_kms.as_ref().map(|remote_kms| Route {
+        path: remote_kms.path.clone(),
+        contract: Contract::RemoteKms(RemoteKms {
+            gateway: Arc::clone(gateway),
+            authenticator: Arc::clone(&authenticator),
+            on_duplicate: remote_kms.on_duplicate,
+            grace: remote_kms.grace,
+        }),
+    });
+    let v1 = config.contracts.v1.as_ref().map(|v1| {
+        let settings = Settings { grace: v1.grace, publications: publications(config) };
+        let clock = Arc::clone(&outside.clock);
+        let contract = V1::new(Arc::clone(gateway), Arc::clone(&authenticator), settings, clock);
+        Route { path: v1.path.clone(), contract: Contract::V1(contract) }
+    });
     let webhook = config.contracts.webhook.as_ref().map(|webhook| Route {
         path: webhook.path.clone(),
         contract: Contract::Webhook(Webhook {
             gateway: Arc::clone(gateway),
-            authenticator,
+            authenticator: Arc::clone(&authenticator),
             on_duplicate: webhook.on_duplicate,
         }),
     });
-    webhook.into_iter().collect()
+
+    let mut routes: Vec<_> = remote_kms.into_iter().chain(v1).chain(webhook).collect();
+    routes.push(description(&routes)?);
+    Ok(routes)
 }
 
-fn authenticator(config: &Config) -> Authenticator {
-    let callers = config.tenants.iter().flat_map(|tenant| &tenant.callers);
-    let tokens =
-        callers.flat_map(|caller| caller.tokens.iter().map(|token| (*token, Arc::clone(&caller.caller))));
+/// Where tools read what is served, and how it is called.
+fn description(routes: &[Route]) -> Result<Route> {
+    let served = routes.iter().filter_map(|route| Some((route.contract.part()?, route.path.as_str())));
+    let openapi = OpenApi::new(served).context("the contracts cannot be described")?;
 
-    let open = config.tenants.iter().find(|tenant| tenant.anonymous);
-    let anonymous = open.and_then(|tenant| {
-        tracing::warn!(tenant = %tenant.name, "OPEN TO EVERYBODY: requests without credentials are served");
-        tenant.callers.iter().find(|caller| caller.caller.name.as_str() == ANONYMOUS)
-    });
-    Authenticator::new(tokens, anonymous.map(|credentials| Arc::clone(&credentials.caller)))
+    Ok(Route { path: openapi::PATH.to_owned(), contract: Contract::OpenApi(openapi) })
+}
+
+fn publications(config: &Config) -> Vec<Publication> {
+    let published = config.tenants.iter().filter_map(|tenant| Some((tenant, tenant.jwks.as_ref()?)));
+
+    published
+        .map(|(tenant, jwks)| Publication {
+            id: jwks.id.clone(),
+            tenant: tenant.name.clone(),
+            keys: jwks.keys.clone(),
+            kid: jwks.kid,
+        })
+        .collect()
 }
 
 fn hits(host: &Host) -> Vec<Hits> {

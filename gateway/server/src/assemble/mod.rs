@@ -1,14 +1,17 @@
 //! Puts the gateway together from its configuration: the one place that names every concrete part.
 
+mod authentication;
 mod check;
 mod custodians;
 mod front;
 mod providers;
+mod reload;
 mod routine;
 mod signals;
 mod store;
 
 use std::collections::HashMap;
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
@@ -16,27 +19,31 @@ use keyport_core::Gateway;
 use keyport_core::custody::Custody;
 use keyport_core::gateway::{Options, Parts, Tenant, Tenants};
 use keyport_core::name::ProviderName;
-use keyport_core::outside::Outside;
 use keyport_core::provider::Loaded;
 use keyport_store::Store;
 use tokio::runtime::Handle;
 
 pub(crate) use check::check;
 pub(crate) use front::Addresses;
+pub(crate) use keyport_backends::soft::{MasterKey, MasterKeyError};
+pub(crate) use keyport_store::audit as audit_log;
 pub(crate) use store::rotate;
 
 use crate::config::Config;
 use crate::outside::outside;
 use front::Front;
+use reload::Running;
 use signals::Signals;
 
-/// Runs the gateway until it is told to stop. `ready` is called once it serves.
+/// Runs the gateway until it is told to stop. `file` is where `config` was read, and is read again when it is told to
+/// reload. `ready` is called once it serves.
 ///
 /// Whatever fails before that leaves nothing running.
-pub(crate) async fn run(config: &Config, ready: impl FnOnce(Addresses)) -> Result<()> {
+pub(crate) async fn run(config: &Config, file: &Path, ready: impl FnOnce(Addresses)) -> Result<()> {
     let signals = Signals::new().context("signals cannot be received")?;
     let outside = outside(Handle::current());
     let certificates = front::certificates(config, &outside)?;
+    authentication::check(config)?;
     let master_key = custodians::master_key(config)?;
     let store = Store::open(&config.data, Arc::clone(&outside.clock)).await?;
 
@@ -57,10 +64,21 @@ pub(crate) async fn run(config: &Config, ready: impl FnOnce(Addresses)) -> Resul
             },
             outside: outside.clone(),
         });
-        let front = Front::bind(config, (gateway.clone(), certificates, host), &outside).await?;
+        let parts = (gateway.clone(), Arc::clone(&certificates), Arc::clone(&host));
+        let front = Front::bind(config, parts, &outside)?;
 
         gateway.start(summary(&providers)).await.context("the start cannot be recorded")?;
-        let served = serve(&gateway, front, (&outside, signals), ready).await;
+        let running = Running {
+            file: file.to_owned(),
+            config: config.clone(),
+            providers,
+            gateway: Arc::clone(&gateway),
+            host,
+            certificates,
+            routes: front.routes(),
+            outside: outside.clone(),
+        };
+        let served = serve(running, front, signals, ready).await;
         let stopped = gateway.stop().await.context("the stop cannot be recorded");
         served.and(stopped)
     };
@@ -71,17 +89,17 @@ pub(crate) async fn run(config: &Config, ready: impl FnOnce(Addresses)) -> Resul
 }
 
 async fn serve(
-    gateway: &Arc<Gateway>,
+    running: Running,
     front: Front,
-    (outside, signals): (&Outside, Signals),
+    signals: Signals,
     ready: impl FnOnce(Addresses),
 ) -> Result<()> {
     // Readiness is about every provider from its first answer on.
-    gateway.probe().await;
-    let _routine = routine::start(gateway, outside);
+    running.gateway.probe().await;
+    let _routine = routine::start(&running.gateway, &running.outside);
 
     ready(front.addresses());
-    front.serve(gateway, signals).await
+    front.serve(running, signals).await
 }
 
 fn tenants(config: &Config, providers: &HashMap<ProviderName, Arc<Loaded>>) -> Tenants {
@@ -92,9 +110,16 @@ fn tenants(config: &Config, providers: &HashMap<ProviderName, Arc<Loaded>>) -> T
             .collect();
         let rules = Tenant {
             default_provider: tenant.provider.clone(),
-            routes: Vec::new(),
+            routes: tenant.routes.clone(),
             providers,
             grace: tenant.grace,
+            quota: tenant.quota.quota,
+            callers: tenant
+                .callers
+                .iter()
+                .map(|credentials| (credentials.caller.name.clone(), credentials.quota))
+                .collect(),
+            keys: tenant.quota.keys,
         };
         (tenant.name.clone(), rules)
     });

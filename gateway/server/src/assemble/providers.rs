@@ -32,17 +32,22 @@ pub(super) fn host(
 pub(super) async fn load(config: &Config, host: &Arc<Host>) -> Result<HashMap<ProviderName, Arc<Loaded>>> {
     let mut providers = HashMap::new();
     for provider in &config.providers {
-        let loaded = host.load(source(provider).await?).await?;
-        tracing::info!(
-            provider = %loaded.name,
-            component = %loaded.component,
-            name = %loaded.descriptor.name,
-            version = %loaded.descriptor.version,
-            "provider loaded",
-        );
-        providers.insert(provider.name.clone(), Arc::new(loaded));
+        providers.insert(provider.name.clone(), Arc::new(load_one(provider, host).await?));
     }
     Ok(providers)
+}
+
+/// Loads one provider.
+pub(super) async fn load_one(provider: &Provider, host: &Arc<Host>) -> Result<Loaded> {
+    let loaded = host.load(source(provider).await?).await?;
+    tracing::info!(
+        provider = %loaded.name,
+        component = %loaded.component,
+        name = %loaded.descriptor.name,
+        version = %loaded.descriptor.version,
+        "provider loaded",
+    );
+    Ok(loaded)
 }
 
 async fn source(provider: &Provider) -> Result<Source> {

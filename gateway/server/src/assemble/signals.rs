@@ -15,7 +15,7 @@ pub(super) struct Signals {
 /// What a signal asks for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Asked {
-    /// SIGHUP: read the certificates again.
+    /// SIGHUP: read the configuration and the certificates again.
     Reload,
     /// SIGTERM or SIGINT: stop.
     Stop,

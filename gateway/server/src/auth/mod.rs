@@ -1,56 +1,194 @@
 //! Who is calling: makes a caller of a request's credentials.
 
-mod bearer;
+mod denial;
+mod fetch;
+mod jwt;
+mod presented;
+mod slow;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Instant;
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::digest::{SHA256, digest};
 use hyper::HeaderMap;
+use ipnet::IpNet;
 use keyport_core::caller::Caller;
+use keyport_core::outside::Outside;
+
+pub(crate) use self::denial::Denial;
+pub(crate) use self::fetch::{Location, Remote};
+pub(crate) use self::jwt::{Algorithm, Issuer, KeySource, Subject};
+
+use self::jwt::Issuers;
+use self::slow::Slow;
+use crate::peer::{ClientCertificate, Peer};
+use crate::request::Head;
 
 /// The SHA-256 of a bearer token.
 pub(crate) type TokenDigest = [u8; 32];
 
+/// What one caller is known by. Any one of it is enough, but for what is required.
+#[derive(Clone, Debug)]
+pub(crate) struct Credentials {
+    /// Who it is.
+    pub(crate) caller: Arc<Caller>,
+    /// The SHA-256 of each of its tokens.
+    pub(crate) tokens: Vec<TokenDigest>,
+    /// Names of client certificates, `spiffe://…`, `dns:…`, `subject:…`, each with who must vouch for it: the place of a
+    /// client authority.
+    pub(crate) certificates: Vec<(usize, String)>,
+    /// Whom an issuer's tokens are about.
+    pub(crate) jwt: Option<Subject>,
+    /// What must be presented in any case.
+    pub(crate) require: Require,
+}
+
+#[cfg(test)]
+impl Credentials {
+    /// A caller that is known by `tokens` and nothing else.
+    pub(crate) fn of_tokens(caller: Arc<Caller>, tokens: Vec<TokenDigest>) -> Self {
+        Self { caller, tokens, certificates: Vec::new(), jwt: None, require: Require::default() }
+    }
+}
+
+/// What a caller must present in any case.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(crate) struct Require {
+    /// A client certificate of its own.
+    pub(crate) certificate: bool,
+    /// A token of its own, of whichever kind.
+    pub(crate) token: bool,
+}
+
+/// What an authenticator is made of.
+#[derive(Debug, Default)]
+pub(crate) struct Parts {
+    /// Everybody. No credential may be written twice.
+    pub(crate) callers: Vec<Credentials>,
+    /// Who presents nothing; without it, presenting nothing is refused.
+    pub(crate) anonymous: Option<Arc<Caller>>,
+    /// Whose JWTs are read. A [`Subject`] names one by its place.
+    pub(crate) issuers: Vec<Issuer>,
+    /// Whose `X-Forwarded-For` counts.
+    pub(crate) proxies: Vec<IpNet>,
+    /// How many refusals may be held back at once.
+    pub(crate) held_back: usize,
+}
+
 /// Knows every caller by what it presents.
 pub(crate) struct Authenticator {
     /// By the first bytes of the digest, so that the table's own comparisons see no more of it than that.
-    tokens: HashMap<[u8; PREFIX], Vec<(TokenDigest, Arc<Caller>)>>,
+    tokens: HashMap<[u8; PREFIX], Vec<(TokenDigest, Arc<Known>)>>,
+    certificates: HashMap<(usize, String), Arc<Known>>,
+    issuers: Issuers,
     anonymous: Option<Arc<Caller>>,
+    slow: Slow,
+    outside: Outside,
 }
 
 impl Authenticator {
-    /// Knows `callers` by the digests of their tokens; a caller may have several. `anonymous` is who presents
-    /// nothing; without it, presenting nothing is refused.
-    pub(crate) fn new(
-        callers: impl IntoIterator<Item = (TokenDigest, Arc<Caller>)>,
-        anonymous: Option<Arc<Caller>>,
-    ) -> Self {
-        let mut tokens = HashMap::<_, Vec<_>>::new();
-        for (digest, caller) in callers {
-            tokens.entry(prefix(&digest)).or_default().push((digest, caller));
+    /// Knows everybody in `parts`. The keys of its issuers are kept fresh until it is dropped; must be called in a
+    /// runtime.
+    pub(crate) fn new(parts: Parts, outside: Outside) -> Self {
+        let Parts { callers, anonymous, issuers, proxies, held_back } = parts;
+        let (mut tokens, mut certificates, mut subjects) =
+            (HashMap::<_, Vec<_>>::new(), HashMap::new(), Vec::new());
+        for Credentials { caller, tokens: digests, certificates: names, jwt, require } in callers {
+            let known = Arc::new(Known { caller, require });
+            for digest in digests {
+                tokens.entry(prefix(&digest)).or_default().push((digest, Arc::clone(&known)));
+            }
+            certificates.extend(names.into_iter().map(|name| (name, Arc::clone(&known))));
+            subjects.extend(jwt.map(|subject| (subject, known)));
         }
 
-        Self { tokens, anonymous }
+        Self {
+            tokens,
+            certificates,
+            issuers: Issuers::new(issuers, subjects, &outside),
+            anonymous,
+            slow: Slow::new(proxies, held_back, outside.clone()),
+            outside,
+        }
     }
 
-    /// Who sent a request with these headers. Somebody who presents something wrong is not anonymous.
-    pub(crate) fn authenticate(&self, headers: &HeaderMap) -> Result<Arc<Caller>, Denial> {
-        let Some(token) = bearer::token(headers)? else {
-            return self.anonymous.clone().ok_or(Denial::NoCredential);
-        };
+    /// Who sent a request with this head. Somebody who presents something wrong is not anonymous.
+    ///
+    /// A refusal is logged, and comes the later the more of them its address had.
+    pub(crate) async fn authenticate(&self, head: &Head) -> Result<Arc<Caller>, Denial> {
+        let nobody = Peer::default();
+        let peer = head.peer().unwrap_or(&nobody);
+        let known = self.identify(head.headers(), peer.certificate.as_ref(), head.deadline).await;
 
+        if let Err(denial) = known {
+            let address = self.slow.address(peer.address, head.headers());
+            tracing::info!(reason = denial.as_str(), %address, "not authenticated");
+            self.slow.wait(address, head.deadline).await;
+        }
+        known
+    }
+
+    async fn identify(
+        &self,
+        headers: &HeaderMap,
+        certificate: Option<&ClientCertificate>,
+        deadline: Instant,
+    ) -> Result<Arc<Caller>, Denial> {
+        let by_token = match presented::token(headers)? {
+            Some(token) => Some(self.by_token(token, deadline).await?),
+            None => None,
+        };
+        let by_certificate = certificate.map(|shown| self.by_certificate(shown)).transpose()?.flatten();
+
+        match (by_token, by_certificate) {
+            (None, None) if certificate.is_some() => Err(Denial::UnknownCertificate),
+            (None, None) => self.anonymous.clone().ok_or(Denial::NoCredential),
+            (Some(one), Some(other)) if !Arc::ptr_eq(&one, other) => Err(Denial::Ambiguous),
+            (Some(known), None) if known.require.certificate => Err(Denial::CertificateRequired),
+            (None, Some(known)) if known.require.token => Err(Denial::TokenRequired),
+            (Some(known), _) => Ok(Arc::clone(&known.caller)),
+            (None, Some(known)) => Ok(Arc::clone(&known.caller)),
+        }
+    }
+
+    async fn by_token(&self, token: &[u8], deadline: Instant) -> Result<Arc<Known>, Denial> {
         let presented = digest(&SHA256, token);
         let presented = TokenDigest::try_from(presented.as_ref()).map_err(|_length| Denial::UnknownToken)?;
-        self.tokens
+        let known = self
+            .tokens
             .get(&prefix(&presented))
             .into_iter()
             .flatten()
-            .find(|(known, _)| verify_slices_are_equal(known, &presented).is_ok())
-            .map(|(_, caller)| Arc::clone(caller))
-            .ok_or(Denial::UnknownToken)
+            .find(|(known, _)| verify_slices_are_equal(known, &presented).is_ok());
+
+        match known {
+            Some((_, known)) => Ok(Arc::clone(known)),
+            None if self.issuers.may_know(token) => self.issuers.caller(token, presented, deadline).await,
+            None => Err(Denial::UnknownToken),
+        }
+    }
+
+    fn by_certificate(&self, shown: &ClientCertificate) -> Result<Option<&Arc<Known>>, Denial> {
+        if !shown.is_valid(self.outside.clock.wall()) {
+            return Err(Denial::CertificateExpired);
+        }
+
+        let of = |authority: usize| {
+            shown.names.iter().filter_map(move |name| self.certificates.get(&(authority, name.clone())))
+        };
+        let mut owners = shown.authorities.iter().flat_map(|authority| of(*authority));
+        let owner = owners.next();
+        if owner.is_some_and(|owner| owners.any(|other| !Arc::ptr_eq(owner, other))) {
+            return Err(Denial::Ambiguous);
+        }
+        Ok(owner)
     }
 }
 
@@ -60,26 +198,11 @@ impl fmt::Debug for Authenticator {
     }
 }
 
-/// Why nobody is recognised. Callers are not told; it is counted.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Denial {
-    /// What is presented is no bearer token, or there are several.
-    Malformed,
-    /// Nothing is presented.
-    NoCredential,
-    /// The token is nobody's.
-    UnknownToken,
-}
-
-impl Denial {
-    /// The reason's name in metrics and in the audit log.
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::Malformed => "malformed_credential",
-            Self::NoCredential => "no_credential",
-            Self::UnknownToken => "unknown_token",
-        }
-    }
+/// A caller, and what must be presented in any case.
+#[derive(Debug)]
+struct Known {
+    caller: Arc<Caller>,
+    require: Require,
 }
 
 fn prefix(digest: &TokenDigest) -> [u8; PREFIX] {
@@ -89,76 +212,3 @@ fn prefix(digest: &TokenDigest) -> [u8; PREFIX] {
 }
 
 const PREFIX: usize = 8;
-
-#[cfg(test)]
-mod tests {
-    use hyper::header::{AUTHORIZATION, HeaderValue};
-
-    use super::*;
-
-    fn caller(name: &str) -> Arc<Caller> {
-        Arc::new(Caller {
-            tenant: "acme".parse().unwrap(),
-            name: name.parse().unwrap(),
-            rights: Arc::new([]),
-        })
-    }
-
-    fn hash(token: &str) -> TokenDigest {
-        digest(&SHA256, token.as_bytes()).as_ref().try_into().unwrap()
-    }
-
-    fn headers(values: &[&str]) -> HeaderMap {
-        values.iter().map(|value| (AUTHORIZATION, HeaderValue::from_str(value).unwrap())).collect()
-    }
-
-    fn who(authenticator: &Authenticator, values: &[&str]) -> Result<String, Denial> {
-        authenticator.authenticate(&headers(values)).map(|caller| caller.name.to_string())
-    }
-
-    fn authenticator(anonymous: Option<Arc<Caller>>) -> Authenticator {
-        let tds = caller("tds");
-        Authenticator::new(
-            [(hash("old"), Arc::clone(&tds)), (hash("new"), tds), (hash("x"), caller("other"))],
-            anonymous,
-        )
-    }
-
-    #[test]
-    fn each_of_a_callers_tokens_is_good() {
-        let authenticator = authenticator(None);
-
-        assert_eq!(who(&authenticator, &["Bearer old"]).unwrap(), "tds");
-        assert_eq!(who(&authenticator, &["bearer new"]).unwrap(), "tds");
-        assert_eq!(who(&authenticator, &["BEARER  x"]).unwrap(), "other");
-    }
-
-    #[test]
-    fn anything_else_is_denied_with_its_reason() {
-        let authenticator = authenticator(None);
-
-        assert_eq!(who(&authenticator, &[]), Err(Denial::NoCredential));
-        for unknown in ["Bearer olde", "Bearer ol", "Bearer OLD"] {
-            assert_eq!(who(&authenticator, &[unknown]), Err(Denial::UnknownToken), "{unknown}");
-        }
-        for malformed in [
-            &["old"][..],
-            &["Bearer"],
-            &["Bearer "],
-            &["Basic b2xk"],
-            &["Bearer old new"],
-            &["Bearer old", "Bearer old"],
-        ] {
-            assert_eq!(who(&authenticator, malformed), Err(Denial::Malformed), "{malformed:?}");
-        }
-    }
-
-    #[test]
-    fn only_who_presents_nothing_is_anonymous() {
-        let authenticator = authenticator(Some(caller("anonymous")));
-
-        assert_eq!(who(&authenticator, &[]).unwrap(), "anonymous");
-        assert_eq!(who(&authenticator, &["Bearer wrong"]), Err(Denial::UnknownToken));
-        assert_eq!(who(&authenticator, &["Basic b2xk"]), Err(Denial::Malformed));
-    }
-}

@@ -5,9 +5,9 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Subcommand;
-use keyport_store::audit::{Report, VerifyOptions, verify};
 
 use super::print::{self, BAD, FAINT, GOOD, Painted};
+use crate::assemble::audit_log::{Report, VerifyOptions, verify};
 
 /// Look at an audit log
 #[derive(Debug, Subcommand)]

@@ -37,6 +37,6 @@ impl Dev {
         let config = Config::load(&file, &Environment::of_process())?;
 
         let data = self.data;
-        assemble::run(&config, |addresses| print::line(dev::greeting(&data, addresses))).await
+        assemble::run(&config, &file, |addresses| print::line(dev::greeting(&data, addresses))).await
     }
 }

@@ -33,7 +33,7 @@ impl MasterKey {
     pub(super) fn run(self) -> Result<ExitCode> {
         match self {
             Self::New { file } => {
-                keyport_backends::soft::MasterKey::create(&file)?;
+                assemble::MasterKey::create(&file)?;
                 print::line(format_args!("{} {}", Painted(GOOD, "made"), file.display()));
                 print::line(
                     "Keep a copy in a safe place: without it, no key that is sealed under it can be used again.",

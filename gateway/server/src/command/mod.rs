@@ -3,6 +3,7 @@
 mod audit;
 mod check;
 mod dev;
+mod keys;
 mod master_key;
 mod print;
 mod serve;
@@ -58,6 +59,7 @@ enum Command {
     Audit(audit::Audit),
     Check(check::Check),
     Dev(dev::Dev),
+    Keys(keys::Keys),
     #[command(subcommand)]
     MasterKey(master_key::MasterKey),
     Serve(serve::Serve),
@@ -71,6 +73,7 @@ impl Command {
             Self::Audit(audit) => audit.run(),
             Self::Check(check) => check.run(),
             Self::Dev(dev) => dev.run(),
+            Self::Keys(keys) => keys.run(),
             Self::MasterKey(master_key) => master_key.run(),
             Self::Serve(serve) => serve.run(),
             Self::Token(token) => token.run(),

@@ -8,7 +8,7 @@ use super::section::Section;
 use super::value::{duration, one, path, size};
 
 /// `[audit]`: how the audit log is kept.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Audit {
     /// `sync` and `interval`: when an entry is forced to the disk.
     pub(crate) sync: Sync,

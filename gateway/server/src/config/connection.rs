@@ -14,7 +14,7 @@ use super::section::Section;
 use super::value::{count, name, one, path, text};
 
 /// `[[connection]]`: one token or account of a custodian.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Connection {
     /// `name`: what grants call it.
     pub(crate) name: ConnectionName,
@@ -25,7 +25,7 @@ pub(crate) struct Connection {
 }
 
 /// `[master-key]`: where the key comes from that the embedded token's keys are sealed under.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum MasterKey {
     /// `file`: a file of mode 0600.
     File(PathBuf),

@@ -6,7 +6,7 @@ use super::section::Section;
 use super::value::{count, duration};
 
 /// `[limits]`: bounds on what the gateway does for everybody together, and for each tenant.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Limits {
     /// `create-timeout`: how long making a key may take; a caller waits no longer than its request's time.
     pub(crate) create_timeout: Duration,

@@ -4,23 +4,27 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use ipnet::IpNet;
+
 use super::mistake::Problem;
 use super::section::Section;
-use super::value::{address, count, duration, path};
+use super::value::{address, count, duration, network, path};
 
 /// `[listen]`: where callers connect, always over TLS.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Listen {
     /// `address`: an IP address and a port; port 0 takes a free one.
     pub(crate) address: SocketAddr,
     /// `tls`: what the server shows, and whose certificates it accepts.
     pub(crate) tls: Tls,
+    /// `proxies`: networks of our own proxies, whose `X-Forwarded-For` counts.
+    pub(crate) proxies: Vec<IpNet>,
     /// `limits`: the bounds on connections.
     pub(crate) limits: ConnectionLimits,
 }
 
 /// `listen.tls`: PEM files, read at start and again at SIGHUP.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Tls {
     /// `certificate`: the server's certificate and those between it and its authority.
     pub(crate) certificate: PathBuf,
@@ -31,7 +35,7 @@ pub(crate) struct Tls {
 }
 
 /// `[listen.limits]`: the bounds on connections and on the time each part of a request may take.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct ConnectionLimits {
     /// `connections`: how many may be open at once.
     pub(crate) connections: u32,
@@ -48,7 +52,7 @@ pub(crate) struct ConnectionLimits {
 }
 
 /// `[admin]`: health, readiness and metrics over plain HTTP; it can change nothing.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Admin {
     /// `address`: an IP address and a port; port 0 takes a free one.
     pub(crate) address: SocketAddr,
@@ -61,10 +65,11 @@ impl Listen {
             section.missing("tls", "tls = { certificate = \"server.pem\", key = \"server.key\" }");
         }
         let tls = section.table("tls").and_then(|tls| Tls::read(tls, folder));
+        let proxies = section.list("proxies", network).unwrap_or_default();
         let limits = section.table("limits").map(ConnectionLimits::read).unwrap_or_default();
         section.end();
 
-        Some(Self { address: address?, tls: tls?, limits })
+        Some(Self { address: address?, tls: tls?, proxies, limits })
     }
 }
 

@@ -3,12 +3,16 @@
 mod audit;
 mod connection;
 mod contract;
+mod credential;
 mod environment;
+mod issuer;
 mod limits;
 mod listen;
 mod mistake;
 mod names;
 mod provider;
+mod publication;
+mod quota;
 mod section;
 mod tenant;
 mod value;
@@ -25,6 +29,7 @@ use toml::de::DeTable;
 pub(crate) use audit::{Audit, Sync};
 pub(crate) use connection::{Connection, MasterKey};
 pub(crate) use contract::Contracts;
+pub(crate) use credential::Presented;
 pub(crate) use environment::Environment;
 pub(crate) use limits::Limits;
 pub(crate) use listen::{Admin, Listen};
@@ -32,6 +37,7 @@ pub(crate) use mistake::Mistakes;
 pub(crate) use provider::{Component, Instances, Limits as ProviderLimits, Provider};
 pub(crate) use tenant::{ANONYMOUS, Tenant};
 
+use crate::auth::Issuer;
 use mistake::Problem;
 use names::Names;
 use section::{Section, Source};
@@ -54,6 +60,8 @@ pub(crate) struct Config {
     pub(crate) connections: Vec<Connection>,
     /// `[[provider]]`: the components that serve keys.
     pub(crate) providers: Vec<Provider>,
+    /// `[[issuer]]`: whose tokens are accepted, by name.
+    pub(crate) issuers: Vec<Issuer>,
     /// `[[tenant]]`: who may ask for what. At least one.
     pub(crate) tenants: Vec<Tenant>,
     /// `[contract]`: the wire APIs served.
@@ -119,7 +127,10 @@ impl Config {
         let master_key = read_master_key(&mut top, folder, &connections);
         let limits = top.table("limits").map(Limits::read).unwrap_or_default();
         let contracts = read_contracts(&mut top);
-        let names = Names::collect(&mut top, connections);
+        // Where [listen] cannot be read, it is not known that it has no authorities.
+        let client_ca = listen.as_ref().map_or(Some(PathBuf::new()), |listen| listen.tls.client_ca.clone());
+        let names = Names::collect(&mut top, connections).with_files(folder, client_ca);
+        let issuers = read_issuers(&mut top, folder);
         let providers = read_providers(&mut top, &names, folder);
         let tenants = read_tenants(&mut top, &names, &providers);
         top.end();
@@ -132,6 +143,7 @@ impl Config {
             master_key,
             connections: names.into_connections(),
             providers,
+            issuers,
             tenants,
             contracts: contracts?,
             limits,
@@ -178,6 +190,18 @@ fn read_providers(top: &mut Section<'_>, names: &Names, folder: &Path) -> Vec<Pr
         .into_iter()
         .filter_map(|section| Provider::read(section, names, folder, &mut taken))
         .collect()
+}
+
+fn read_issuers(top: &mut Section<'_>, folder: &Path) -> Vec<Issuer> {
+    let mut taken = issuer::Taken::default();
+    let mut issuers: Vec<_> = top
+        .tables("issuer")
+        .into_iter()
+        .filter_map(|section| issuer::read(section, folder, &mut taken))
+        .collect();
+    // References give an issuer's place by name.
+    issuers.sort_by(|one, other| one.name.cmp(&other.name));
+    issuers
 }
 
 fn read_tenants(top: &mut Section<'_>, names: &Names, providers: &[Provider]) -> Vec<Tenant> {

@@ -1,6 +1,7 @@
 //! The names that one part of a configuration gives and another refers to.
 
 use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 
 use keyport_core::name::TenantId;
 
@@ -15,13 +16,49 @@ pub(super) struct Names {
     connections: Vec<Connection>,
     providers: BTreeSet<String>,
     tenants: BTreeSet<String>,
+    issuers: BTreeSet<String>,
+    folder: PathBuf,
+    client_ca: Option<PathBuf>,
 }
 
 impl Names {
     /// Collects them ahead of the reading, so that a mistake inside a provider is not reported a second time where a
     /// tenant refers to it.
     pub(super) fn collect(top: &mut Section<'_>, connections: Vec<Connection>) -> Self {
-        Self { connections, providers: top.names("provider"), tenants: top.names("tenant") }
+        Self {
+            connections,
+            providers: top.names("provider"),
+            tenants: top.names("tenant"),
+            issuers: top.names("issuer"),
+            folder: PathBuf::new(),
+            client_ca: None,
+        }
+    }
+
+    /// The same, in a file of `folder`; `client_ca` vouches for the clients of tenants that say nothing else.
+    pub(super) fn with_files(self, folder: &Path, client_ca: Option<PathBuf>) -> Self {
+        Self { folder: folder.to_owned(), client_ca, ..self }
+    }
+
+    /// The folder of the file.
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Who vouches for the clients of tenants that say nothing else.
+    pub(super) fn client_ca(&self) -> Option<&PathBuf> {
+        self.client_ca.as_ref()
+    }
+
+    /// Reads a reference to an issuer: its place among all, by name.
+    pub(super) fn issuer(&self) -> impl Fn(&Value<'_>) -> Result<usize, Problem> {
+        |value| {
+            let text = value.text()?;
+            self.issuers.iter().position(|known| known == text).ok_or_else(|| {
+                let known: Vec<_> = self.issuers.iter().map(String::as_str).collect();
+                Problem::new(format!("there is no issuer {}", value.shown()), one_of(text, &known))
+            })
+        }
     }
 
     /// Every connection.

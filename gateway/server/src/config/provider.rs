@@ -16,7 +16,7 @@ use super::section::Section;
 use super::value::{Value, count, duration, name, one, sha256, size, truth};
 
 /// `[[provider]]`: a component, and what it may reach.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Provider {
     /// `name`: what tenants call it.
     pub(crate) name: ProviderName,
@@ -57,7 +57,7 @@ pub(crate) enum Instances {
 }
 
 /// `[provider.limits]`: what one call may use, and how many there may be. What is not written is as the host has it.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(crate) struct Limits {
     /// `cpu`: computing time of one call.
     pub(crate) cpu: Option<Duration>,

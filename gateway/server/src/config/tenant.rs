@@ -1,18 +1,23 @@
 //! Who may ask for what.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use keyport_core::caller::{Caller, Pattern, Right, Verb};
 use keyport_core::name::{CallerName, ProviderName, TenantId};
+use keyport_core::quota::Quota;
 use keyport_core::scheme::KeyType;
 
+use super::credential::{self, Presented};
 use super::mistake::Problem;
 use super::names::{Names, unique};
 use super::provider::Provider;
+use super::publication::Publication;
+use super::quota::{TenantQuota, of_caller};
 use super::section::Section;
-use super::value::{Value, duration_or_none, name, one, sha256, truth};
+use super::value::{Value, duration_or_none, name, one, path, truth};
 
 /// `[[tenant]]`: keys and callers that are isolated from all others.
 #[derive(Clone, Debug)]
@@ -26,6 +31,12 @@ pub(crate) struct Tenant {
     /// `anonymous`: whether a request without credentials acts as this tenant's caller `anonymous`. At most one
     /// tenant can be opened so.
     pub(crate) anonymous: bool,
+    /// `quota`: what it may ask for as a whole.
+    pub(crate) quota: TenantQuota,
+    /// `route`: providers for new keys of certain names; the first that matches counts.
+    pub(crate) routes: Vec<(Pattern, ProviderName)>,
+    /// `jwks`: those of its public keys that anybody may read.
+    pub(crate) jwks: Option<Publication>,
     /// `caller`: who may ask.
     pub(crate) callers: Vec<Credentials>,
 }
@@ -35,18 +46,18 @@ pub(crate) struct Tenant {
 pub(crate) struct Credentials {
     /// `name` and `right`: who it is, and what it may do.
     pub(crate) caller: Arc<Caller>,
-    /// `tokens`: the SHA-256 of each of its bearer tokens; several, so that they can be rotated.
-    pub(crate) tokens: Vec<TokenDigest>,
+    /// `tokens`, `certificates`, `jwt` and `require`: what it presents.
+    pub(crate) presented: Presented,
+    /// `quota`: what it may ask for, within what its tenant may.
+    pub(crate) quota: Quota,
 }
-
-/// The SHA-256 of a bearer token.
-pub(crate) type TokenDigest = [u8; 32];
 
 /// What must be unique over all tenants.
 #[derive(Debug, Default)]
 pub(super) struct Taken {
     names: BTreeSet<TenantId>,
-    tokens: BTreeSet<TokenDigest>,
+    publications: BTreeSet<String>,
+    credentials: credential::Taken,
     anonymous: bool,
 }
 
@@ -70,12 +81,23 @@ impl Tenant {
                 Problem::new("`anonymous`: another tenant is open already", "open at most one tenant"),
             );
         }
+        let client_ca = section.optional("client-ca", path(names.folder()));
+        let client_ca = client_ca.or_else(|| names.client_ca().cloned());
+        let quota = TenantQuota::read(&mut section);
+        let routes = read_routes(&mut section, name.as_ref(), names, providers);
+        let jwks =
+            section.table("jwks").and_then(|section| Publication::read(section, &mut taken.publications));
         // Callers are read even where the tenant has no name, for the mistakes in them.
         let tenant = name.clone().or_else(|| "unnamed".parse().ok())?;
-        let callers = read_callers(&mut section, &tenant, anonymous, &mut taken.tokens);
+        let callers = read_callers(
+            &mut section,
+            (&tenant, names),
+            (anonymous, client_ca.as_ref()),
+            &mut taken.credentials,
+        );
         section.end();
 
-        Some(Self { name: name?, provider: provider?, grace, anonymous, callers })
+        Some(Self { name: name?, provider: provider?, grace, anonymous, quota, routes, jwks, callers })
     }
 }
 
@@ -91,20 +113,41 @@ fn check_served(section: &Section<'_>, name: &TenantId, provider: &ProviderName,
     }
 }
 
+fn read_routes(
+    tenant: &mut Section<'_>,
+    name: Option<&TenantId>,
+    names: &Names,
+    providers: &[Provider],
+) -> Vec<(Pattern, ProviderName)> {
+    let read = |mut section: Section<'_>| {
+        let keys = section.required("keys", "\"x509-*\"", pattern);
+        let provider = section.required("provider", "\"soft\"", names.provider());
+        if let (Some(name), Some(provider)) = (name, &provider) {
+            check_served(&section, name, provider, providers);
+        }
+        section.end();
+        keys.zip(provider)
+    };
+
+    tenant.tables("route").into_iter().filter_map(read).collect()
+}
+
 fn read_callers(
     tenant: &mut Section<'_>,
-    name: &TenantId,
-    anonymous: bool,
-    tokens: &mut BTreeSet<TokenDigest>,
+    (name, names): (&TenantId, &Names),
+    (anonymous, client_ca): (bool, Option<&PathBuf>),
+    credentials: &mut credential::Taken,
 ) -> Vec<Credentials> {
-    let mut names = BTreeSet::new();
+    let mut taken = BTreeSet::new();
     let callers: Vec<_> = tenant
         .tables("caller")
         .into_iter()
-        .filter_map(|section| Credentials::read(section, name, anonymous, (&mut names, tokens)))
+        .filter_map(|section| {
+            Credentials::read(section, (name, names), (anonymous, client_ca), (&mut taken, credentials))
+        })
         .collect();
 
-    if anonymous && !names.iter().any(|name: &CallerName| name.as_str() == ANONYMOUS) {
+    if anonymous && !taken.iter().any(|name: &CallerName| name.as_str() == ANONYMOUS) {
         tenant.mistake_at(
             "anonymous",
             Problem::new(
@@ -119,42 +162,21 @@ fn read_callers(
 impl Credentials {
     fn read(
         mut section: Section<'_>,
-        tenant: &TenantId,
-        open: bool,
-        (names, taken): (&mut BTreeSet<CallerName>, &mut BTreeSet<TokenDigest>),
+        (tenant, names): (&TenantId, &Names),
+        (open, client_ca): (bool, Option<&PathBuf>),
+        (callers, taken): (&mut BTreeSet<CallerName>, &mut credential::Taken),
     ) -> Option<Self> {
-        let name: Option<CallerName> = section.required("name", "\"tds\"", unique(names, name));
-        let tokens = section.list("tokens", |value| token(value, taken));
-        if let Some(name) = &name {
-            check_tokens(&section, name, open);
-        }
+        let name: Option<CallerName> = section.required("name", "\"tds\"", unique(callers, name));
+        let presented = Presented::read(&mut section, (name.as_ref(), open), (names, client_ca), taken);
         let rights = section.tables("right").into_iter().filter_map(read_right).collect();
+        let quota = of_caller(&mut section);
         section.end();
 
         Some(Self {
             caller: Arc::new(Caller { tenant: tenant.clone(), name: name?, rights }),
-            tokens: tokens.unwrap_or_default(),
+            presented,
+            quota,
         })
-    }
-}
-
-fn check_tokens(section: &Section<'_>, name: &CallerName, open: bool) {
-    match (name.as_str() == ANONYMOUS, section.has("tokens")) {
-        (true, _) if !open => section.mistake_at(
-            "name",
-            Problem::new(
-                "`name`: `anonymous` is who sends no credentials",
-                "choose another name, or open the tenant with anonymous = true",
-            ),
-        ),
-        (true, true) => section.mistake_at(
-            "tokens",
-            Problem::new("`tokens`: `anonymous` is who sends none", "remove them, or choose another name"),
-        ),
-        (false, false) => {
-            section.missing("tokens", "tokens = [\"sha256:…\"], as printed by: keyport token new");
-        }
-        (true, false) | (false, true) => {}
     }
 }
 
@@ -177,24 +199,9 @@ fn read_right(mut section: Section<'_>) -> Option<Right> {
     })
 }
 
-fn pattern(value: &Value<'_>) -> Result<Pattern, Problem> {
+pub(super) fn pattern(value: &Value<'_>) -> Result<Pattern, Problem> {
     let Ok(pattern) = value.text()?.parse();
     Ok(pattern)
-}
-
-/// The value is never shown: it may be the token itself.
-fn token(value: &Value<'_>, taken: &mut BTreeSet<TokenDigest>) -> Result<TokenDigest, Problem> {
-    let text = value.text().unwrap_or_default();
-    let Some(digest) = text.strip_prefix("sha256:").and_then(sha256) else {
-        return Err(Problem::new(
-            "this is not the SHA-256 of a token",
-            "write sha256: and 64 hexadecimal digits, as printed by: keyport token new",
-        ));
-    };
-    if !taken.insert(digest) {
-        return Err(Problem::new("this token is written twice", "give every caller tokens of its own"));
-    }
-    Ok(digest)
 }
 
 /// Who sends no credentials.

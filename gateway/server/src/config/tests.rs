@@ -67,7 +67,7 @@ fn the_example_is_right_and_means_what_it_says() {
     let provider = &config.providers[0];
     assert_eq!((&provider.component, provider.instances), (&Component::Soft, Instances::Reuse));
     let embedded: ConnectionName = "embedded".parse().unwrap();
-    assert_eq!(provider.grants.on(&embedded).unwrap().uses.len(), 4);
+    assert_eq!(provider.grants.on(&embedded).unwrap().uses.len(), 5);
     let tenant = &config.tenants[0];
     assert_eq!(tenant.grace, Duration::from_secs(7 * 24 * 60 * 60));
     assert!(!tenant.anonymous);

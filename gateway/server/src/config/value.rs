@@ -1,11 +1,12 @@
 //! Values of the configuration, and how each kind of them is read.
 
 use std::borrow::Cow;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
+use ipnet::IpNet;
 use toml::de::DeValue;
 
 use super::mistake::Problem;
@@ -110,6 +111,13 @@ pub(super) fn size(value: &Value<'_>) -> Result<usize, Problem> {
 pub(super) fn address(value: &Value<'_>) -> Result<SocketAddr, Problem> {
     value.parse(("an address", "an IP address and a port, such as 127.0.0.1:8443 or [::]:8443"), |text| {
         text.parse().ok()
+    })
+}
+
+/// A network, or one address of it.
+pub(super) fn network(value: &Value<'_>) -> Result<IpNet, Problem> {
+    value.parse(("a network", "an address, or a network such as 10.0.0.0/8 or fd00::/8"), |text| {
+        text.parse().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))
     })
 }
 

@@ -1,16 +1,21 @@
 //! The wire APIs, one folder each; here is only what all of them have in common.
 
+pub(crate) mod openapi;
+pub(crate) mod remote_kms;
+pub(crate) mod v1;
 pub(crate) mod webhook;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use http_body_util::Full;
 use hyper::Response;
 use hyper::body::Bytes;
-use keyport_core::Error;
 use keyport_core::audit::Operation;
 use keyport_core::caller::Caller;
+use keyport_core::gateway::Context;
 use keyport_core::key::KeyName;
+use keyport_core::{Error, Gateway};
 
 use crate::auth::Denial;
 use crate::request::{BadBody, Body, Head};
@@ -18,6 +23,12 @@ use crate::request::{BadBody, Body, Head};
 /// One inbound wire API.
 #[derive(Debug)]
 pub(crate) enum Contract {
+    /// No wire API of its own, but the description of all.
+    OpenApi(openapi::OpenApi),
+    /// EUDIPLO's HTTP provider.
+    RemoteKms(remote_kms::RemoteKms),
+    /// The gateway's own.
+    V1(v1::V1),
     /// The SPIRL / Defakto Key Manager Extension.
     Webhook(webhook::Webhook),
 }
@@ -26,13 +37,29 @@ impl Contract {
     /// Its name in configuration, log and metrics.
     pub(crate) fn name(&self) -> &'static str {
         match self {
+            Self::OpenApi(_) => openapi::NAME,
+            Self::RemoteKms(_) => remote_kms::NAME,
+            Self::V1(_) => v1::NAME,
             Self::Webhook(_) => webhook::NAME,
+        }
+    }
+
+    /// What describes it to tools.
+    pub(crate) fn part(&self) -> Option<openapi::Part> {
+        match self {
+            Self::OpenApi(_) => None,
+            Self::RemoteKms(_) => Some(openapi::Part::REMOTE_KMS),
+            Self::V1(_) => Some(openapi::Part::V1),
+            Self::Webhook(_) => Some(openapi::Part::WEBHOOK),
         }
     }
 
     /// Answers one request.
     pub(crate) async fn answer(&self, head: &Head, body: Body<'_>) -> Answered {
         match self {
+            Self::OpenApi(openapi) => openapi.answer(head, body),
+            Self::RemoteKms(remote_kms) => remote_kms.answer(head, body).await,
+            Self::V1(v1) => v1.answer(head, body).await,
             Self::Webhook(webhook) => webhook.answer(head, body).await,
         }
     }
@@ -64,6 +91,31 @@ impl Noted {
     /// `ok`, or the refusal's code.
     pub(crate) fn outcome(&self) -> &'static str {
         self.refusal.as_ref().map_or("ok", Refusal::code)
+    }
+
+    /// Records the refusal of a request that could not be read. Where that fails, the failure is the answer.
+    async fn record(
+        &self,
+        gateway: &Gateway,
+        caller: &Caller,
+        context: Context,
+        refusal: Refusal,
+    ) -> Refusal {
+        let deadline = match &refusal {
+            // It used up the time there was; recording it needs some more.
+            Refusal::Body(BadBody::TooSlow) => context.deadline + RECORDING,
+            Refusal::Body(BadBody::Broken | BadBody::TooLarge { .. })
+            | Refusal::Failed(_)
+            | Refusal::NoSuchPath
+            | Refusal::Unauthenticated(_)
+            | Refusal::WrongMethod { .. } => context.deadline,
+        };
+        let context = Context { deadline, ..context };
+
+        match gateway.refused(caller, &context, (self.operation, self.key.clone()), refusal.error()).await {
+            error if error.is_refusal() => refusal,
+            error => Refusal::Failed(error),
+        }
     }
 }
 
@@ -132,3 +184,5 @@ impl From<Error> for Refusal {
         Self::Failed(error)
     }
 }
+
+const RECORDING: Duration = Duration::from_secs(2);

@@ -51,7 +51,7 @@ pub(crate) enum CertificateError {
 
 fn is_good(data: &Path, ip: IpAddr, clock: &Arc<dyn Clock>) -> bool {
     let file = data.join(CERTIFICATE);
-    let files = Files { certificate: file.clone(), key: data.join(KEY), client_ca: None };
+    let files = Files { certificate: file.clone(), key: data.join(KEY), client_cas: Vec::new() };
 
     let lasts = Certificates::open(files, Arc::clone(clock))
         .is_ok_and(|certificates| certificates.expires() > clock.wall().plus(RENEW_BEFORE));

@@ -7,10 +7,9 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use keyport_backends::soft::{MasterKey, MasterKeyError};
 use keyport_core::outside::Outside;
 
-use crate::assemble::Addresses;
+use crate::assemble::{Addresses, MasterKey, MasterKeyError};
 use crate::token::Token;
 use certificate::CertificateError;
 
@@ -136,7 +135,7 @@ component = "builtin:soft"
 
 [[provider.grant]]
 connection = "embedded"
-uses = ["generate", "public-key", "sign", "destroy"]
+uses = ["generate", "import", "public-key", "sign", "destroy"]
 
 [[tenant]]
 name = "dev"
@@ -147,8 +146,14 @@ name = "dev"
 tokens = ["{token}"]
 
 [[tenant.caller.right]]
-may = ["create", "list", "sign", "release", "restore"]
+may = ["create", "delete", "import", "list", "release", "restore", "sign", "verify"]
 keys = ["*"]
+
+[contract.remote-kms]
+path = "/remote-kms"
+
+[contract.v1]
+path = "/v1"
 
 [contract.webhook]
 path = "/webhook"

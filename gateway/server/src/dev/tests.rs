@@ -1,3 +1,5 @@
+//! The folder of `keyport dev`: made once, kept, and renewed in time.
+
 use std::os::unix::fs::PermissionsExt;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};

@@ -18,6 +18,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 use super::activity::{Activity, Noted, Patience, Verdict, Watch};
 use super::{Answer, Limits, Phase};
+use crate::peer::Peer;
 
 /// What a connection speaks.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -47,8 +48,8 @@ impl<A: Answer> Connection<A> {
         Self { answer, limits, places, phase }
     }
 
-    /// Serves `io` to its end.
-    pub(super) async fn serve<I>(&self, io: I, protocol: Protocol)
+    /// Serves `io`, with `peer` at its other end, until it ends.
+    pub(super) async fn serve<I>(&self, io: I, protocol: Protocol, peer: Peer)
     where
         I: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
@@ -56,7 +57,9 @@ impl<A: Answer> Connection<A> {
         let io = Noted::new(TokioIo::new(io), Arc::clone(&activity));
         let watch = Watch::new(Arc::clone(&activity), self.period());
         let answer = Arc::clone(&self.answer);
-        let service = service_fn(move |request: Request<Incoming>| {
+        let peer = Arc::new(peer);
+        let service = service_fn(move |mut request: Request<Incoming>| {
+            request.extensions_mut().insert(Arc::clone(&peer));
             let in_flight = activity.begin();
             let answer = Arc::clone(&answer);
             async move {

@@ -6,6 +6,7 @@ mod connection;
 use std::fmt::Debug;
 use std::future::Future;
 use std::io;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,6 +19,7 @@ use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 
 use self::connection::{Connection, Protocol};
+use crate::peer::Peer;
 use crate::telemetry::{HandshakeFailure, Telemetry};
 use crate::tls::{Certificates, H2};
 
@@ -82,7 +84,7 @@ impl<A: Answer> Listener<A> {
 
     async fn accept(&self, places: &Arc<Semaphore>, phase: &watch::Sender<Phase>) {
         while let Ok(place) = self.place(places).await {
-            let stream = self.next().await;
+            let (stream, peer) = self.next().await;
             let visitor = Visitor {
                 tls: self.tls.clone(),
                 limits: self.limits,
@@ -94,7 +96,7 @@ impl<A: Answer> Listener<A> {
                     phase.subscribe(),
                 ),
             };
-            tokio::spawn(visitor.serve(stream, place));
+            tokio::spawn(visitor.serve(stream, peer.ip().to_canonical(), place));
         }
     }
 
@@ -110,11 +112,11 @@ impl<A: Answer> Listener<A> {
         Arc::clone(places).acquire_owned().await
     }
 
-    async fn next(&self) -> TcpStream {
+    async fn next(&self) -> (TcpStream, SocketAddr) {
         let mut told = false;
         loop {
             match self.socket.accept().await {
-                Ok((stream, _peer)) => return stream,
+                Ok(accepted) => return accepted,
                 Err(error) if is_the_peers(&error) => continue,
                 Err(error) if !told => tracing::warn!(%error, "connections cannot be accepted; trying on"),
                 Err(_) => {}
@@ -147,7 +149,7 @@ struct Visitor<A> {
 }
 
 impl<A: Answer> Visitor<A> {
-    async fn serve(self, stream: TcpStream, place: OwnedSemaphorePermit) {
+    async fn serve(self, stream: TcpStream, address: IpAddr, place: OwnedSemaphorePermit) {
         let _open = self.telemetry.connection();
         // Answers are small and complete: waiting for more to send only delays them.
         if let Err(error) = stream.set_nodelay(true) {
@@ -155,23 +157,30 @@ impl<A: Answer> Visitor<A> {
         }
 
         match &self.tls {
-            None => self.connection.serve(stream, Protocol::Http1).await,
-            Some(certificates) => self.greet(certificates, stream).await,
+            None => self.connection.serve(stream, Protocol::Http1, Peer::at(address)).await,
+            Some(certificates) => self.greet(certificates, stream, address).await,
         }
         drop(place);
     }
 
-    async fn greet(&self, certificates: &Certificates, stream: TcpStream) {
+    async fn greet(&self, certificates: &Certificates, stream: TcpStream, address: IpAddr) {
         let failure =
             match timeout(self.limits.handshake, TlsAcceptor::from(certificates.config()).accept(stream))
                 .await
             {
                 Ok(Ok(stream)) => {
-                    let protocol = match stream.get_ref().1.alpn_protocol() {
+                    let session = stream.get_ref().1;
+                    let protocol = match session.alpn_protocol() {
                         Some(H2) => Protocol::Http2,
                         _ => Protocol::Http1,
                     };
-                    return self.connection.serve(stream, protocol).await;
+                    let peer = match session.peer_certificates() {
+                        Some(chain @ [certificate, ..]) => {
+                            Peer::with_certificate(address, certificate, certificates.vouchers(chain))
+                        }
+                        Some([]) | None => Peer::at(address),
+                    };
+                    return self.connection.serve(stream, protocol, peer).await;
                 }
                 Ok(Err(error)) => {
                     tracing::debug!(%error, "TLS handshake failed");
@@ -209,7 +218,7 @@ pub(crate) async fn converse(io: tokio::io::DuplexStream, answer: Arc<impl Answe
     let phase = watch::Sender::new(Phase::Serving);
 
     let connection = Connection::new(answer, limits, Arc::new(Semaphore::new(1)), phase.subscribe());
-    connection.serve(io, Protocol::Http1).await;
+    connection.serve(io, Protocol::Http1, Peer::default()).await;
 }
 
 #[cfg(test)]

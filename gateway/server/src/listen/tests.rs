@@ -1,3 +1,5 @@
+//! Connections over loopback: good ones, slow ones, and ones that mean harm.
+
 use http_body_util::{BodyExt, Empty};
 use hyper::client::conn::http2 as client;
 use hyper::{StatusCode, Version};
@@ -64,7 +66,8 @@ fn connect(answer: &Arc<Brackets>) -> (DuplexStream, JoinHandle<()>, watch::Send
     let phase = watch::Sender::new(Phase::Serving);
     let connection =
         Connection::new(Arc::clone(answer), LIMITS, Arc::new(Semaphore::new(1)), phase.subscribe());
-    let served = tokio::spawn(async move { connection.serve(server, Protocol::Http1).await });
+    let served =
+        tokio::spawn(async move { connection.serve(server, Protocol::Http1, Peer::default()).await });
 
     (client, served, phase)
 }
@@ -237,7 +240,8 @@ async fn client_that_does_not_take_its_answer_is_given_up() {
     let phase = watch::Sender::new(Phase::Serving);
     let connection =
         Connection::new(Brackets::open(), LIMITS, Arc::new(Semaphore::new(1)), phase.subscribe());
-    let served = tokio::spawn(async move { connection.serve(server, Protocol::Http1).await });
+    let served =
+        tokio::spawn(async move { connection.serve(server, Protocol::Http1, Peer::default()).await });
     let (_reader, mut writer) = tokio::io::split(client);
     writer.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
 
@@ -261,7 +265,7 @@ async fn request_in_flight_ends_before_its_connection_does() {
 }
 
 struct Running {
-    address: std::net::SocketAddr,
+    address: SocketAddr,
     stop: watch::Sender<bool>,
     served: JoinHandle<()>,
 }

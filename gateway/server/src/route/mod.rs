@@ -6,6 +6,7 @@ mod stray;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{HOST, HeaderMap, HeaderName, HeaderValue};
@@ -25,7 +26,7 @@ use crate::telemetry::{Served, Telemetry};
 /// Every contract, by path.
 #[derive(Debug)]
 pub(crate) struct Routes {
-    routes: Vec<Route>,
+    routes: ArcSwap<Vec<Route>>,
     timeout: Duration,
     outside: Outside,
     telemetry: Arc<Telemetry>,
@@ -43,22 +44,25 @@ pub(crate) struct Route {
 impl Routes {
     /// `timeout` bounds the time from a request's head to its answer.
     pub(crate) fn new(
-        mut routes: Vec<Route>,
+        routes: Vec<Route>,
         timeout: Duration,
         outside: Outside,
         telemetry: Arc<Telemetry>,
     ) -> Self {
-        // The longest path that fits is the one that is meant.
-        routes.sort_by_key(|route| std::cmp::Reverse(route.path.len()));
+        Self { routes: ArcSwap::from_pointee(sorted(routes)), timeout, outside, telemetry }
+    }
 
-        Self { routes, timeout, outside, telemetry }
+    /// Serves `routes` from now on. Requests in flight end on those that they began with.
+    pub(crate) fn replace(&self, routes: Vec<Route>) {
+        self.routes.store(Arc::new(sorted(routes)));
     }
 
     async fn serve(&self, parts: Parts, body: Incoming, id: RequestId) -> Response<Full<Bytes>> {
         let begun = self.outside.clock.now();
         let status = |response: &Response<Full<Bytes>>| response.status().as_u16();
 
-        let (contract, response, noted) = match self.find(&parts) {
+        let routes = self.routes.load_full();
+        let (contract, response, noted) = match find(&routes, &parts) {
             Ok(Route { path, contract }) => {
                 let deadline = begun + self.timeout;
                 let body = Body::new(body, &parts.headers, deadline, &self.outside);
@@ -75,33 +79,6 @@ impl Routes {
         self.observe(contract, &noted, took);
         log(contract, &noted, status(&response), took);
         response
-    }
-
-    fn find(&self, parts: &Parts) -> Result<&Route, Stray> {
-        let uri = &parts.uri;
-        if !uri.path().starts_with('/') {
-            return Err(Stray::Form);
-        }
-        if parts.version < Version::HTTP_2 {
-            // Absolute forms are for proxies (RFC 9112, section 3.2.2), and HTTP/2 has no other.
-            if uri.authority().is_some() {
-                return Err(Stray::Form);
-            }
-            let hosts = parts.headers.get_all(HOST).iter().count();
-            if hosts > 1 || (hosts == 0 && parts.version == Version::HTTP_11) {
-                return Err(Stray::Host);
-            }
-        }
-        if !is_plain(uri.path()) {
-            return Err(Stray::Path);
-        }
-
-        let is_below = |route: &&Route| {
-            uri.path()
-                .strip_prefix(&route.path)
-                .is_some_and(|below| below.is_empty() || below.starts_with('/'))
-        };
-        self.routes.iter().find(is_below).ok_or(Stray::NoContract)
     }
 
     fn observe(&self, contract: &'static str, noted: &Noted, took: Duration) {
@@ -145,6 +122,37 @@ impl Answer for Routes {
         response.headers_mut().insert(REQUEST_ID, header);
         response
     }
+}
+
+fn find<'r>(routes: &'r [Route], parts: &Parts) -> Result<&'r Route, Stray> {
+    let uri = &parts.uri;
+    if !uri.path().starts_with('/') {
+        return Err(Stray::Form);
+    }
+    if parts.version < Version::HTTP_2 {
+        // Absolute forms are for proxies (RFC 9112, section 3.2.2), and HTTP/2 has no other.
+        if uri.authority().is_some() {
+            return Err(Stray::Form);
+        }
+        let hosts = parts.headers.get_all(HOST).iter().count();
+        if hosts > 1 || (hosts == 0 && parts.version == Version::HTTP_11) {
+            return Err(Stray::Host);
+        }
+    }
+    if !is_plain(uri.path()) {
+        return Err(Stray::Path);
+    }
+
+    let is_below = |route: &&'r Route| {
+        uri.path().strip_prefix(&route.path).is_some_and(|below| below.is_empty() || below.starts_with('/'))
+    };
+    routes.iter().find(is_below).ok_or(Stray::NoContract)
+}
+
+/// The longest path that fits is the one that is meant.
+fn sorted(mut routes: Vec<Route>) -> Vec<Route> {
+    routes.sort_by_key(|route| std::cmp::Reverse(route.path.len()));
+    routes
 }
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");

@@ -1,3 +1,5 @@
+//! Requests find their contract, and those that could be for two find none.
+
 use proptest::prelude::*;
 
 use super::stray::is_plain;

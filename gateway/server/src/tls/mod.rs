@@ -5,15 +5,17 @@ mod validity;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use keyport_core::outside::{Clock, Timestamp};
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
+use rustls::server::danger::ClientCertVerifier;
 use rustls::server::{VerifierBuilderError, WebPkiClientVerifier};
 use rustls::sign::CertifiedKey;
 use rustls::{RootCertStore, ServerConfig};
 use rustls_pki_types::pem::{self, PemObject};
-use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
 use zeroize::Zeroizing;
 
 use self::validity::Validity;
@@ -25,8 +27,9 @@ pub(crate) struct Files {
     pub(crate) certificate: PathBuf,
     /// Its private key: PKCS#8, SEC1 or PKCS#1, not encrypted.
     pub(crate) key: PathBuf,
-    /// Who may vouch for clients. A client need not present a certificate, but one that does must be vouched for.
-    pub(crate) client_ca: Option<PathBuf>,
+    /// Who may vouch for clients, a file for each party. A client need not present a certificate, but one that does must
+    /// be vouched for.
+    pub(crate) client_cas: Vec<PathBuf>,
 }
 
 /// What new connections are greeted with. Connections that are open keep what they began with.
@@ -56,6 +59,19 @@ impl Certificates {
     /// What the next connection is to be greeted with.
     pub(crate) fn config(&self) -> Arc<ServerConfig> {
         Arc::clone(&self.current.load().config)
+    }
+
+    /// Which of the client authorities vouch for `chain`, the client's own certificate first: the handshake tells only
+    /// that one of them does.
+    pub(crate) fn vouchers(&self, chain: &[CertificateDer<'_>]) -> Vec<usize> {
+        let [certificate, between @ ..] = chain else { return Vec::new() };
+        let now = UnixTime::since_unix_epoch(Duration::from_millis(self.clock.wall().0));
+        let current = self.current.load();
+
+        let vouches = |authority: &Arc<dyn ClientCertVerifier>| {
+            authority.verify_client_cert(certificate, between, now).is_ok()
+        };
+        current.clients.iter().enumerate().filter(|(_, one)| vouches(one)).map(|(place, _)| place).collect()
     }
 
     /// When the certificate expires.
@@ -162,6 +178,8 @@ pub(crate) enum TlsError {
 
 struct Current {
     config: Arc<ServerConfig>,
+    /// Each client authority by itself.
+    clients: Vec<Arc<dyn ClientCertVerifier>>,
     expires: Timestamp,
 }
 
@@ -173,23 +191,22 @@ impl Current {
         let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
             .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
             .map_err(TlsError::Setup)?;
-        let builder = match &files.client_ca {
+        let (mut all, mut clients) = (RootCertStore::empty(), Vec::new());
+        for path in &files.client_cas {
+            let roots = authorities(path)?;
+            all.extend(roots.roots.iter().cloned());
+            clients.push(verifier(path, roots, &provider)?);
+        }
+        let builder = match files.client_cas.first() {
             None => builder.with_no_client_auth(),
-            Some(path) => {
-                let roots = Arc::new(authorities(path)?);
-                let verifier = WebPkiClientVerifier::builder_with_provider(roots, provider)
-                    .allow_unauthenticated()
-                    .build()
-                    .map_err(|cause| TlsError::BadAuthorities { path: path.clone(), cause })?;
-                builder.with_client_cert_verifier(verifier)
-            }
+            Some(path) => builder.with_client_cert_verifier(verifier(path, all, &provider)?),
         };
 
         let mut config =
             builder.with_cert_resolver(Arc::new(rustls::sign::SingleCertAndKey::from(certified)));
         config.alpn_protocols = vec![H2.to_vec(), HTTP_1_1.to_vec()];
         config.ticketer = aws_lc_rs::Ticketer::new().map_err(TlsError::Setup)?;
-        Ok(Self { config: Arc::new(config), expires: validity.until })
+        Ok(Self { config: Arc::new(config), clients, expires: validity.until })
     }
 }
 
@@ -260,6 +277,17 @@ fn authorities(path: &Path) -> Result<RootCertStore, TlsError> {
     }
 
     Ok(roots)
+}
+
+fn verifier(
+    path: &Path,
+    roots: RootCertStore,
+    provider: &Arc<CryptoProvider>,
+) -> Result<Arc<dyn ClientCertVerifier>, TlsError> {
+    WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider))
+        .allow_unauthenticated()
+        .build()
+        .map_err(|cause| TlsError::BadAuthorities { path: path.into(), cause })
 }
 
 fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, TlsError> {

@@ -1,3 +1,5 @@
+//! Certificates are checked, shown and replaced.
+
 use std::time::{Duration, SystemTime};
 
 use keyport_core::outside::Task;
@@ -60,7 +62,7 @@ impl Folder {
         let files = Files {
             certificate: folder.path().join("server.pem"),
             key: folder.path().join("server.key"),
-            client_ca: None,
+            client_cas: Vec::new(),
         };
         let folder = Self { files, _folder: folder };
         folder.write((certificate, key));
@@ -128,9 +130,9 @@ impl rustls::client::danger::ServerCertVerifier for AtNoon {
         chain: &[CertificateDer<'_>],
         name: &ServerName<'_>,
         ocsp: &[u8],
-        _: rustls::pki_types::UnixTime,
+        _: UnixTime,
     ) -> Result<rustls::client::danger::ServerCertVerified, rustls::Error> {
-        let noon = rustls::pki_types::UnixTime::since_unix_epoch(Duration::from_millis(noon().0));
+        let noon = UnixTime::since_unix_epoch(Duration::from_millis(noon().0));
         self.0.verify_server_cert(leaf, chain, name, ocsp, noon)
     }
 
@@ -226,7 +228,7 @@ fn client_certificate_is_optional_but_must_be_vouched_for() {
     let mut folder = Folder::new(&leaf(&servers));
     let path = folder.files.certificate.with_file_name("clients.pem");
     std::fs::write(&path, clients.pem()).unwrap();
-    folder.files.client_ca = Some(path);
+    folder.files.client_cas = vec![path];
     // Client certificates are judged by the real clock: those of today's.
     let certificates = folder.open(noon()).unwrap();
     let present = |authority: &CertifiedIssuer<'static, KeyPair>| {

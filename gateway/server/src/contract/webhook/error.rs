@@ -10,8 +10,8 @@ use keyport_core::Error;
 use keyport_core::name::RequestId;
 use serde::Serialize;
 
-use super::wire::json;
 use crate::contract::Refusal;
+use crate::json;
 use crate::request::BadBody;
 
 /// The answer to a request that was refused.
@@ -19,7 +19,8 @@ pub(super) fn response(refusal: &Refusal, id: &RequestId) -> Response<Full<Bytes
     let (status, header) = status(refusal);
     let error = refusal.error().to_string();
 
-    let mut response = json(status, &Body { error: &error, code: refusal.code(), request_id: id.as_str() });
+    let mut response =
+        json::response(status, &Body { error: &error, code: refusal.code(), request_id: id.as_str() });
     response.headers_mut().extend(header);
     response
 }

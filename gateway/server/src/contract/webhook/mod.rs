@@ -4,7 +4,6 @@ mod error;
 mod wire;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use http_body_util::Full;
 use hyper::body::Bytes;
@@ -15,10 +14,10 @@ use keyport_core::gateway::{Context, CreateRequest, OnDuplicate, SignRequest};
 use keyport_core::key::KeyName;
 use keyport_core::{Error, Gateway};
 
-use self::wire::json;
 use super::{Answered, Noted, Refusal};
 use crate::auth::Authenticator;
-use crate::request::{BadBody, Body, Head};
+use crate::json;
+use crate::request::{Body, Head};
 
 /// The contract's name in configuration, log and metrics.
 pub(crate) const NAME: &str = "webhook";
@@ -60,7 +59,7 @@ impl Webhook {
         body: Body<'_>,
         noted: &mut Noted,
     ) -> Result<Response<Full<Bytes>>, Refusal> {
-        let caller = self.authenticator.authenticate(head.headers()).map_err(|denial| {
+        let caller = self.authenticator.authenticate(head).await.map_err(|denial| {
             self.gateway.unauthenticated(NAME, denial.as_str());
             Refusal::Unauthenticated(denial)
         })?;
@@ -69,7 +68,7 @@ impl Webhook {
 
         match self.read(head, body, noted).await {
             Ok(asked) => Ok(self.perform(&caller, context, asked).await?),
-            Err(refusal) => Err(self.record(&caller, context, noted, refusal).await),
+            Err(refusal) => Err(noted.record(&self.gateway, &caller, context, refusal).await),
         }
     }
 
@@ -114,11 +113,11 @@ impl Webhook {
         match asked {
             Asked::Create(request) => {
                 let key = self.gateway.create(caller, context, request).await?;
-                Ok(json(StatusCode::CREATED, &wire::Created::of(&key)?))
+                Ok(json::response(StatusCode::CREATED, &wire::Created::of(&key)?))
             }
             Asked::List => {
                 let keys = self.gateway.list(caller, context).await?;
-                Ok(json(StatusCode::OK, &wire::Listed::of(&keys)?))
+                Ok(json::response(StatusCode::OK, &wire::Listed::of(&keys)?))
             }
             Asked::Release(name) => {
                 self.gateway.release(caller, context, name).await?;
@@ -126,38 +125,14 @@ impl Webhook {
             }
             Asked::Sign(request) => {
                 let signed = self.gateway.sign(caller, context, request).await?;
-                Ok(json(StatusCode::OK, &wire::Signature::of(&signed)?))
+                Ok(json::response(StatusCode::OK, &wire::Signature::of(&signed)?))
             }
-        }
-    }
-
-    /// Records the refusal of a request that could not be read. Where that fails, the failure is the answer.
-    async fn record(&self, caller: &Caller, context: Context, noted: &Noted, refusal: Refusal) -> Refusal {
-        let deadline = match &refusal {
-            // It used up the time there was; recording it needs some more.
-            Refusal::Body(BadBody::TooSlow) => context.deadline + RECORDING,
-            Refusal::Body(BadBody::Broken | BadBody::TooLarge { .. })
-            | Refusal::Failed(_)
-            | Refusal::NoSuchPath
-            | Refusal::Unauthenticated(_)
-            | Refusal::WrongMethod { .. } => context.deadline,
-        };
-        let context = Context { deadline, ..context };
-
-        match self
-            .gateway
-            .refused(caller, &context, (noted.operation, noted.key.clone()), refusal.error())
-            .await
-        {
-            error if error.is_refusal() => refusal,
-            error => Refusal::Failed(error),
         }
     }
 }
 
 /// No longer body is legitimate, in bytes.
 const BODY: usize = 64 * 1024;
-const RECORDING: Duration = Duration::from_secs(2);
 
 #[cfg(test)]
 mod tests;

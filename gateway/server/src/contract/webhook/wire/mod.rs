@@ -2,18 +2,12 @@
 //!
 //! Fields that nobody here knows are passed over: clients come in more versions than this contract is documented in.
 
-mod field;
-
 use std::sync::Arc;
 
 use base64::Engine;
 use base64::alphabet;
 use base64::engine::DecodePaddingMode;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD};
-use http_body_util::Full;
-use hyper::body::Bytes;
-use hyper::header::{CONTENT_TYPE, HeaderValue};
-use hyper::{Response, StatusCode};
 use keyport_core::gateway::{CreateRequest, How, OnDuplicate, SignRequest, Signed, Source};
 use keyport_core::input::{Digest, Input};
 use keyport_core::key::{Key, KeyName};
@@ -22,7 +16,7 @@ use keyport_core::scheme::{Hash, KeyType};
 use keyport_core::{Error, Result};
 use serde::{Deserialize, Serialize};
 
-use self::field::{Field, object};
+use crate::json::{Field, object};
 use crate::request::percent_decoded;
 
 /// Reads the body of `POST /keys`.
@@ -113,24 +107,6 @@ impl<'a> Signature<'a> {
 
         Ok(Self { signature, key_fingerprint: public(&signed.key)?.fingerprint().as_str() })
     }
-}
-
-/// A response with a JSON body.
-pub(super) fn json(status: StatusCode, body: &impl Serialize) -> Response<Full<Bytes>> {
-    let mut bytes = Vec::with_capacity(512);
-    let status = match serde_json::to_writer(&mut bytes, body) {
-        Ok(()) => status,
-        Err(error) => {
-            tracing::error!(%error, "an answer cannot be written as JSON");
-            bytes.clear();
-            StatusCode::INTERNAL_SERVER_ERROR
-        }
-    };
-
-    let mut response = Response::new(Full::from(bytes));
-    *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    response
 }
 
 #[derive(Deserialize)]

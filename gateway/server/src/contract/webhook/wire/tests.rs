@@ -1,3 +1,5 @@
+//! What is read from bodies and paths, what is refused, and what is written.
+
 use aws_lc_rs::encoding::{AsDer, PublicKeyX509Der};
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair};
 use proptest::prelude::*;

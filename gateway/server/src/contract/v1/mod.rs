@@ -1,0 +1,247 @@
+//! Contract `v1`: the gateway's own, for programs that are written today.
+
+mod batch;
+mod endpoint;
+mod error;
+mod idempotency;
+mod jwks;
+mod query;
+mod wire;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http_body_util::Full;
+use hyper::body::Bytes;
+use hyper::{Response, StatusCode};
+use keyport_core::audit::Operation;
+use keyport_core::caller::Caller;
+use keyport_core::gateway::{Context, CreateRequest, VerifyRequest};
+use keyport_core::key::{Key, KeyId, KeyName};
+use keyport_core::outside::Clock;
+use keyport_core::{Error, Gateway};
+use serde::Serialize;
+
+pub(crate) use self::jwks::{KidForm, Publication};
+
+use self::batch::Item;
+use self::endpoint::{Endpoint, endpoint};
+use self::idempotency::{IdempotencyKey, Remembered};
+use self::query::ListQuery;
+use self::wire::Signing;
+use super::{Answered, Noted, Refusal};
+use crate::auth::Authenticator;
+use crate::json;
+use crate::request::{Body, Head};
+
+/// The contract's name in configuration, log and metrics.
+pub(crate) const NAME: &str = "v1";
+
+/// Serves the contract.
+#[derive(Debug)]
+pub(crate) struct V1 {
+    gateway: Arc<Gateway>,
+    authenticator: Arc<Authenticator>,
+    settings: Settings,
+    creates: Remembered,
+}
+
+/// What can be set about the contract.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Settings {
+    /// How long a deleted key is kept before it is destroyed.
+    pub(crate) grace: Duration,
+    /// The key sets that anybody may read.
+    pub(crate) publications: Vec<Publication>,
+}
+
+/// Who asks, and in which request.
+struct Asking<'a> {
+    caller: &'a Arc<Caller>,
+    context: Context,
+}
+
+/// What was asked for.
+enum Asked {
+    Create(CreateRequest, Option<IdempotencyKey>),
+    Delete(KeyName),
+    Get(KeyName),
+    Import(CreateRequest),
+    List(ListQuery),
+    Providers,
+    Release(KeyName),
+    Restore(KeyName, KeyId),
+    Sign(Signing),
+    SignAll(Vec<Item>),
+    Verify(VerifyRequest),
+}
+
+impl V1 {
+    /// `gateway` does the work, `authenticator` knows the callers.
+    pub(crate) fn new(
+        gateway: Arc<Gateway>,
+        authenticator: Arc<Authenticator>,
+        settings: Settings,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self { gateway, authenticator, settings, creates: Remembered::new(clock) }
+    }
+
+    /// Answers one request.
+    pub(crate) async fn answer(&self, head: &Head, body: Body<'_>) -> Answered {
+        let mut noted = Noted::default();
+
+        let response = match self.serve(head, body, &mut noted).await {
+            Ok(response) => response,
+            Err(refusal) => error::response(noted.refusal.insert(refusal), &head.id),
+        };
+        Answered { response, noted }
+    }
+
+    async fn serve(
+        &self,
+        head: &Head,
+        body: Body<'_>,
+        noted: &mut Noted,
+    ) -> Result<Response<Full<Bytes>>, Refusal> {
+        // What is published is for everybody: the one path without a credential.
+        if let ["jwks", id] = head.segments().as_slice() {
+            return jwks::answer(&self.gateway, &self.settings.publications, head, id).await;
+        }
+
+        let caller = self.authenticator.authenticate(head).await.map_err(|denial| {
+            self.gateway.unauthenticated(NAME, denial.as_str());
+            Refusal::Unauthenticated(denial)
+        })?;
+        noted.caller = Some(Arc::clone(&caller));
+        let context = Context { request_id: head.id.clone(), contract: NAME, deadline: head.deadline };
+
+        match read(head, body, noted).await {
+            Ok(asked) => Ok(self.perform(Asking { caller: &caller, context }, asked).await?),
+            Err(refusal) => Err(noted.record(&self.gateway, &caller, context, refusal).await),
+        }
+    }
+
+    async fn perform(&self, asking: Asking<'_>, asked: Asked) -> Result<Response<Full<Bytes>>, Error> {
+        let gateway = &self.gateway;
+        match asked {
+            Asked::Create(request, key) => {
+                let Asking { caller, context } = asking;
+                created(&*self.creates.create(gateway, caller, (context, request), key).await?)
+            }
+            Asked::Delete(name) => {
+                match gateway.delete(asking.caller, asking.context, name, self.settings.grace).await? {
+                    true => Ok(no_content()),
+                    false => Err(Error::KeyNotFound),
+                }
+            }
+            Asked::Get(name) => {
+                ok(&wire::KeyObject::of(&*gateway.key(asking.caller, asking.context, name).await?)?)
+            }
+            Asked::Import(request) => {
+                created(&*gateway.create(asking.caller, asking.context, request).await?)
+            }
+            Asked::List(query) => {
+                let keys = gateway.keys(asking.caller, asking.context).await?;
+                ok(&wire::KeyPage::of(&query.page(keys))?)
+            }
+            Asked::Providers => ok(&wire::providers(&gateway.providers(&asking.caller.tenant))),
+            Asked::Release(name) => {
+                gateway.release(asking.caller, asking.context, name).await.map(|()| no_content())
+            }
+            Asked::Restore(name, id) => self.restore(asking, (name, id)).await,
+            Asked::Sign(signing) => self.sign(asking, signing).await,
+            Asked::SignAll(items) => self.sign_all(asking, items).await,
+            Asked::Verify(request) => {
+                let verified = gateway.verify(asking.caller, asking.context, request).await;
+                ok(&wire::Verified { valid: verified.map_err(wire::respelt)? })
+            }
+        }
+    }
+
+    async fn sign(
+        &self,
+        asking: Asking<'_>,
+        Signing { request, format }: Signing,
+    ) -> Result<Response<Full<Bytes>>, Error> {
+        let signed =
+            self.gateway.sign(asking.caller, asking.context, request).await.map_err(wire::respelt)?;
+
+        ok(&wire::Signature::of(&signed, format)?)
+    }
+
+    /// Restores the key of an id, unless the caller can see that it has another name.
+    async fn restore(
+        &self,
+        Asking { caller, context }: Asking<'_>,
+        (name, id): (KeyName, KeyId),
+    ) -> Result<Response<Full<Bytes>>, Error> {
+        let keys = self.gateway.keys(caller, context.clone()).await?;
+        if keys.iter().any(|key| key.id == id && key.name != name) {
+            let asked = (Operation::Restore, Some(name));
+            return Err(self.gateway.refused(caller, &context, asked, Error::KeyNotFound).await);
+        }
+
+        let key = self.gateway.restore(caller, context, id).await?;
+        ok(&wire::KeyObject::of(&key)?)
+    }
+}
+
+async fn read(head: &Head, body: Body<'_>, noted: &mut Noted) -> Result<Asked, Refusal> {
+    let (endpoint, segment) = endpoint(head.method(), &head.segments())?;
+    noted.operation = endpoint.operation();
+    if let Some(segment) = segment {
+        noted.key = Some(wire::name_in_path(segment)?);
+    }
+    // A body that an endpoint has no use for does not matter, but is read to its end.
+    let body = body.read(BODY).await?;
+
+    Ok(match (endpoint, noted.key.clone()) {
+        (Endpoint::Create, _) => {
+            let request = wire::create(&body)?;
+            noted.key = Some(request.name.clone());
+            Asked::Create(request, IdempotencyKey::read(head.headers())?)
+        }
+        (Endpoint::List, _) => Asked::List(ListQuery::read(head.query())?),
+        (Endpoint::Providers, _) => Asked::Providers,
+        (Endpoint::SignAll, _) => Asked::SignAll(batch::read(&body)?),
+        (Endpoint::Delete, Some(name)) => Asked::Delete(name),
+        (Endpoint::Get, Some(name)) => Asked::Get(name),
+        (Endpoint::Import, Some(name)) => Asked::Import(wire::import(name, body)?),
+        (Endpoint::Release, Some(name)) => Asked::Release(name),
+        (Endpoint::Restore, Some(name)) => Asked::Restore(name, wire::restore(&body)?),
+        (Endpoint::Sign, Some(name)) => Asked::Sign(wire::sign(name, &body)?),
+        (Endpoint::Verify, Some(name)) => Asked::Verify(wire::verify(name, &body)?),
+        (
+            Endpoint::Delete
+            | Endpoint::Get
+            | Endpoint::Import
+            | Endpoint::Release
+            | Endpoint::Restore
+            | Endpoint::Sign
+            | Endpoint::Verify,
+            None,
+        ) => return Err(Refusal::NoSuchPath),
+    })
+}
+
+fn created(key: &Key) -> Result<Response<Full<Bytes>>, Error> {
+    Ok(json::response(StatusCode::CREATED, &wire::KeyObject::of(key)?))
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "every answer that is not an error passes through it")]
+fn ok(body: &impl Serialize) -> Result<Response<Full<Bytes>>, Error> {
+    Ok(json::response(StatusCode::OK, body))
+}
+
+fn no_content() -> Response<Full<Bytes>> {
+    let mut response = Response::default();
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    response
+}
+
+/// No longer body is legitimate, in bytes: a hundred signatures to be made.
+const BODY: usize = 256 * 1024;
+
+#[cfg(test)]
+mod tests;
