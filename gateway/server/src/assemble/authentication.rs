@@ -15,8 +15,13 @@ pub(super) fn check(config: &Config) -> Result<()> {
     config.issuers.iter().try_for_each(|issuer| issuer.check().context("tokens cannot be verified"))
 }
 
-/// What knows everybody. Must be called in a runtime.
-pub(super) fn authenticator(config: &Config, outside: &Outside) -> Authenticator {
+/// What knows everybody; `before` is what did so until now. Must be called in a runtime.
+pub(super) fn authenticator(
+    config: &Config,
+    before: Option<&Authenticator>,
+    outside: &Outside,
+) -> Result<Arc<Authenticator>> {
+    check(config)?;
     let authorities = client_authorities(config);
     let callers = config.tenants.iter().flat_map(|tenant| &tenant.callers).map(|one| Credentials {
         caller: Arc::clone(&one.caller),
@@ -33,7 +38,7 @@ pub(super) fn authenticator(config: &Config, outside: &Outside) -> Authenticator
         held_back: usize::try_from(config.listen.limits.connections / 4).unwrap_or(usize::MAX),
     };
 
-    Authenticator::new(parts, outside.clone())
+    Ok(Arc::new(Authenticator::new(parts, before, outside.clone())))
 }
 
 /// Everybody who vouches for clients, a file for each, without repetition.

@@ -15,6 +15,7 @@ use super::authentication;
 use super::reload::Running;
 use super::signals::{Asked, Signals};
 use crate::admin::Admin;
+use crate::auth::Authenticator;
 use crate::config::Config;
 use crate::contract::Contract;
 use crate::contract::openapi::{self, OpenApi};
@@ -41,6 +42,7 @@ pub(super) struct Front {
     addresses: Addresses,
     callers: Listener<Routes>,
     operators: Listener<Admin>,
+    authenticator: Arc<Authenticator>,
     stop: watch::Sender<bool>,
 }
 
@@ -66,8 +68,9 @@ impl Front {
     ) -> Result<Self> {
         let telemetry = Arc::new(Telemetry::new(move || hits(&host)));
         let (stop, stopped) = watch::channel(false);
+        let authenticator = authentication::authenticator(config, None, outside)?;
         let routes = Routes::new(
-            routes(config, &gateway, outside)?,
+            routes(config, &gateway, &authenticator, outside)?,
             config.listen.limits.request_timeout,
             outside.clone(),
             Arc::clone(&telemetry),
@@ -95,8 +98,14 @@ impl Front {
                 limits: Limits { connections: ADMIN_CONNECTIONS, drain: ADMIN_DRAIN, ..limits(config) },
                 telemetry,
             },
+            authenticator,
             stop,
         })
+    }
+
+    /// Who knows the callers, for a reload to learn from.
+    pub(super) fn authenticator(&self) -> Arc<Authenticator> {
+        Arc::clone(&self.authenticator)
     }
 
     /// Where they are.
@@ -135,14 +144,18 @@ async fn second_stop(signals: &mut Signals) {
     while signals.next().await != Asked::Stop {}
 }
 
-/// The contracts that `config` serves, with authentication by its callers. Must be called in a runtime.
-pub(super) fn routes(config: &Config, gateway: &Arc<Gateway>, outside: &Outside) -> Result<Vec<Route>> {
-    let authenticator = Arc::new(authentication::authenticator(config, outside));
+/// The contracts that `config` serves to those whom `authenticator` knows.
+pub(super) fn routes(
+    config: &Config,
+    gateway: &Arc<Gateway>,
+    authenticator: &Arc<Authenticator>,
+    outside: &Outside,
+) -> Result<Vec<Route>> {
     let remote_kms = config.contracts.remote_kms.as_ref().map(|remote_kms| Route {
         path: remote_kms.path.clone(),
         contract: Contract::RemoteKms(RemoteKms {
             gateway: Arc::clone(gateway),
-            authenticator: Arc::clone(&authenticator),
+            authenticator: Arc::clone(authenticator),
             on_duplicate: remote_kms.on_duplicate,
             grace: remote_kms.grace,
         }),
@@ -150,14 +163,14 @@ pub(super) fn routes(config: &Config, gateway: &Arc<Gateway>, outside: &Outside)
     let v1 = config.contracts.v1.as_ref().map(|v1| {
         let settings = Settings { grace: v1.grace, publications: publications(config) };
         let clock = Arc::clone(&outside.clock);
-        let contract = V1::new(Arc::clone(gateway), Arc::clone(&authenticator), settings, clock);
+        let contract = V1::new(Arc::clone(gateway), Arc::clone(authenticator), settings, clock);
         Route { path: v1.path.clone(), contract: Contract::V1(contract) }
     });
     let webhook = config.contracts.webhook.as_ref().map(|webhook| Route {
         path: webhook.path.clone(),
         contract: Contract::Webhook(Webhook {
             gateway: Arc::clone(gateway),
-            authenticator: Arc::clone(&authenticator),
+            authenticator: Arc::clone(authenticator),
             on_duplicate: webhook.on_duplicate,
         }),
     });

@@ -76,6 +76,7 @@ pub(crate) async fn run(config: &Config, file: &Path, ready: impl FnOnce(Address
             host,
             certificates,
             routes: front.routes(),
+            authenticator: front.authenticator(),
             outside: outside.clone(),
         };
         let served = serve(running, front, signals, ready).await;
@@ -99,7 +100,7 @@ async fn serve(
     let _routine = routine::start(&running.gateway, &running.outside);
 
     ready(front.addresses());
-    front.serve(running, signals).await
+    Box::pin(front.serve(running, signals)).await
 }
 
 fn tenants(config: &Config, providers: &HashMap<ProviderName, Arc<Loaded>>) -> Tenants {

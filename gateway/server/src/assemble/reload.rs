@@ -13,6 +13,7 @@ use keyport_host::Host;
 
 use super::front;
 use super::{providers, tenants};
+use crate::auth::Authenticator;
 use crate::config::{Config, Environment};
 use crate::route::Routes;
 use crate::tls::Certificates;
@@ -30,6 +31,7 @@ pub(super) struct Running {
     pub(super) host: Arc<Host>,
     pub(super) certificates: Arc<Certificates>,
     pub(super) routes: Arc<Routes>,
+    pub(super) authenticator: Arc<Authenticator>,
     pub(super) outside: Outside,
 }
 
@@ -63,13 +65,15 @@ impl Running {
             let stranded: Vec<_> = stranded.iter().map(ToString::to_string).collect();
             bail!("keys would be stranded: {}; release or delete them first", stranded.join("; "));
         }
-        let routes = front::routes(&config, &self.gateway, &self.outside)?;
+        let authenticator =
+            super::authentication::authenticator(&config, Some(&self.authenticator), &self.outside)?;
+        let routes = front::routes(&config, &self.gateway, &authenticator, &self.outside)?;
         // The last that can fail.
         self.certificates.reload()?;
 
         self.gateway.reload(tenants);
         self.routes.replace(routes);
-        (self.config, self.providers) = (config, providers);
+        (self.config, self.providers, self.authenticator) = (config, providers, authenticator);
         Ok(())
     }
 

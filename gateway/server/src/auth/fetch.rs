@@ -73,7 +73,7 @@ fn is_loopback(host: &str) -> bool {
 pub(crate) struct BadLocation;
 
 /// A server that documents are fetched from.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Remote {
     /// Where it is.
     pub(crate) location: Location,

@@ -94,9 +94,9 @@ pub(crate) struct Authenticator {
 }
 
 impl Authenticator {
-    /// Knows everybody in `parts`. The keys of its issuers are kept fresh until it is dropped; must be called in a
-    /// runtime.
-    pub(crate) fn new(parts: Parts, outside: Outside) -> Self {
+    /// Knows everybody in `parts`. The keys of its issuers are kept fresh until it is dropped, and are those of `before`
+    /// where nothing about an issuer changed. Must be called in a runtime.
+    pub(crate) fn new(parts: Parts, before: Option<&Self>, outside: Outside) -> Self {
         let Parts { callers, anonymous, issuers, proxies, held_back } = parts;
         let (mut tokens, mut certificates, mut subjects) =
             (HashMap::<_, Vec<_>>::new(), HashMap::new(), Vec::new());
@@ -112,7 +112,7 @@ impl Authenticator {
         Self {
             tokens,
             certificates,
-            issuers: Issuers::new(issuers, subjects, &outside),
+            issuers: Issuers::new(issuers, subjects, before.map(|before| &before.issuers), &outside),
             anonymous,
             slow: Slow::new(proxies, held_back, outside.clone()),
             outside,

@@ -33,7 +33,7 @@ fn authenticator(anonymous: Option<Arc<Caller>>) -> Authenticator {
         both,
     ];
 
-    Authenticator::new(Parts { callers, anonymous, ..Parts::default() }, outside(Handle::current()))
+    Authenticator::new(Parts { callers, anonymous, ..Parts::default() }, None, outside(Handle::current()))
 }
 
 fn peer(names: &[&str]) -> Peer {

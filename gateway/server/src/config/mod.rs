@@ -133,6 +133,7 @@ impl Config {
         let issuers = read_issuers(&mut top, folder);
         let providers = read_providers(&mut top, &names, folder);
         let tenants = read_tenants(&mut top, &names, &providers);
+        check_publications(&top, &tenants, contracts.as_ref());
         top.end();
 
         Some(Self {
@@ -182,6 +183,14 @@ fn read_contracts(top: &mut Section<'_>) -> Option<Contracts> {
         top.missing("contract", "[contract.webhook]");
     }
     top.table("contract").map(Contracts::read)
+}
+
+fn check_publications(top: &Section<'_>, tenants: &[Tenant], contracts: Option<&Contracts>) {
+    let published = tenants.iter().find(|tenant| tenant.jwks.is_some());
+    if let (Some(tenant), Some(Contracts { v1: None, .. })) = (published, contracts) {
+        let what = format!("the key set of tenant `{}` is nowhere to be read", tenant.name);
+        top.mistake_at("contract", Problem::new(what, "add [contract.v1], or remove [tenant.jwks]"));
+    }
 }
 
 fn read_providers(top: &mut Section<'_>, names: &Names, folder: &Path) -> Vec<Provider> {

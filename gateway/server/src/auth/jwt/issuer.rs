@@ -17,7 +17,7 @@ use super::keys::{BadKeys, KeySet};
 use super::token::Token;
 
 /// One issuer, as it is configured.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Issuer {
     /// What the configuration calls it.
     pub(crate) name: String,
@@ -40,7 +40,7 @@ pub(crate) struct Issuer {
 }
 
 /// Where an issuer's keys are.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum KeySource {
     /// In a file, read again now and then.
     File(PathBuf),
@@ -130,6 +130,11 @@ impl Working {
             wanted: Notify::new(),
             outside,
         }
+    }
+
+    /// Whether it works by `settings`.
+    pub(super) fn is(&self, settings: &Issuer) -> bool {
+        self.settings == *settings
     }
 
     /// Which keys are in use; `None` while they are not known, or for too long.

@@ -40,33 +40,37 @@ pub(crate) struct Subject {
 /// Every issuer whose tokens are read.
 #[derive(Debug)]
 pub(super) struct Issuers {
-    issuers: Vec<Arc<Working>>,
+    issuers: Vec<Arc<Fetching>>,
     subjects: HashMap<(usize, String), Holder>,
     seen: SeenTokens,
     outside: Outside,
-    /// Ends with this.
-    _fetching: JoinSet<()>,
 }
 
 impl Issuers {
-    pub(super) fn new(issuers: Vec<Issuer>, subjects: Vec<(Subject, Arc<Known>)>, outside: &Outside) -> Self {
-        let issuers: Vec<_> =
-            issuers.into_iter().map(|issuer| Arc::new(Working::new(issuer, outside.clone()))).collect();
-        let mut fetching = JoinSet::new();
-        for issuer in &issuers {
-            let issuer = Arc::clone(issuer);
-            fetching.spawn(async move { issuer.keep_fresh().await });
-        }
+    /// Those in `issuers`, and who the subjects of their tokens are. An issuer that was `before`, and is the same, has
+    /// its keys at once. Must be called in a runtime.
+    pub(super) fn new(
+        issuers: Vec<Issuer>,
+        subjects: Vec<(Subject, Arc<Known>)>,
+        before: Option<&Self>,
+        outside: &Outside,
+    ) -> Self {
+        let of_before = |settings: &Issuer| {
+            before?.issuers.iter().find(|issuer| issuer.working.is(settings)).map(Arc::clone)
+        };
+        let issuers = issuers.into_iter().map(|settings| {
+            of_before(&settings)
+                .unwrap_or_else(|| Arc::new(Fetching::start(Working::new(settings, outside.clone()))))
+        });
+        let subjects = subjects.into_iter();
 
         Self {
-            issuers,
+            issuers: issuers.collect(),
             subjects: subjects
-                .into_iter()
                 .map(|(Subject { issuer, subject, claims }, known)| ((issuer, subject), (claims, known)))
                 .collect(),
             seen: SeenTokens::new(SEEN),
             outside: outside.clone(),
-            _fetching: fetching,
         }
     }
 
@@ -103,7 +107,7 @@ impl Issuers {
     /// The caller of a token that was good before, and would be now: its key is still published.
     fn remembered(&self, digest: &TokenDigest) -> Option<Arc<Known>> {
         let seen = self.seen.get(digest, self.outside.clock.wall())?;
-        let generation = self.issuers.get(seen.issuer)?.generation()?;
+        let generation = self.issuers.get(seen.issuer)?.working.generation()?;
 
         (generation == seen.generation).then_some(seen.known)
     }
@@ -113,7 +117,7 @@ impl Issuers {
         let mut denial = Denial::UnknownIssuer;
         let mut found = None;
         for (place, issuer) in self.issuers.iter().enumerate() {
-            match issuer.verify(token) {
+            match issuer.working.verify(token) {
                 Ok(_) if found.is_some() => return Err(Denial::Ambiguous),
                 Ok(verified) => found = Some((place, verified)),
                 Err(Denial::UnknownIssuer) => {}
@@ -126,9 +130,9 @@ impl Issuers {
     }
 
     async fn look_again(&self, token: &Token<'_>, deadline: Instant) {
-        for issuer in &self.issuers {
-            if let Err(Denial::UnknownKey | Denial::KeysUnavailable) = issuer.verify(token) {
-                issuer.look_again(deadline).await;
+        for Fetching { working, .. } in self.issuers.iter().map(AsRef::as_ref) {
+            if let Err(Denial::UnknownKey | Denial::KeysUnavailable) = working.verify(token) {
+                working.look_again(deadline).await;
             }
         }
     }
@@ -142,6 +146,23 @@ impl Issuers {
         }
 
         Ok(known)
+    }
+}
+
+/// An issuer whose keys are kept fresh, for as long as anybody uses it.
+#[derive(Debug)]
+struct Fetching {
+    working: Arc<Working>,
+    _task: JoinSet<()>,
+}
+
+impl Fetching {
+    fn start(working: Working) -> Self {
+        let (working, mut task) = (Arc::new(working), JoinSet::new());
+        let kept = Arc::clone(&working);
+        task.spawn(async move { kept.keep_fresh().await });
+
+        Self { working, _task: task }
     }
 }
 

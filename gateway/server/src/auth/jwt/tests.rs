@@ -34,7 +34,7 @@ fn spire(claims: &[(&str, &str)]) -> Credentials {
 fn authenticator(issuers: Vec<Issuer>) -> Authenticator {
     let callers = vec![spire(&[("/kubernetes.io/namespace", "spire")])];
 
-    Authenticator::new(Parts { callers, issuers, ..Parts::default() }, outside(Handle::current()))
+    Authenticator::new(Parts { callers, issuers, ..Parts::default() }, None, outside(Handle::current()))
 }
 
 /// With keys that are in a file of the folder.
@@ -49,7 +49,7 @@ async fn with_file(folder: &TempDir, keys: &str) -> Authenticator {
 /// Waits until the first attempt to fetch keys is over.
 async fn fetched(authenticator: &Authenticator) {
     let issuers = &authenticator.issuers;
-    issuers.issuers[0].look_again(issuers.outside.clock.now() + Duration::from_secs(20)).await;
+    issuers.issuers[0].working.look_again(issuers.outside.clock.now() + Duration::from_secs(20)).await;
 }
 
 async fn ask(authenticator: &Authenticator, token: &str) -> Result<String, Denial> {
@@ -302,6 +302,27 @@ async fn an_endpoint_that_misbehaves_gives_no_keys_and_takes_no_more_than_its_ti
         assert!(took <= 3 * TIMEOUT, "{took:?} for {answer:?}");
     }
     assert_eq!(elsewhere.asked(), 0, "a redirect was followed");
+}
+
+#[tokio::test]
+async fn an_issuer_that_stays_the_same_keeps_its_keys() {
+    let signer = Signer::new("a");
+    let server = Server::new(&key_set(&[&signer])).await;
+    let settings = issuer(KeySource::Url(server.remote()));
+    let before = authenticator(vec![settings.clone()]);
+    fetched(&before).await;
+    server.say(None);
+    let after = |settings: Issuer| {
+        let parts = Parts { callers: vec![spire(&[])], issuers: vec![settings], ..Parts::default() };
+        Authenticator::new(parts, Some(&before), outside(Handle::current()))
+    };
+    let (same, changed) =
+        (after(settings.clone()), after(Issuer { audiences: vec!["other".to_owned()], ..settings }));
+    drop(before);
+
+    let token = signer.sign(&claims());
+    assert_eq!(ask(&same, &token).await.unwrap(), "spire");
+    assert_eq!(ask(&changed, &token).await, Err(Denial::KeysUnavailable));
 }
 
 #[tokio::test]

@@ -2,8 +2,8 @@
 
 use http_body_util::Full;
 use hyper::body::Bytes;
-use hyper::header::{CONTENT_TYPE, HeaderValue};
-use hyper::{Method, Response};
+use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue};
+use hyper::{Method, Response, StatusCode};
 use serde_json::{Map, Value, json};
 
 use super::{Answered, Noted, Refusal};
@@ -60,25 +60,19 @@ impl OpenApi {
 }
 
 fn refused(refusal: &Refusal, head: &Head) -> Response<Full<Bytes>> {
-    use hyper::StatusCode;
-    use hyper::header::ALLOW;
+    let allow = match refusal {
+        Refusal::WrongMethod { allow } => Some(HeaderValue::from_static(allow)),
+        Refusal::Body(_) | Refusal::Failed(_) | Refusal::NoSuchPath | Refusal::Unauthenticated(_) => None,
+    };
+    let status = if allow.is_some() { StatusCode::METHOD_NOT_ALLOWED } else { StatusCode::NOT_FOUND };
 
     let body = json!({
         "error": refusal.error().to_string(),
         "code": refusal.code(),
         "request_id": head.id.as_str(),
     });
-    let mut response = Response::new(Full::from(body.to_string()));
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    *response.status_mut() = match refusal {
-        Refusal::WrongMethod { allow } => {
-            response.headers_mut().insert(ALLOW, HeaderValue::from_static(allow));
-            StatusCode::METHOD_NOT_ALLOWED
-        }
-        Refusal::Body(_) | Refusal::Failed(_) | Refusal::NoSuchPath | Refusal::Unauthenticated(_) => {
-            StatusCode::NOT_FOUND
-        }
-    };
+    let mut response = crate::json::response(status, &body);
+    response.headers_mut().extend(allow.map(|allow| (ALLOW, allow)));
     response
 }
 
