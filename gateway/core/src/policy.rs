@@ -159,9 +159,10 @@ impl How {
         match self {
             Self::Scheme(scheme) if scheme.fits(key_type) => Ok(scheme),
             Self::Only(scheme, only) if only == key_type && scheme.fits(key_type) => Ok(scheme),
-            Self::Only(_, only) => {
-                Err(Error::invalid("alg", format!("is for keys of type {only}, and this one is of type {key_type}")))
-            }
+            Self::Only(_, only) => Err(Error::invalid(
+                "alg",
+                format!("is for keys of type {only}, and this one is of type {key_type}"),
+            )),
             Self::Scheme(scheme) => {
                 Err(Error::invalid("alg", format!("a key of type {key_type} does not sign with {scheme}")))
             }
@@ -231,7 +232,9 @@ mod tests {
         assert_eq!(How::Usual.scheme(KeyType::EcP256, &digest).unwrap(), Scheme::Ecdsa(Hash::Sha384));
         assert_eq!(How::Usual.scheme(KeyType::Rsa2048, &digest).unwrap(), Scheme::RsaPkcs1v15(Hash::Sha384));
         assert!(How::Usual.scheme(KeyType::Ed25519, &digest).is_err());
-        assert!(How::Only(Scheme::Ecdsa(Hash::Sha384), KeyType::EcP384).scheme(KeyType::EcP256, &digest).is_err());
+        assert!(
+            How::Only(Scheme::Ecdsa(Hash::Sha384), KeyType::EcP384).scheme(KeyType::EcP256, &digest).is_err()
+        );
         assert!(How::Scheme(Scheme::Ed25519).scheme(KeyType::EcP256, &digest).is_err());
     }
 }

@@ -151,4 +151,4 @@ pub(crate) fn percent_decoded(segment: &str) -> Option<Cow<'_, str>> {
 }
 
 const LINGER: Duration = Duration::from_secs(1);
-const LINGER_BYTES: usize = 1024 * 1024;
+const LINGER_BYTES: usize = 16 * 1024 * 1024;

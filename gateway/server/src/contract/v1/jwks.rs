@@ -1,7 +1,7 @@
 //! Key sets that anybody may read (RFC 7517, section 5), where a tenant publishes them.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, SHA256, digest};
 use der::Decode;
@@ -11,7 +11,7 @@ use hyper::body::Bytes;
 use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderValue, IF_NONE_MATCH};
 use hyper::{HeaderMap, Method, Response, StatusCode};
 use keyport_core::caller::Pattern;
-use keyport_core::key::Key;
+use keyport_core::key::{Key, KeyId};
 use keyport_core::name::TenantId;
 use keyport_core::public_key::PublicKey;
 use keyport_core::{Error, Gateway, Result};
@@ -43,49 +43,94 @@ pub(crate) enum KidForm {
     Thumbprint,
 }
 
-/// Answers a request for the key set `id`.
-pub(super) async fn answer(
-    gateway: &Gateway,
-    publications: &[Publication],
-    head: &Head,
-    id: &str,
-) -> Result<Response<Full<Bytes>>, Refusal> {
-    let publication = publications.iter().find(|one| one.id == id).ok_or(Refusal::NoSuchPath)?;
-    if head.method() != Method::GET {
-        return Err(Refusal::WrongMethod { allow: "GET" });
-    }
+/// Every key set that is published, each as it was last written: nobody without a credential can have the same work done
+/// over and over.
+#[derive(Debug)]
+pub(super) struct KeySets(Vec<KeySet>);
 
-    let keys = gateway.published(&publication.tenant, &publication.keys).await?;
-    let body = serde_json::to_vec(&Jwks::of(&keys, publication.kid)?).map_err(Error::internal)?;
-    Ok(cached(body, head.headers())?)
+#[derive(Debug)]
+struct KeySet {
+    publication: Publication,
+    last: Mutex<Option<Arc<Written>>>,
 }
 
-/// A response that says how long it may be kept, and is empty for who has it already (RFC 9110, section 13.1.2).
-fn cached(body: Vec<u8>, headers: &HeaderMap) -> Result<Response<Full<Bytes>>> {
-    let hash = hex::encode(digest(&SHA256, &body));
-    let etag = HeaderValue::from_str(&format!("\"{hash}\"")).map_err(Error::internal)?;
-    let is_known = headers
-        .get_all(IF_NONE_MATCH)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .any(|known| matches!(known.trim(), "*") || known.trim().trim_start_matches("W/") == etag);
+/// A key set as it is sent.
+#[derive(Debug)]
+struct Written {
+    /// The keys in it. A key-id is never used for another public half, so that they say it all.
+    keys: Vec<KeyId>,
+    body: Bytes,
+    etag: HeaderValue,
+}
 
-    let mut response = match is_known {
-        true => {
-            let mut response = Response::default();
+impl KeySets {
+    pub(super) fn new(publications: Vec<Publication>) -> Self {
+        let set = |publication| KeySet { publication, last: Mutex::default() };
+
+        Self(publications.into_iter().map(set).collect())
+    }
+
+    /// Answers a request for the key set `id`.
+    pub(super) async fn answer(
+        &self,
+        gateway: &Gateway,
+        head: &Head,
+        id: &str,
+    ) -> Result<Response<Full<Bytes>>, Refusal> {
+        let set = self.0.iter().find(|set| set.publication.id == id).ok_or(Refusal::NoSuchPath)?;
+        if head.method() != Method::GET {
+            return Err(Refusal::WrongMethod { allow: "GET" });
+        }
+
+        let keys = gateway.published(&set.publication.tenant, &set.publication.keys).await?;
+        Ok(set.written(&keys)?.response(head.headers()))
+    }
+}
+
+impl KeySet {
+    fn written(&self, keys: &[Arc<Key>]) -> Result<Arc<Written>> {
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(last) = &*last
+            && last.keys.iter().eq(keys.iter().map(|key| &key.id))
+        {
+            return Ok(Arc::clone(last));
+        }
+
+        let written = Arc::new(Written::new(keys, self.publication.kid)?);
+        *last = Some(Arc::clone(&written));
+        Ok(written)
+    }
+}
+
+impl Written {
+    fn new(keys: &[Arc<Key>], form: KidForm) -> Result<Self> {
+        let body = serde_json::to_vec(&Jwks::of(keys, form)?).map_err(Error::internal)?;
+        let hash = hex::encode(digest(&SHA256, &body));
+        let etag = HeaderValue::from_str(&format!("\"{hash}\"")).map_err(Error::internal)?;
+
+        Ok(Self { keys: keys.iter().map(|key| key.id).collect(), body: body.into(), etag })
+    }
+
+    /// A response that says how long it may be kept, and is empty for who has it already (RFC 9110, section 13.1.2).
+    fn response(&self, headers: &HeaderMap) -> Response<Full<Bytes>> {
+        let is_known = headers
+            .get_all(IF_NONE_MATCH)
+            .iter()
+            .filter_map(|value| value.to_str().ok())
+            .flat_map(|value| value.split(',').map(str::trim))
+            .any(|known| known == "*" || known.trim_start_matches("W/") == self.etag);
+
+        let mut response = Response::default();
+        if is_known {
             *response.status_mut() = StatusCode::NOT_MODIFIED;
-            response
-        }
-        false => {
-            let mut response = Response::new(Full::from(body));
+        } else {
+            *response.body_mut() = Full::from(self.body.clone());
             response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/jwk-set+json"));
-            response
         }
-    };
-    response.headers_mut().insert(ETAG, etag);
-    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("public, max-age=60"));
-    Ok(response)
+        response.headers_mut().insert(ETAG, self.etag.clone());
+        response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("public, max-age=60"));
+        response
+    }
 }
 
 #[derive(Serialize)]

@@ -27,6 +27,7 @@ pub(crate) use self::jwks::{KidForm, Publication};
 use self::batch::Item;
 use self::endpoint::{Endpoint, endpoint};
 use self::idempotency::{IdempotencyKey, Remembered};
+use self::jwks::KeySets;
 use self::query::ListQuery;
 use self::wire::Signing;
 use super::{Answered, Noted, Refusal};
@@ -42,8 +43,9 @@ pub(crate) const NAME: &str = "v1";
 pub(crate) struct V1 {
     gateway: Arc<Gateway>,
     authenticator: Arc<Authenticator>,
-    settings: Settings,
+    grace: Duration,
     creates: Remembered,
+    key_sets: KeySets,
 }
 
 /// What can be set about the contract.
@@ -84,7 +86,10 @@ impl V1 {
         settings: Settings,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        Self { gateway, authenticator, settings, creates: Remembered::new(clock) }
+        let Settings { grace, publications } = settings;
+        let (creates, key_sets) = (Remembered::new(clock), KeySets::new(publications));
+
+        Self { gateway, authenticator, grace, creates, key_sets }
     }
 
     /// Answers one request.
@@ -106,7 +111,7 @@ impl V1 {
     ) -> Result<Response<Full<Bytes>>, Refusal> {
         // What is published is for everybody: the one path without a credential.
         if let ["jwks", id] = head.segments().as_slice() {
-            return jwks::answer(&self.gateway, &self.settings.publications, head, id).await;
+            return self.key_sets.answer(&self.gateway, head, id).await;
         }
 
         let caller = self.authenticator.authenticate(head).await.map_err(|denial| {
@@ -130,7 +135,7 @@ impl V1 {
                 created(&*self.creates.create(gateway, caller, (context, request), key).await?)
             }
             Asked::Delete(name) => {
-                match gateway.delete(asking.caller, asking.context, name, self.settings.grace).await? {
+                match gateway.delete(asking.caller, asking.context, name, self.grace).await? {
                     true => Ok(no_content()),
                     false => Err(Error::KeyNotFound),
                 }
