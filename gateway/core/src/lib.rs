@@ -1,7 +1,7 @@
 //! What the gateway means: types, rules, custody and ports.
 //!
-//! Programs that need signatures reach the [`Gateway`] through a contract. It asks the [policy](policy) whether the
-//! caller may, enters what was allowed as an operation in [custody](custody)'s ledger, and calls a
+//! Programs that need signatures reach the [`Gateway`] through a contract. It asks the [`policy`] whether the
+//! caller may, enters what was allowed as an operation in [`custody`]'s ledger, and calls a
 //! [`Provider`](provider::Provider). Whatever the provider wants from a custodian goes through custody, which alone
 //! calls a [`Backend`](backend::Backend) and keeps what came back. Nothing leaves before the
 //! [`AuditLog`](audit::AuditLog) has it.

@@ -10,8 +10,8 @@ use crate::provider::Descriptor;
 use crate::scheme::{Family, KeyType, Scheme};
 use crate::{Error, Result};
 
-/// Something that was allowed, for custody's ledger. Its contents are private to this module and read through
-/// [`Operation::allowed`], so nothing else makes one.
+/// Something that was allowed, for custody's ledger. Its contents are private to this crate, and only this module
+/// makes one.
 #[derive(Debug)]
 pub struct Operation(Allowed);
 

@@ -39,7 +39,7 @@ use making::Making;
 
 /// What the host may ask of custody on a guest's behalf, in plain owned values that a socket could carry.
 ///
-/// Every refusal is a [`FailureKind::Denied`](crate::FailureKind::Denied) and says no more than that: a guest learns
+/// Every refusal is a [`FailureKind::Denied`] and says no more than that: a guest learns
 /// nothing about objects that are not its own.
 #[async_trait]
 pub trait Capabilities: Debug + Send + Sync {
