@@ -10,7 +10,7 @@ use serde::Deserialize;
 /// Where the gateway is.
 #[derive(Args, Debug)]
 pub(super) struct Where {
-    /// The gateway, such as https://keyport.internal:8443; the contract is at /v1 where no path is given
+    /// The gateway, an https:// URL; the contract is at /v1 where it has no path
     #[arg(long, global = true)]
     url: Option<String>,
     /// Who vouches for its certificate, PEM
