@@ -53,12 +53,13 @@ async fn rotate_in(
     Ok(keys)
 }
 
-fn options(Audit { sync, segment_size, retention, archive }: &Audit) -> Options {
+fn options(Audit { sync, preallocate, segment_size, retention, archive }: &Audit) -> Options {
     Options {
         durability: match sync {
             config::Sync::Always => Durability::Always,
             config::Sync::Interval(interval) => Durability::Interval(*interval),
         },
+        preallocate: *preallocate,
         segment_size: u64::try_from(*segment_size).unwrap_or(u64::MAX),
         retention: Retention { age: *retention, size: None, archive: archive.clone() },
     }

@@ -212,3 +212,9 @@ fn prefix(digest: &TokenDigest) -> [u8; PREFIX] {
 }
 
 const PREFIX: usize = 8;
+
+/// Reads a token as far as it can be read without a key.
+#[cfg(fuzzing)]
+pub(crate) fn fuzz_token(token: &[u8]) {
+    jwt::fuzz(token);
+}

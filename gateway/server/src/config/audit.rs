@@ -5,13 +5,16 @@ use std::time::Duration;
 
 use super::mistake::Problem;
 use super::section::Section;
-use super::value::{duration, one, path, size};
+use super::value::{duration, one, path, size, truth};
 
 /// `[audit]`: how the audit log is kept.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Audit {
     /// `sync` and `interval`: when an entry is forced to the disk.
     pub(crate) sync: Sync,
+    /// `preallocate`: whether room for entries is reserved with zeros, so that forcing one to the disk takes half the
+    /// time. Turn it off to follow the live file, with `tail -f` or a log shipper: they would read the zeros.
+    pub(crate) preallocate: bool,
     /// `segment-size`: bytes after which a new file is begun.
     pub(crate) segment_size: usize,
     /// `retention`: how long closed files are kept; for ever without it.
@@ -45,6 +48,7 @@ impl Audit {
 
         let audit = Self {
             sync: sync.unwrap_or(default.sync),
+            preallocate: section.or("preallocate", default.preallocate, truth),
             segment_size: section.or("segment-size", default.segment_size, size),
             retention: section.optional("retention", duration),
             archive: section.optional("archive", path(folder)),
@@ -56,7 +60,7 @@ impl Audit {
 
 impl Default for Audit {
     fn default() -> Self {
-        Self { sync: Sync::Always, segment_size: 64 << 20, retention: None, archive: None }
+        Self { sync: Sync::Always, preallocate: true, segment_size: 64 << 20, retention: None, archive: None }
     }
 }
 

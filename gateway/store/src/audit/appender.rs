@@ -23,6 +23,8 @@ pub(super) struct Appender {
     options: Options,
     clock: Arc<dyn Clock>,
     segment: Option<Segment>,
+    /// Up to which size the segment reserves room.
+    room: u64,
     /// The last acknowledged entry.
     written: Head,
     /// The last entry on the disk.
@@ -56,9 +58,9 @@ impl Appender {
     pub(super) fn new(folder: Folder, options: Options, clock: Arc<dyn Clock>, end: End) -> Self {
         Self {
             folder,
-            options,
             clock,
             segment: end.segment,
+            room: room(&options),
             written: end.head,
             durable: end.head,
             unsynced: Unsynced::default(),
@@ -67,6 +69,7 @@ impl Appender {
             words: Words::default(),
             bytes: Vec::new(),
             lines: Vec::new(),
+            options,
         }
     }
 
@@ -117,8 +120,7 @@ impl Appender {
         match &self.segment {
             Some(segment) if !self.is_full(segment) => return Ok(()),
             Some(_) => {
-                self.sync()?;
-                self.segment = None;
+                self.close()?;
                 let now = self.clock.wall();
                 let oldest = self.options.retention.oldest(&self.folder, self.oldest, now)?;
                 self.oldest = oldest.min(self.written.next_seq());
@@ -134,6 +136,17 @@ impl Appender {
         Ok(())
     }
 
+    /// Puts everything on the disk and closes the segment.
+    pub(super) fn close(&mut self) -> io::Result<()> {
+        self.sync()?;
+        if let Some(segment) = self.segment.take() {
+            segment.close();
+        }
+        self.room = room(&self.options);
+
+        Ok(())
+    }
+
     /// The last entry on the disk.
     pub(super) fn durable(&self) -> Head {
         self.durable
@@ -145,6 +158,11 @@ impl Appender {
             Durability::Always => None,
             Durability::Interval(interval) => self.unsynced.since.map(|since| since + interval),
         }
+    }
+
+    /// Whether entries are put on the disk before they are acknowledged.
+    pub(super) fn syncs_always(&self) -> bool {
+        self.options.durability == Durability::Always
     }
 
     /// Whether an fsync is due at `now`.
@@ -199,8 +217,11 @@ impl Appender {
         let done = segment.write(&self.bytes);
         self.or_give_up(done)?;
 
-        if self.options.durability == Durability::Always {
-            let done = self.segment.as_mut().map_or(Ok(()), Segment::sync);
+        if self.syncs_always() {
+            let done = self.segment.as_mut().map_or(Ok(()), |segment| {
+                segment.reserve(self.room);
+                segment.sync()
+            });
             self.or_give_up(done)?;
             self.written = head;
             self.all_is_durable();
@@ -219,6 +240,8 @@ impl Appender {
             && let Some(segment) = self.segment.take()
         {
             segment.abandon();
+            // The zeros may be why: some disks find out only at the fsync that they are full.
+            self.room = 0;
         }
 
         done
@@ -228,6 +251,15 @@ impl Appender {
         self.durable = self.written;
         self.unsynced.bytes.clear();
         self.unsynced.since = None;
+    }
+}
+
+/// Up to which size segments reserve room. Without an fsync before every answer it would spare little, and a log
+/// without zeros can be followed by others as it grows.
+fn room(options: &Options) -> u64 {
+    match options.durability {
+        Durability::Always if options.preallocate => options.segment_size,
+        Durability::Always | Durability::Interval(_) => 0,
     }
 }
 

@@ -11,7 +11,7 @@ use super::appender::Appender;
 use super::chain::Head;
 use super::folder::{Folder, SegmentName};
 use super::line::{Line, Link};
-use super::lines::Lines;
+use super::lines::{Lines, written};
 
 /// What was found when the log was opened, for the start-up log. Each is an entry of the log too.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -61,14 +61,14 @@ pub(super) struct Findings(Recovery);
 impl Findings {
     /// Takes a segment without any entry out of the log.
     pub(super) fn set_aside(&mut self, folder: &Folder, segment: &SegmentName) -> io::Result<()> {
-        let bytes = segment.path.metadata()?.len();
+        let bytes = cut_room(segment)?;
         let kept = folder.set_aside(segment)?;
 
         self.0.torn.push(Torn { segment: segment.path.clone(), bytes, kept });
         Ok(())
     }
 
-    /// Cuts off what `segment` has from byte `whole` on, where entry `seq` would be.
+    /// Cuts off what `segment` has from byte `whole` on, where entry `seq` would be. Zeros are not worth keeping.
     pub(super) fn cut(
         &mut self,
         folder: &Folder,
@@ -76,11 +76,11 @@ impl Findings {
         whole: u64,
         seq: u64,
     ) -> io::Result<()> {
-        let mut file = OpenOptions::new().read(true).write(true).open(&segment.path)?;
-        if file.metadata()?.len() <= whole {
+        if cut_room(segment)? <= whole {
             return Ok(());
         }
 
+        let mut file = OpenOptions::new().read(true).write(true).open(&segment.path)?;
         let mut rest = Vec::new();
         file.seek(SeekFrom::Start(whole))?;
         let bytes = file.read_to_end(&mut rest)?;
@@ -97,6 +97,7 @@ impl Findings {
     /// follows has entries of the same numbers.
     pub(super) fn cut_overlaps(&mut self, folder: &Folder, segments: &[SegmentName]) -> io::Result<()> {
         for (segment, next) in segments.iter().zip(segments.iter().skip(1)) {
+            cut_room(segment)?;
             if !may_overlap(segment, next.first)? {
                 continue;
             }
@@ -154,6 +155,19 @@ impl Findings {
 
         torn.chain(gap)
     }
+}
+
+/// Cuts off the zeros that a crash left after the last line of `segment`; its size then.
+fn cut_room(segment: &SegmentName) -> io::Result<u64> {
+    let file = File::open(&segment.path)?;
+    let size = written(&file)?;
+    if file.metadata()?.len() > size {
+        let file = OpenOptions::new().write(true).open(&segment.path)?;
+        file.set_len(size)?;
+        file.sync_all()?;
+    }
+
+    Ok(size)
 }
 
 /// Whether the last line of `segment` is not the one before entry `next`, by a look at its end.

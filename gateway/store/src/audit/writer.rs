@@ -96,7 +96,7 @@ impl Writer {
 
         while self.serve() {}
 
-        let done = self.appender.sync();
+        let done = self.appender.close();
         self.note(done).unwrap_or_default();
     }
 

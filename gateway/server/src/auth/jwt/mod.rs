@@ -171,3 +171,9 @@ type Holder = (BTreeMap<String, String>, Arc<Known>);
 
 /// How many good tokens are remembered: some 200 bytes each.
 const SEEN: NonZeroUsize = NonZeroUsize::new(10_000).unwrap();
+
+/// Reads a token as far as it can be read without a key.
+#[cfg(fuzzing)]
+pub(super) fn fuzz(token: &[u8]) {
+    drop(Token::read(token));
+}

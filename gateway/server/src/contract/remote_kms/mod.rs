@@ -180,3 +180,12 @@ const SIGN_BODY: usize = 1024 * 1024;
 
 #[cfg(test)]
 mod tests;
+
+/// Reads a body as every request of this contract.
+#[cfg(fuzzing)]
+pub(crate) fn fuzz(body: &[u8]) {
+    drop(wire::create(body, OnDuplicate::Conflict));
+    drop(wire::name("a").and_then(|name| wire::sign(name, body)));
+    drop(wire::name("a").and_then(|name| wire::import(name, body, OnDuplicate::Conflict)));
+    drop(std::str::from_utf8(body).map(wire::name));
+}

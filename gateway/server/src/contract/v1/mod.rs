@@ -250,3 +250,15 @@ const BODY: usize = 256 * 1024;
 
 #[cfg(test)]
 mod tests;
+
+/// Reads a body as every request of this contract.
+#[cfg(fuzzing)]
+pub(crate) fn fuzz(body: &[u8]) {
+    let name = || KeyName::new("name", "a");
+    drop(wire::create(body));
+    drop(name().and_then(|name| wire::import(name, body.to_vec())));
+    drop(name().and_then(|name| wire::sign(name, body)));
+    drop(name().and_then(|name| wire::verify(name, body)));
+    drop(wire::restore(body));
+    drop(std::str::from_utf8(body).map(wire::name_in_path));
+}

@@ -136,3 +136,11 @@ const BODY: usize = 64 * 1024;
 
 #[cfg(test)]
 mod tests;
+
+/// Reads a body as every request of this contract.
+#[cfg(fuzzing)]
+pub(crate) fn fuzz(body: &[u8]) {
+    drop(wire::create(body, OnDuplicate::Replace));
+    drop(wire::name("a").and_then(|name| wire::sign(name, body)));
+    drop(std::str::from_utf8(body).map(wire::name));
+}

@@ -1,5 +1,6 @@
+//! Disks that are full, fail or go away.
+
 use std::fs::{File, OpenOptions};
-use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -12,9 +13,9 @@ fn failing(device: &'static str, fails: &Arc<AtomicBool>) -> Arc<Create> {
     let fails = Arc::clone(fails);
     Arc::new(move |path: &Path| {
         if fails.load(Ordering::Relaxed) {
-            OpenOptions::new().append(true).open(device)
+            OpenOptions::new().write(true).open(device)
         } else {
-            OpenOptions::new().append(true).create_new(true).open(path)
+            OpenOptions::new().write(true).create_new(true).open(path)
         }
     })
 }
@@ -84,6 +85,24 @@ fn the_disk_fills_before_acknowledged_entries_are_on_it() {
     in_a_process_with_small_files("the_disk_fills_before_acknowledged_entries_are_on_it", |log| {
         appends_through_failures(log, Durability::Interval(Duration::from_secs(3600)), None);
     });
+}
+
+#[test]
+fn a_disk_too_full_to_reserve_room_takes_the_entries_that_fit() {
+    in_a_process_with_small_files("a_disk_too_full_to_reserve_room_takes_the_entries_that_fit", |log| {
+        appends_until_it_is_full(log);
+    });
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn appends_until_it_is_full(log: &Log) {
+    let (files, _) = log.open(Options::default(), None);
+    while files.append(event()).await.is_ok() {}
+    files.close();
+
+    let size = log.segments()[0].metadata().unwrap().len();
+    assert!(size > 64 * 512 - 1000, "{size}");
+    assert!(log.verify(Some(files.durable())).is_sound());
 }
 
 /// Appends far more than a file may hold. Each time a segment fails in the middle of a line, and the next begins.

@@ -1,3 +1,5 @@
+//! A line is read back as it was written, and nothing that is read makes it panic.
+
 use std::borrow::Cow;
 
 use proptest::collection::vec;

@@ -1,13 +1,15 @@
 //! The log's promises.
 
+mod cost;
 mod disk;
 mod lines;
 mod recovery;
+mod room;
 mod tampering;
 mod writing;
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -60,7 +62,7 @@ impl Log {
 
     /// The lines of all segments.
     fn lines(&self) -> Vec<serde_json::Value> {
-        let texts = self.segments().into_iter().map(|path| fs::read_to_string(path).unwrap());
+        let texts = self.segments().into_iter().map(|path| text(&path));
 
         texts
             .flat_map(|text| text.lines().map(|line| serde_json::from_str(line).unwrap()).collect::<Vec<_>>())
@@ -81,6 +83,11 @@ impl Log {
 
         copy
     }
+}
+
+/// What was written to a segment, without the room that is reserved after it.
+fn text(segment: &Path) -> String {
+    fs::read_to_string(segment).unwrap().trim_end_matches('\0').to_owned()
 }
 
 fn event() -> Event {

@@ -1,3 +1,5 @@
+//! What was done to a log, and what the verification says.
+
 use super::*;
 
 /// What somebody does to a log, and what the first problem then says.

@@ -1,3 +1,5 @@
+//! Entries as they are written.
+
 use std::time::Duration;
 
 use keyport_core::key::KeyName;
@@ -27,7 +29,7 @@ async fn a_line_has_its_fields_in_order_and_leaves_out_what_is_absent() {
 
     assert_eq!(files.append(event).await.unwrap(), 2);
 
-    let text = fs::read_to_string(log.segments().remove(0)).unwrap();
+    let text = text(&log.segments().remove(0));
     let mut lines = text.lines();
     let first = lines.next().unwrap();
     assert!(

@@ -1,0 +1,32 @@
+//! The keyport binary, as a library that only its own `main` and its fuzz targets use.
+
+mod admin;
+mod assemble;
+mod auth;
+mod command;
+mod config;
+mod contract;
+mod dev;
+#[cfg(fuzzing)]
+pub mod fuzz;
+mod json;
+mod jwk;
+mod listen;
+mod log;
+mod outside;
+mod peer;
+mod request;
+mod route;
+mod telemetry;
+#[cfg(test)]
+mod testing;
+mod tls;
+mod token;
+
+use std::process::ExitCode;
+
+/// Runs the command that the process was started with.
+#[must_use]
+pub fn run() -> ExitCode {
+    command::run()
+}
