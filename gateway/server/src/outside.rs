@@ -5,7 +5,6 @@ use std::time::{Instant, SystemTime};
 
 use keyport_core::outside::{Clock, Outside, Random, Task, Tasks, Timestamp};
 use tokio::runtime::Handle;
-use tracing::Instrument;
 
 /// Time, randomness and a place for tasks, of this process and this runtime.
 pub(crate) fn outside(runtime: Handle) -> Outside {
@@ -55,7 +54,7 @@ struct TokioTasks(Handle);
 
 impl Tasks for TokioTasks {
     fn spawn(&self, task: Task) {
-        drop(self.0.spawn(task.in_current_span()));
+        drop(self.0.spawn(task));
     }
 }
 

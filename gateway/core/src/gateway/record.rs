@@ -67,6 +67,7 @@ impl Gateway {
 
         tracing::error!(
             operation = draft.operation.as_str(),
+            request_id = draft.request_id.as_ref().map(tracing::field::display),
             provider = draft.provider.as_ref().map(tracing::field::display),
             error = %error.detail(),
             "an operation failed"

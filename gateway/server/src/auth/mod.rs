@@ -129,7 +129,7 @@ impl Authenticator {
 
         if let Err(denial) = known {
             let address = self.slow.address(peer.address, head.headers());
-            tracing::info!(reason = denial.as_str(), %address, "not authenticated");
+            tracing::info!(request_id = %head.id, reason = denial.as_str(), %address, "not authenticated");
             self.slow.wait(address, head.deadline).await;
         }
         known

@@ -14,7 +14,6 @@ use hyper::http::request::Parts;
 use hyper::{Request, Response, StatusCode, Version};
 use keyport_core::name::RequestId;
 use keyport_core::outside::Outside;
-use tracing::Instrument;
 
 use self::observe::log;
 use self::stray::{Stray, is_plain};
@@ -59,6 +58,7 @@ impl Routes {
 
     async fn serve(&self, parts: Parts, body: Incoming, id: RequestId) -> Response<Full<Bytes>> {
         let begun = self.outside.clock.now();
+        let name = id.clone();
         let status = |response: &Response<Full<Bytes>>| response.status().as_u16();
 
         let routes = self.routes.load_full();
@@ -77,7 +77,7 @@ impl Routes {
         };
         let took = self.outside.clock.now().saturating_duration_since(begun);
         self.observe(contract, &noted, took);
-        log(contract, &noted, status(&response), took);
+        log(contract, &name, &noted, (status(&response), took));
         response
     }
 
@@ -117,8 +117,7 @@ impl Answer for Routes {
             return response;
         };
 
-        let span = tracing::info_span!("request", %id);
-        let mut response = self.serve(parts, body, id).instrument(span).await;
+        let mut response = self.serve(parts, body, id).await;
         response.headers_mut().insert(REQUEST_ID, header);
         response
     }

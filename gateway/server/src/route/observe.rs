@@ -5,17 +5,21 @@ use std::fmt;
 use std::time::Duration;
 
 use keyport_core::Error;
+use keyport_core::name::RequestId;
 use tracing::field::display;
 
 use crate::contract::Noted;
 
 /// Writes one line, louder the more it concerns those who run the gateway: what went well is for those who look
 /// closer, what is a caller's fault for those who help it.
-pub(super) fn log(contract: &'static str, noted: &Noted, status: u16, took: Duration) {
+///
+/// The request's id is a field here and elsewhere, not a span: a span costs every request what only some lines need.
+pub(super) fn log(contract: &'static str, id: &RequestId, noted: &Noted, (status, took): (u16, Duration)) {
     // A macro, because a level must be known when its call is compiled.
     macro_rules! line {
         ($level:ident, $error:expr, $what:literal) => {
             tracing::$level!(
+                request_id = %id,
                 contract,
                 operation = noted.operation.as_str(),
                 outcome = noted.outcome(),
