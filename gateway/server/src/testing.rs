@@ -9,6 +9,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use aws_lc_rs::digest::{SHA256, digest};
+use http_body_util::{BodyExt, Full};
+use hyper::Response;
+use hyper::body::Bytes;
 use keyport_backends::soft::{Bounds, MasterKey, Soft};
 use keyport_core::backend::Backend;
 use keyport_core::caller::{Caller, Right, Verb};
@@ -364,3 +367,14 @@ impl Provider for Direct {
 }
 
 const PROVIDER: ProviderId = ProviderId(1);
+
+/// A response as it is on the wire, but for the headers that hyper adds.
+pub(crate) async fn wire(response: Response<Full<Bytes>>) -> String {
+    let (head, body) = response.into_parts();
+    let mut headers: Vec<_> =
+        head.headers.iter().map(|(name, value)| format!("{name}: {}\n", value.to_str().unwrap())).collect();
+    headers.sort();
+    let body = body.collect().await.unwrap().to_bytes();
+
+    format!("{}\n{}\n{}\n", head.status, headers.concat(), str::from_utf8(&body).unwrap())
+}

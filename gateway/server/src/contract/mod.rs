@@ -11,6 +11,7 @@ use std::time::Duration;
 use http_body_util::Full;
 use hyper::Response;
 use hyper::body::Bytes;
+use hyper::header::HeaderValue;
 use keyport_core::audit::Operation;
 use keyport_core::caller::Caller;
 use keyport_core::gateway::Context;
@@ -186,3 +187,10 @@ impl From<Error> for Refusal {
 }
 
 const RECORDING: Duration = Duration::from_secs(2);
+
+/// A `Retry-After` in whole seconds, at least one (RFC 9110, section 10.2.3).
+pub(crate) fn retry_after_seconds(time: Duration) -> HeaderValue {
+    let seconds = time.as_millis().div_ceil(1000).clamp(1, 86_400);
+
+    HeaderValue::from(u64::try_from(seconds).unwrap_or(1))
+}

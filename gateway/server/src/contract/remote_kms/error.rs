@@ -1,7 +1,6 @@
 //! What callers of `remote_kms` are told when something was not done, in the words its clients know.
 
 use std::borrow::Cow;
-use std::time::Duration;
 
 use http_body_util::Full;
 use hyper::body::Bytes;
@@ -12,7 +11,7 @@ use keyport_core::audit::Operation;
 use serde::Serialize;
 
 use super::wire::{ALG, DATA, KID, PRIVATE_JWK};
-use crate::contract::{Noted, Refusal};
+use crate::contract::{Noted, Refusal, retry_after_seconds};
 use crate::json;
 use crate::request::BadBody;
 
@@ -55,8 +54,12 @@ fn failed(error: &Error) -> (StatusCode, Header) {
         Error::KeyNotFound => (StatusCode::NOT_FOUND, None),
         Error::KeyExists | Error::KeyReleased => (StatusCode::CONFLICT, None),
         Error::InvalidRequest { .. } | Error::Unsupported => (StatusCode::BAD_REQUEST, None),
-        Error::Throttled { retry_after } => (StatusCode::TOO_MANY_REQUESTS, after(*retry_after)),
-        Error::Unavailable { retry_after, .. } => (StatusCode::SERVICE_UNAVAILABLE, after(*retry_after)),
+        Error::Throttled { retry_after } => {
+            (StatusCode::TOO_MANY_REQUESTS, Some((RETRY_AFTER, retry_after_seconds(*retry_after))))
+        }
+        Error::Unavailable { retry_after, .. } => {
+            (StatusCode::SERVICE_UNAVAILABLE, Some((RETRY_AFTER, retry_after_seconds(*retry_after))))
+        }
         // No Retry-After: it will be so until a person has acted.
         Error::KeyLost(_) | Error::Misconfigured(_) => (StatusCode::SERVICE_UNAVAILABLE, None),
         Error::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, None),
@@ -65,13 +68,6 @@ fn failed(error: &Error) -> (StatusCode, Header) {
 
 fn not_allowed(allow: &'static str) -> (StatusCode, Header) {
     (StatusCode::METHOD_NOT_ALLOWED, Some((ALLOW, HeaderValue::from_static(allow))))
-}
-
-/// Whole seconds, at least one (RFC 9110, section 10.2.3).
-fn after(time: Duration) -> Header {
-    let seconds = time.as_millis().div_ceil(1000).clamp(1, 86_400);
-
-    Some((RETRY_AFTER, HeaderValue::from(u64::try_from(seconds).unwrap_or(1))))
 }
 
 fn text(refusal: &Refusal, noted: &Noted) -> Cow<'static, str> {
@@ -97,12 +93,13 @@ fn invalid(field: &'static str, reason: &str) -> String {
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
+    use std::time::Duration;
 
-    use http_body_util::BodyExt;
     use keyport_core::key::KeyName;
 
     use super::*;
     use crate::auth::Denial;
+    use crate::testing::wire;
 
     /// Every refusal there is, by the name of its golden file.
     fn refusals() -> Vec<(&'static str, Refusal)> {
@@ -137,20 +134,6 @@ mod tests {
 
     fn noted(operation: Operation) -> Noted {
         Noted { key: Some(KeyName::new(KID, "ns/a").unwrap()), operation, ..Noted::default() }
-    }
-
-    /// The response as it is on the wire, but for the headers that hyper adds.
-    async fn wire(response: Response<Full<Bytes>>) -> String {
-        let (head, body) = response.into_parts();
-        let mut headers: Vec<_> = head
-            .headers
-            .iter()
-            .map(|(name, value)| format!("{name}: {}\n", value.to_str().unwrap()))
-            .collect();
-        headers.sort();
-        let body = body.collect().await.unwrap().to_bytes();
-
-        format!("{}\n{}\n{}\n", head.status, headers.concat(), str::from_utf8(&body).unwrap())
     }
 
     async fn assert_golden(name: &str, response: Response<Full<Bytes>>) {

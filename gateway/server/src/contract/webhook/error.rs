@@ -1,7 +1,5 @@
 //! What callers of `webhook` are told when something was not done.
 
-use std::time::Duration;
-
 use http_body_util::Full;
 use hyper::body::Bytes;
 use hyper::header::{ALLOW, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
@@ -10,7 +8,7 @@ use keyport_core::Error;
 use keyport_core::name::RequestId;
 use serde::Serialize;
 
-use crate::contract::Refusal;
+use crate::contract::{Refusal, retry_after_seconds};
 use crate::json;
 use crate::request::BadBody;
 
@@ -58,29 +56,26 @@ fn failed(error: &Error) -> (StatusCode, Header) {
         Error::KeyExists | Error::KeyReleased => (StatusCode::CONFLICT, None),
         Error::InvalidRequest { .. } => (StatusCode::BAD_REQUEST, None),
         Error::Unsupported => (StatusCode::UNPROCESSABLE_ENTITY, None),
-        Error::Throttled { retry_after } => (StatusCode::TOO_MANY_REQUESTS, after(*retry_after)),
-        Error::Unavailable { retry_after, .. } => (StatusCode::SERVICE_UNAVAILABLE, after(*retry_after)),
+        Error::Throttled { retry_after } => {
+            (StatusCode::TOO_MANY_REQUESTS, Some((RETRY_AFTER, retry_after_seconds(*retry_after))))
+        }
+        Error::Unavailable { retry_after, .. } => {
+            (StatusCode::SERVICE_UNAVAILABLE, Some((RETRY_AFTER, retry_after_seconds(*retry_after))))
+        }
         // No Retry-After: it will be so until a person has acted.
         Error::KeyLost(_) | Error::Misconfigured(_) => (StatusCode::SERVICE_UNAVAILABLE, None),
         Error::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, None),
     }
 }
 
-/// Whole seconds, at least one (RFC 9110, section 10.2.3).
-fn after(time: Duration) -> Header {
-    let seconds = time.as_millis().div_ceil(1000).clamp(1, 86_400);
-
-    Some((RETRY_AFTER, HeaderValue::from(u64::try_from(seconds).unwrap_or(1))))
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
-
-    use http_body_util::BodyExt;
+    use std::time::Duration;
 
     use super::*;
     use crate::auth::Denial;
+    use crate::testing::wire;
 
     /// Every refusal there is, by the name of its golden file.
     fn refusals() -> Vec<(&'static str, Refusal)> {
@@ -106,20 +101,6 @@ mod tests {
             ("unsupported", Refusal::Failed(Error::Unsupported)),
             ("wrong-method", Refusal::WrongMethod { allow: "GET, POST" }),
         ]
-    }
-
-    /// The response as it is on the wire, but for the headers that hyper adds.
-    async fn wire(response: Response<Full<Bytes>>) -> String {
-        let (head, body) = response.into_parts();
-        let mut headers: Vec<_> = head
-            .headers
-            .iter()
-            .map(|(name, value)| format!("{name}: {}\n", value.to_str().unwrap()))
-            .collect();
-        headers.sort();
-        let body = body.collect().await.unwrap().to_bytes();
-
-        format!("{}\n{}\n{}\n", head.status, headers.concat(), str::from_utf8(&body).unwrap())
     }
 
     #[tokio::test]
