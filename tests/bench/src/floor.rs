@@ -1,7 +1,8 @@
 //! The floor: a server that costs what TLS, HTTP, JSON and one signature cost, and does nothing else.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context, Result};
 use aws_lc_rs::digest::{Digest, SHA256, digest};
@@ -22,6 +23,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 
 use crate::certificate::{CERTIFICATE, KEY};
+use crate::disk;
 use crate::key::{KeyType, SigningKey, pem};
 
 /// Serves signatures and nothing else: what the bench compares the gateway with
@@ -33,6 +35,9 @@ pub(crate) struct Floor {
     /// The folder with server.pem and server.key
     #[arg(long)]
     folder: PathBuf,
+    /// Append a line to a file in the folder and force it to the disk before each answer
+    #[arg(long)]
+    force: bool,
 }
 
 impl Floor {
@@ -43,7 +48,11 @@ impl Floor {
 
     async fn accept(&self) -> Result<()> {
         let acceptor = TlsAcceptor::from(Arc::new(tls(&self.folder)?));
-        let signer = Arc::new(Signer::new(self.key_type)?);
+        let mut signer = Signer::new(self.key_type)?;
+        if self.force {
+            signer.record = Some(Mutex::new(File::create(self.folder.join("record"))?));
+        }
+        let signer = Arc::new(signer);
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         println!("ready https://{}", listener.local_addr()?);
 
@@ -73,6 +82,8 @@ struct Signer {
     key: SigningKey,
     public_key: String,
     fingerprint: String,
+    /// What is forced to the disk before each answer.
+    record: Option<Mutex<File>>,
 }
 
 #[derive(Deserialize)]
@@ -98,7 +109,7 @@ impl Signer {
         let key = SigningKey::generate(key_type)?;
         let der = key.public_der()?;
         let fingerprint = format!("sha256:{}", hex::encode(digest(&SHA256, &der)));
-        Ok(Self { key_type, key, public_key: pem(&der), fingerprint })
+        Ok(Self { key_type, key, public_key: pem(&der), fingerprint, record: None })
     }
 
     async fn answer(&self, request: Request<Incoming>) -> Result<Response<Full<Bytes>>> {
@@ -121,6 +132,9 @@ impl Signer {
         let digest = Digest::import_less_safe(&STANDARD.decode(request.digest)?, self.key_type.hash())?;
 
         let signature = STANDARD.encode(self.key.sign(&digest)?);
+        if let Some(record) = &self.record {
+            disk::forced_append(&mut record.lock().unwrap_or_else(PoisonError::into_inner))?;
+        }
         Ok(Signed { signature, key_fingerprint: &self.fingerprint })
     }
 }

@@ -1,7 +1,7 @@
 //! The gateway, as a process, on a data folder of its own.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use tokio::process::Command;
@@ -91,11 +91,6 @@ impl Gateway {
         let mut command = Command::new(&bench.keyport);
         command.arg("serve").arg("--config").arg(self.folder.join(CONFIG));
         Server::start(bench, &self.name, command, &self.folder, Proof::Digest).await
-    }
-
-    /// Where its data are.
-    pub(crate) fn folder(&self) -> &Path {
-        &self.folder
     }
 }
 

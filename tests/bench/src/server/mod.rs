@@ -20,7 +20,7 @@ use crate::bench::Bench;
 use crate::client::Target;
 use crate::key::Proof;
 pub(crate) use express::{Crypto, Express};
-pub(crate) use floor::floor;
+pub(crate) use floor::{floor, forcing_floor};
 pub(crate) use gateway::{Audit, Gateway, Instances};
 
 /// A server that is ready. It is killed when it is dropped.
