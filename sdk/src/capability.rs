@@ -6,7 +6,8 @@
 use std::time::Duration;
 
 pub use crate::bindings::keyport::provider::log::Level;
-use crate::bindings::keyport::provider::{clock, log, random, settings, soft_token};
+use crate::bindings::keyport::provider::{clock, log, pkcs11, random, settings, soft_token};
+use crate::pkcs11::{KeyPair, KeyPairMechanism};
 use crate::types::{KeyType, Mechanism, Result};
 
 /// The gateway's embedded token. Objects are named by the key-id they were made for.
@@ -60,6 +61,58 @@ pub trait SoftToken {
     ///
     /// Why it could not.
     fn health(&self) -> Result<()>;
+}
+
+/// Tokens behind PKCS#11 modules.
+///
+/// `token` is everywhere the name of a granted connection; a provider that is granted just one need not name it. No
+/// function takes the bytes to be signed, as with [`SoftToken`], and what is not part of the operation is
+/// [`Denied`](crate::ErrorKind::Denied).
+///
+/// A signature is three calls of the gateway, of which the token sees one:
+///
+/// ```
+/// use keyport_sdk::pkcs11::{KeyPair, Mechanism};
+/// use keyport_sdk::{Pkcs11, Result, SignRequest};
+///
+/// fn sign(host: &impl Pkcs11, request: &SignRequest) -> Result<Vec<u8>> {
+///     let key_pair = host.find_key_pair(None, &request.key.key_id)?;
+///
+///     key_pair.sign(&Mechanism::from(request.scheme)) // Letting go of the key pair is the third.
+/// }
+/// ```
+pub trait Pkcs11 {
+    /// A key pair on a token.
+    type KeyPair: KeyPair;
+
+    /// Names the key pair of the operation's key, which costs no call of the token: whether it is there shows when it
+    /// is used. `id` is the key-id that it was made for or registered under, or its CKA_ID as the gateway recorded it.
+    ///
+    /// # Errors
+    ///
+    /// [`Denied`](crate::ErrorKind::Denied) where no such token is granted;
+    /// [`InvalidArgument`](crate::ErrorKind::InvalidArgument) where several are and none is named.
+    fn find_key_pair(&self, token: Option<&str>, id: &str) -> Result<Self::KeyPair>;
+
+    /// Makes the key pair that the open create operation asks for, with the key-id `id` as CKA_ID
+    /// (C_GenerateKeyPair). Asked again for the same key-id it returns the same key pair.
+    ///
+    /// # Errors
+    ///
+    /// What the token says.
+    fn generate_key_pair(
+        &self,
+        token: Option<&str>,
+        id: &str,
+        mechanism: KeyPairMechanism,
+    ) -> Result<Self::KeyPair>;
+
+    /// Whether the token could sign now.
+    ///
+    /// # Errors
+    ///
+    /// Why it could not.
+    fn token_health(&self, token: Option<&str>) -> Result<()>;
 }
 
 /// The provider's own settings, as its configuration has them. Never a secret.
@@ -138,6 +191,41 @@ impl SoftToken for Gateway {
 
     fn health(&self) -> Result<()> {
         soft_token::health()
+    }
+}
+
+impl Pkcs11 for Gateway {
+    type KeyPair = pkcs11::KeyPair;
+
+    fn find_key_pair(&self, token: Option<&str>, id: &str) -> Result<pkcs11::KeyPair> {
+        pkcs11::KeyPair::find(token, id)
+    }
+
+    fn generate_key_pair(
+        &self,
+        token: Option<&str>,
+        id: &str,
+        mechanism: KeyPairMechanism,
+    ) -> Result<pkcs11::KeyPair> {
+        pkcs11::KeyPair::generate(token, id, mechanism)
+    }
+
+    fn token_health(&self, token: Option<&str>) -> Result<()> {
+        pkcs11::health(token)
+    }
+}
+
+impl KeyPair for pkcs11::KeyPair {
+    fn public_key(&self) -> Result<Vec<u8>> {
+        Self::public_key(self)
+    }
+
+    fn sign(&self, mechanism: &pkcs11::Mechanism) -> Result<Vec<u8>> {
+        Self::sign(self, mechanism)
+    }
+
+    fn destroy(&self) -> Result<()> {
+        Self::destroy(self)
     }
 }
 

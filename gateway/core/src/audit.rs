@@ -124,6 +124,8 @@ pub enum Operation {
     List,
     /// Bring in a key that was made elsewhere.
     Import,
+    /// Take up a key pair that is at a custodian already.
+    Register,
     /// Sign.
     Sign,
     /// Verify a signature.
@@ -151,6 +153,7 @@ impl Operation {
             Self::Create => "create",
             Self::List => "list",
             Self::Import => "import",
+            Self::Register => "register",
             Self::Sign => "sign",
             Self::Verify => "verify",
             Self::Delete => "delete",

@@ -45,6 +45,19 @@ pub trait Backend: Debug + Send + Sync {
         deadline: Instant,
     ) -> Result<Option<NativeId>, Failure>;
 
+    /// The key pair that an operator names in the custodian's own words (`id:0a1b` or `label:ca-2024` of a PKCS#11
+    /// token), which somebody else made. [`FailureKind::NotFound`] where there is none, and
+    /// [`FailureKind::InvalidArgument`] where the name is no name or means several.
+    async fn locate(&self, _reference: &str, _deadline: Instant) -> Result<Generated, Failure> {
+        Err(Failure::new(FailureKind::Unsupported, "this custodian has no keys but those made through it"))
+    }
+
+    /// What tells this token or account from every other, so that a changed configuration cannot take another one for
+    /// it: a token's serial, an account's number. `None` where there can only be one.
+    async fn identity(&self, _deadline: Instant) -> Result<Option<String>, Failure> {
+        Ok(None)
+    }
+
     /// The public half of an object, as the custodian has it now.
     async fn public_key(&self, object: &Object, deadline: Instant) -> Result<PublicKey, Failure>;
 

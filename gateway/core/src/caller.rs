@@ -10,7 +10,7 @@ use crate::name::{CallerName, TenantId};
 use crate::scheme::KeyType;
 
 /// An authenticated identity. Only authentication makes one.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Caller {
     /// Its tenant.
     pub tenant: TenantId,
@@ -42,6 +42,8 @@ pub enum Verb {
     Import,
     /// See which keys there are, and their public halves.
     List,
+    /// Take up key pairs that are at a custodian already. For operators only.
+    Register,
     /// Release keys.
     Release,
     /// Restore released keys.
@@ -54,11 +56,12 @@ pub enum Verb {
 
 impl Verb {
     /// Every verb.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Create,
         Self::Delete,
         Self::Import,
         Self::List,
+        Self::Register,
         Self::Release,
         Self::Restore,
         Self::Sign,
@@ -73,6 +76,7 @@ impl Verb {
             Self::Delete => "delete",
             Self::Import => "import",
             Self::List => "list",
+            Self::Register => "register",
             Self::Release => "release",
             Self::Restore => "restore",
             Self::Sign => "sign",
@@ -81,7 +85,7 @@ impl Verb {
     }
 }
 
-/// A pattern for key names: `*` stands for any run of characters, everything else for itself.
+/// A pattern for names: `*` stands for any run of characters, everything else for itself.
 #[derive(Clone, Eq, PartialEq)]
 pub struct Pattern(Box<str>);
 
@@ -89,7 +93,13 @@ impl Pattern {
     /// Whether the whole name matches.
     #[must_use]
     pub fn matches(&self, name: &KeyName) -> bool {
-        matches(&self.0, name.as_str())
+        self.matches_text(name.as_str())
+    }
+
+    /// Whether the whole text matches.
+    #[must_use]
+    pub fn matches_text(&self, text: &str) -> bool {
+        matches(&self.0, text)
     }
 }
 

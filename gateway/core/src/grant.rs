@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
+use crate::caller::Pattern;
 use crate::custody::Mechanism;
 use crate::name::ConnectionName;
 
@@ -21,11 +22,17 @@ pub struct Grant {
     pub uses: BTreeSet<Use>,
     /// With which mechanisms; `None` is all that fit a scheme.
     pub mechanisms: Option<BTreeSet<Mechanism>>,
+    /// Which objects that somebody else made may be registered, by what [`Backend::locate`] takes; none by default.
+    ///
+    /// [`Backend::locate`]: crate::backend::Backend::locate
+    pub objects: Vec<Pattern>,
 }
 
 /// The kinds of custodian a backend reaches.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub enum ConnectionKind {
+    /// A token behind a PKCS#11 module.
+    Pkcs11,
     /// The embedded token.
     Soft,
 }

@@ -36,6 +36,9 @@ pub struct Key {
     pub native_id: Option<NativeId>,
     /// The public half, as the backend said it.
     pub public: Option<PublicKey>,
+    /// Whether somebody else made the object, and only its use was given to the gateway: then it is not the gateway's
+    /// to destroy.
+    pub registered: bool,
     /// When the row was made.
     pub created: Timestamp,
     /// When its state last changed.
@@ -102,6 +105,7 @@ impl Key {
             connection: None,
             native_id: None,
             public: None,
+            registered: false,
             created: now,
             changed: now,
             destroy_after: None,
@@ -114,6 +118,12 @@ impl Key {
     #[must_use]
     pub fn planned(&self, connection: ConnectionName) -> Self {
         Self { connection: Some(connection), ..self.clone() }
+    }
+
+    /// The row of a key whose object somebody else made, while it is still pending.
+    #[must_use]
+    pub fn registered(&self, connection: ConnectionName, native_id: NativeId, public: PublicKey) -> Self {
+        Self { registered: true, ..self.planned(connection).made(native_id, public) }
     }
 
     /// The row with what the backend made, while it is still pending.

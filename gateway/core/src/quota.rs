@@ -112,11 +112,11 @@ impl Spent {
 }
 
 /// A bucket's level after `elapsed` seconds and one more `amount`: it drains at `rate` a second and holds one second's
-/// worth. An amount beyond that is let into an empty bucket, and paid for afterwards.
+/// worth. An amount beyond that is let into an empty bucket, and paid for afterwards. Nothing needs no room.
 fn add(level: f64, rate: Option<u32>, amount: f64, elapsed: f64) -> Result<f64> {
     let Some(rate) = rate.map(f64::from) else { return Ok(0.0) };
     let level = (level - elapsed * rate).max(0.0);
-    if level > 0.0 && level + amount > rate {
+    if level > 0.0 && amount > 0.0 && level + amount > rate {
         let wait = (level + amount.min(rate) - rate) / rate.max(f64::MIN_POSITIVE);
         return Err(Error::Throttled {
             retry_after: Duration::try_from_secs_f64(wait).unwrap_or(FORGET).min(FORGET),

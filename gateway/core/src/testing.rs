@@ -109,6 +109,7 @@ impl World {
             kind: ConnectionKind::Soft,
             uses: Use::ALL.into_iter().collect(),
             mechanisms: None,
+            objects: Vec::new(),
         };
         adjust(&mut grant);
 
@@ -391,11 +392,20 @@ pub(crate) struct TestToken {
     pub(crate) failing: Mutex<Option<FailureKind>>,
     pub(crate) signatures: AtomicUsize,
     pub(crate) imports: AtomicUsize,
+    pub(crate) looked_for: AtomicUsize,
+    /// Whether new objects get a native id that is not their key-id.
+    pub(crate) names: AtomicBool,
     /// Held while a generate waits.
     pub(crate) gate: tokio::sync::Mutex<()>,
 }
 
 impl TestToken {
+    /// Has an object that nobody asked the token for.
+    pub(crate) fn add(&self, native_id: &str) {
+        let pair = Arc::new(EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap());
+        self.objects.lock().unwrap().insert(native_id.to_owned(), pair);
+    }
+
     /// A public key that is nobody's.
     pub(crate) fn fixed_public() -> Vec<u8> {
         static PUBLIC: OnceLock<Vec<u8>> = OnceLock::new();
@@ -436,12 +446,13 @@ impl Backend for TestToken {
         drop(self.gate.lock().await);
         let pair = Arc::new(EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap());
         let der = public(&pair);
-        self.objects.lock().unwrap().insert(request.key_id.to_string(), pair);
+        let mut native_id = request.key_id.to_string();
+        if self.names.load(Ordering::Relaxed) {
+            native_id.insert_str(0, "native-");
+        }
+        self.objects.lock().unwrap().insert(native_id.clone(), pair);
 
-        Ok(Generated {
-            native_id: NativeId::new(request.key_id.to_string()),
-            public: PublicKey::from_der(&der).unwrap(),
-        })
+        Ok(Generated { native_id: NativeId::new(native_id), public: PublicKey::from_der(&der).unwrap() })
     }
 
     async fn import(&self, request: Generate, material: Material, _: Instant) -> Result<Generated, Failure> {
@@ -461,6 +472,15 @@ impl Backend for TestToken {
     async fn find(&self, _: &TenantId, key_id: KeyId, _: Instant) -> Result<Option<NativeId>, Failure> {
         let found = self.objects.lock().unwrap().contains_key(&key_id.to_string());
         Ok(found.then(|| NativeId::new(key_id.to_string())))
+    }
+
+    async fn locate(&self, reference: &str, _: Instant) -> Result<Generated, Failure> {
+        self.looked_for.fetch_add(1, Ordering::Relaxed);
+        let bad = || Failure::new(FailureKind::InvalidArgument, "no reference");
+        let native_id = NativeId::new(reference.strip_prefix("id:").ok_or_else(bad)?.to_owned());
+        let public = PublicKey::from_der(&public(&*self.object(&native_id)?)).unwrap();
+
+        Ok(Generated { native_id, public })
     }
 
     async fn public_key(&self, object: &Object, _: Instant) -> Result<PublicKey, Failure> {
@@ -502,6 +522,7 @@ impl Keys for MemoryKeys {
         let taken = |row: &Key| {
             row.tenant == key.tenant && row.name == key.name && row.state == State::Pending
                 || row.id == key.id
+                || key.native_id.is_some() && row.native_id == key.native_id && row.state != State::Destroyed
         };
         if rows.iter().any(taken) {
             return Err(Error::KeyExists);

@@ -4,13 +4,18 @@ wasmtime::component::bindgen!({
     world: "importing-provider-world",
     path: "../../wit",
     imports: {
+        "keyport:provider/pkcs11": async | trappable,
+        // They answer at once, and need no fiber to wait on.
+        "keyport:provider/pkcs11.[drop]key-pair": trappable,
+        "keyport:provider/pkcs11.[static]key-pair.find": trappable,
         "keyport:provider/random": trappable,
         "keyport:provider/soft-token": async | trappable,
     },
     exports: { default: async },
     trappable_error_type: { "keyport:provider/types.error" => keyport_core::Failure },
     require_store_data_send: true,
+    with: { "keyport:provider/pkcs11.key-pair": crate::imports::pkcs11::KeyPair },
 });
 
 pub(crate) use exports::keyport::provider::{import_key, provider};
-pub(crate) use keyport::provider::{clock, log, random, settings, soft_token, types};
+pub(crate) use keyport::provider::{clock, log, pkcs11, random, settings, soft_token, types};

@@ -167,7 +167,10 @@ impl Component {
         };
 
         instance.store.data_mut().call = None;
-        if let Some(tenant) = tenant {
+        // What a guest still holds belonged to this call.
+        if let Some(tenant) = tenant
+            && instance.store.data().held.is_empty()
+        {
             self.idle.put(&tenant, instance, now);
         }
         match answer {
@@ -228,9 +231,12 @@ impl Component {
             }
             Bound::Cpu | Bound::Deadline => (FailureKind::Unavailable, None),
             Bound::Instances => (FailureKind::Unavailable, Some(RETRY_AFTER)),
-            Bound::HostBytes | Bound::Log | Bound::Memory | Bound::ResultBytes | Bound::Stack => {
-                (FailureKind::Internal, None)
-            }
+            Bound::HostBytes
+            | Bound::Log
+            | Bound::Memory
+            | Bound::Resources
+            | Bound::ResultBytes
+            | Bound::Stack => (FailureKind::Internal, None),
         };
         Failure { retry_after, ..Failure::new(kind, format!("bound `{bound}` was hit")) }
     }

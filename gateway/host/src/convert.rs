@@ -9,7 +9,7 @@ use keyport_core::provider::{CreateKey, Created, Descriptor, ImportKey, KeyRef, 
 use keyport_core::scheme::{Hash, KeyType, Scheme};
 use keyport_core::{Failure, FailureKind};
 
-use crate::bindings::{import_key, provider, soft_token, types};
+use crate::bindings::{import_key, pkcs11, provider, soft_token, types};
 use crate::text;
 
 pub(crate) fn create_request(tenant: &TenantId, request: CreateKey) -> provider::CreateRequest {
@@ -104,6 +104,63 @@ pub(crate) fn mechanism(mechanism: soft_token::Mechanism) -> Mechanism {
         soft_token::Mechanism::RsaPkcs1v15(wit) => Mechanism::RsaPkcs1v15(hash(wit)),
         soft_token::Mechanism::RsaPss(wit) => Mechanism::RsaPss(hash(wit)),
     }
+}
+
+/// How a token behind PKCS#11 is asked to sign. Parameters that no scheme of the gateway has are refused.
+pub(crate) fn pkcs11_mechanism(mechanism: &pkcs11::Mechanism) -> Result<Mechanism, Failure> {
+    match mechanism {
+        pkcs11::Mechanism::CkmEcdsa => Ok(Mechanism::Ecdsa),
+        pkcs11::Mechanism::CkmEddsa(None) => Ok(Mechanism::Ed25519),
+        pkcs11::Mechanism::CkmEddsa(Some(_)) => Err(unsupported("CKM_EDDSA with parameters")),
+        pkcs11::Mechanism::CkmRsaPkcs => Ok(Mechanism::RsaPkcs1v15DigestInfo),
+        pkcs11::Mechanism::CkmRsaPkcsPss(parameters) => rsa_pss(parameters),
+        pkcs11::Mechanism::CkmMlDsa => Err(unsupported("CKM_ML_DSA")),
+    }
+}
+
+/// MGF1 with the same hash and a salt as long as the digest, as everywhere in the gateway.
+fn rsa_pss(parameters: &pkcs11::CkRsaPkcsPssParams) -> Result<Mechanism, Failure> {
+    let hash = hash(parameters.hash_alg);
+    let mgf1 = match parameters.mgf {
+        pkcs11::CkRsaPkcsMgfType::CkgMgf1Sha256 => Hash::Sha256,
+        pkcs11::CkRsaPkcsMgfType::CkgMgf1Sha384 => Hash::Sha384,
+        pkcs11::CkRsaPkcsMgfType::CkgMgf1Sha512 => Hash::Sha512,
+    };
+
+    if mgf1 != hash || usize::try_from(parameters.s_len) != Ok(hash.digest_len()) {
+        return Err(unsupported(
+            "CKM_RSA_PKCS_PSS with another MGF than MGF1 of the same hash, or another salt",
+        ));
+    }
+    Ok(Mechanism::RsaPss(hash))
+}
+
+/// The kind of key pair that a token behind PKCS#11 is asked to generate.
+pub(crate) fn generated_key_type(mechanism: pkcs11::KeyPairMechanism) -> Result<KeyType, Failure> {
+    match mechanism {
+        pkcs11::KeyPairMechanism::CkmEcKeyPairGen(curve) => Ok(match curve {
+            pkcs11::EcCurve::Secp256r1 => KeyType::EcP256,
+            pkcs11::EcCurve::Secp384r1 => KeyType::EcP384,
+            pkcs11::EcCurve::Secp521r1 => KeyType::EcP521,
+            pkcs11::EcCurve::Secp256k1 => KeyType::EcSecp256k1,
+        }),
+        pkcs11::KeyPairMechanism::CkmEcEdwardsKeyPairGen => Ok(KeyType::Ed25519),
+        pkcs11::KeyPairMechanism::CkmRsaPkcsKeyPairGen(2048) => Ok(KeyType::Rsa2048),
+        pkcs11::KeyPairMechanism::CkmRsaPkcsKeyPairGen(3072) => Ok(KeyType::Rsa3072),
+        pkcs11::KeyPairMechanism::CkmRsaPkcsKeyPairGen(4096) => Ok(KeyType::Rsa4096),
+        pkcs11::KeyPairMechanism::CkmRsaPkcsKeyPairGen(_) => {
+            Err(unsupported("CKM_RSA_PKCS_KEY_PAIR_GEN with such a modulus"))
+        }
+        pkcs11::KeyPairMechanism::CkmMlDsaKeyPairGen(set) => Ok(match set {
+            pkcs11::MlDsaParameterSet::CkpMlDsa44 => KeyType::MlDsa44,
+            pkcs11::MlDsaParameterSet::CkpMlDsa65 => KeyType::MlDsa65,
+            pkcs11::MlDsaParameterSet::CkpMlDsa87 => KeyType::MlDsa87,
+        }),
+    }
+}
+
+fn unsupported(what: &str) -> Failure {
+    Failure::new(FailureKind::Unsupported, format!("the gateway does not use {what}"))
 }
 
 pub(crate) fn key_type(key_type: types::KeyType) -> KeyType {
@@ -230,6 +287,65 @@ mod tests {
             assert_eq!(scheme(wit_scheme(sent)), sent);
         }
     }
+
+    #[test]
+    fn each_key_type_is_generated_by_one_mechanism_of_pkcs11() {
+        use pkcs11::{EcCurve, KeyPairMechanism, MlDsaParameterSet};
+
+        let curves = [EcCurve::Secp256r1, EcCurve::Secp384r1, EcCurve::Secp521r1, EcCurve::Secp256k1]
+            .map(KeyPairMechanism::CkmEcKeyPairGen);
+        let moduli = [2048, 3072, 4096].map(KeyPairMechanism::CkmRsaPkcsKeyPairGen);
+        let sets =
+            [MlDsaParameterSet::CkpMlDsa44, MlDsaParameterSet::CkpMlDsa65, MlDsaParameterSet::CkpMlDsa87]
+                .map(KeyPairMechanism::CkmMlDsaKeyPairGen);
+        let edwards = [KeyPairMechanism::CkmEcEdwardsKeyPairGen];
+
+        let generated = curves.into_iter().chain(edwards).chain(moduli).chain(sets);
+        assert!(generated.map(|mechanism| generated_key_type(mechanism).unwrap()).eq(KeyType::ALL));
+        for bits in [0, 1024, 2047, 2049, 8192, u32::MAX] {
+            let refused = generated_key_type(KeyPairMechanism::CkmRsaPkcsKeyPairGen(bits)).unwrap_err();
+            assert_eq!(refused.kind, FailureKind::Unsupported, "{bits}");
+        }
+    }
+
+    #[test]
+    fn pss_is_refused_unless_everything_in_it_is_of_one_hash() {
+        let pss = |hash_alg, mgf, s_len| {
+            let parameters = pkcs11::CkRsaPkcsPssParams { hash_alg, mgf, s_len };
+            pkcs11_mechanism(&pkcs11::Mechanism::CkmRsaPkcsPss(parameters)).map_err(|failure| failure.kind)
+        };
+        let mgfs = [
+            pkcs11::CkRsaPkcsMgfType::CkgMgf1Sha256,
+            pkcs11::CkRsaPkcsMgfType::CkgMgf1Sha384,
+            pkcs11::CkRsaPkcsMgfType::CkgMgf1Sha512,
+        ];
+
+        for (hash, hash_mgf) in Hash::ALL.into_iter().zip(mgfs) {
+            for (other, mgf) in Hash::ALL.into_iter().zip(mgfs) {
+                let s_len = u32::try_from(hash.digest_len()).unwrap();
+                let expected = (other == hash).then_some(Mechanism::RsaPss(hash));
+                assert_eq!(pss(wit_hash(hash), mgf, s_len), expected.ok_or(FailureKind::Unsupported));
+            }
+            for s_len in [0, 20, u32::MAX] {
+                assert_eq!(pss(wit_hash(hash), hash_mgf, s_len), UNSUPPORTED);
+            }
+        }
+    }
+
+    #[test]
+    fn eddsa_has_no_parameters_and_rsa_pkcs_is_handed_the_digest_info() {
+        let eddsa = |parameters| pkcs11_mechanism(&pkcs11::Mechanism::CkmEddsa(parameters));
+        let parameters = pkcs11::CkEddsaParams { ph_flag: true, context_data: Vec::new() };
+
+        assert_eq!(eddsa(None).unwrap(), Mechanism::Ed25519);
+        assert_eq!(eddsa(Some(parameters)).map_err(|failure| failure.kind), UNSUPPORTED);
+        assert_eq!(
+            pkcs11_mechanism(&pkcs11::Mechanism::CkmRsaPkcs).unwrap(),
+            Mechanism::RsaPkcs1v15DigestInfo
+        );
+    }
+
+    const UNSUPPORTED: Result<Mechanism, FailureKind> = Err(FailureKind::Unsupported);
 
     #[test]
     fn failures_come_back_as_they_went_but_for_their_words() {

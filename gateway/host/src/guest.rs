@@ -3,13 +3,17 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use keyport_core::custody::Capabilities;
+use keyport_core::custody::{Capabilities, Target};
+use keyport_core::grant::{ConnectionKind, Grants};
 use keyport_core::name::{ConnectionName, ProviderName};
 use keyport_core::outside::Outside;
 use keyport_core::provider::{Call, ProviderId};
+use keyport_core::{Failure, FailureKind};
+use wasmtime::component::ResourceTable;
 use wasmtime::{Engine, Store, UpdateDeadline};
 
 use crate::imports::log::Budgets;
+use crate::imports::pkcs11::no_resources;
 use crate::limits::{Limits, Room};
 use crate::meter::Meter;
 use crate::stats::Stats;
@@ -20,8 +24,7 @@ pub(crate) struct Guest {
     pub(crate) id: ProviderId,
     pub(crate) name: ProviderName,
     pub(crate) settings: BTreeMap<String, String>,
-    /// The connection behind `soft-token`.
-    pub(crate) soft: Option<ConnectionName>,
+    pub(crate) grants: Arc<Grants>,
     pub(crate) limits: Limits,
     pub(crate) capabilities: Arc<dyn Capabilities>,
     pub(crate) outside: Outside,
@@ -35,16 +38,50 @@ pub(crate) struct State {
     pub(crate) guest: Arc<Guest>,
     /// The call being served; while there is none, no capability answers.
     pub(crate) call: Option<Call>,
+    /// What the guest holds handles of.
+    pub(crate) held: ResourceTable,
     pub(crate) meter: Arc<Meter>,
     room: Room,
 }
 
+impl State {
+    /// An object on a connection, in the call being served.
+    pub(crate) fn target(&self, connection: ConnectionName, object: String) -> Result<Target, Failure> {
+        let operation = self.serving()?.operation;
+
+        Ok(Target { operation, provider: self.guest.id, connection, object })
+    }
+
+    pub(crate) fn serving(&self) -> Result<&Call, Failure> {
+        self.call.as_ref().ok_or_else(|| Failure::new(FailureKind::Denied, "no operation is open"))
+    }
+}
+
 impl Guest {
+    /// The granted connection of this kind that a guest names; the only one where it names none.
+    pub(crate) fn connection(
+        &self,
+        kind: ConnectionKind,
+        name: Option<&str>,
+    ) -> Result<ConnectionName, Failure> {
+        let named = |connection: &ConnectionName| name.is_none_or(|name| name == connection.as_str());
+        let mut granted = self.grants.iter().filter(|grant| grant.kind == kind && named(&grant.connection));
+
+        match (granted.next(), granted.next()) {
+            (Some(grant), None) => Ok(grant.connection.clone()),
+            (Some(_), Some(_)) => {
+                Err(Failure::new(FailureKind::InvalidArgument, "several connections are granted: name one"))
+            }
+            (None, _) => Err(Failure::new(FailureKind::Denied, "no such connection is granted")),
+        }
+    }
+
     /// A store for one instance, with every limit in place.
     pub(crate) fn store(self: &Arc<Self>, engine: &Engine, meter: &Arc<Meter>) -> Store<State> {
         let state = State {
             guest: Arc::clone(self),
             call: None,
+            held: no_resources(),
             meter: Arc::clone(meter),
             room: Room::new(&self.limits, Arc::clone(&self.stats)),
         };
@@ -70,5 +107,5 @@ impl Guest {
 #[error("the CPU time of one call is spent")]
 pub(crate) struct CpuSpent;
 
-/// Handles of resources that an instance may hold. No interface has resources yet; a component may bring its own.
+/// Handles of resources that an instance may hold, those of a component's own included.
 const HANDLES: usize = 64;

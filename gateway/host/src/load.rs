@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 
-use keyport_core::grant::{ConnectionKind, Grants, Use};
+use keyport_core::grant::{Grants, Use};
 use keyport_core::input::Digest;
 use keyport_core::name::{ComponentDigest, ProviderName};
 use keyport_core::provider::{Descriptor, Loaded, ProviderId};
@@ -72,7 +72,7 @@ impl Host {
                 id,
                 name: source.name.clone(),
                 settings: source.settings,
-                soft: source.grants.of_kind(ConnectionKind::Soft).map(|grant| grant.connection.clone()),
+                grants: Arc::clone(&source.grants),
                 limits: source.limits,
                 capabilities: Arc::clone(&self.capabilities),
                 outside: self.outside.clone(),

@@ -114,10 +114,12 @@ fn import(refused: &RefusedImport) -> String {
         );
     };
 
-    let (connection, kind) = match kind {
-        ConnectionKind::Soft => ("embedded", "soft"),
+    let (connection, kind, imports) = match kind {
+        ConnectionKind::Pkcs11 => ("hsm", "pkcs11", false),
+        ConnectionKind::Soft => ("embedded", "soft", true),
     };
-    let uses = Use::ALL.map(|granted| format!("\"{granted}\"")).join(", ");
+    let uses = Use::ALL.into_iter().filter(|granted| imports || *granted != Use::Import);
+    let uses = uses.map(|granted| format!("\"{granted}\"")).collect::<Vec<_>>().join(", ");
     format!(
         "imports `{import}`, which needs:\n\n[[provider.grant]]\nconnection = \"{connection}\"   # a connection of \
          kind \"{kind}\"\nuses = [{uses}]\n"

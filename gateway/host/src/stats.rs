@@ -24,6 +24,8 @@ pub enum Bound {
     Log,
     /// Memory or table entries of one instance.
     Memory,
+    /// Resources that an instance holds at a time.
+    Resources,
     /// Bytes of a signature, public key or handle.
     ResultBytes,
     /// The guest's stack.
@@ -36,7 +38,7 @@ pub enum Bound {
 
 impl Bound {
     /// Every bound.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Cpu,
         Self::Deadline,
         Self::HostBytes,
@@ -44,6 +46,7 @@ impl Bound {
         Self::Instances,
         Self::Log,
         Self::Memory,
+        Self::Resources,
         Self::ResultBytes,
         Self::Stack,
         Self::TenantCpu,
@@ -61,6 +64,7 @@ impl Bound {
             Self::Instances => "instances",
             Self::Log => "log",
             Self::Memory => "memory",
+            Self::Resources => "resources",
             Self::ResultBytes => "result-bytes",
             Self::Stack => "stack",
             Self::TenantCpu => "tenant-cpu",

@@ -86,7 +86,7 @@ impl World {
             Arc::clone(&gateway),
             Arc::new(authenticator()),
             v1::Settings { grace: Duration::ZERO, publications: publications() },
-            Arc::clone(&outside.clock),
+            Arc::new(v1::Remembered::new(Arc::clone(&outside.clock))),
         );
         let v1 = Route { path: "/v1".to_owned(), contract: Contract::V1(v1) };
         let remote_kms = RemoteKms {
@@ -281,6 +281,7 @@ fn tenants(provider: Arc<Direct>) -> Tenants {
             kind: ConnectionKind::Soft,
             uses: Use::ALL.into_iter().collect(),
             mechanisms: None,
+            objects: Vec::new(),
         }])),
         descriptor: Descriptor {
             name: "direct".to_owned(),

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use keyport_sdk_build::{Component, Error, component, encode};
-use wasmtime::component::{Linker, Val};
+use wasmtime::component::{Linker, LinkerInstance, Resource, ResourceType, Val};
 use wasmtime::{Config, Engine, Error as Trap, ResourceLimiter, Result, Store};
 
 #[test]
@@ -14,10 +14,32 @@ fn the_soft_guest_imports_the_embedded_token_and_nothing_else() {
     let ty = soft.component_type();
 
     let imports: Vec<_> = ty.imports(&engine).map(|(name, _)| name.to_owned()).collect();
-    let exports: Vec<_> = ty.exports(&engine).map(|(name, _)| name.to_owned()).collect();
+    let mut exports: Vec<_> = ty.exports(&engine).map(|(name, _)| name.to_owned()).collect();
+    exports.sort();
 
     assert_eq!(imports, ["keyport:provider/types@0.1.0", SOFT_TOKEN]);
-    assert_eq!(exports, [PROVIDER, "keyport:provider/import-key@0.1.0"]);
+    assert_eq!(exports, ["keyport:provider/import-key@0.1.0", PROVIDER]);
+}
+
+#[test]
+fn the_pkcs11_guest_imports_tokens_and_nothing_else() {
+    let engine = engine();
+    let token = load(&engine, "keyport-guest-pkcs11");
+
+    let imports: Vec<_> = token.component_type().imports(&engine).map(|(name, _)| name.to_owned()).collect();
+
+    assert_eq!(imports, ["keyport:provider/types@0.1.0", PKCS11]);
+}
+
+#[test]
+fn a_signature_of_the_pkcs11_guest_is_three_calls_of_the_host() {
+    let engine = engine();
+    let mut guest = Guest::new(&engine, "keyport-guest-pkcs11", None);
+    guest.store.data_mut().calls.clear();
+
+    assert_eq!(guest.sign(32).unwrap(), vec![7; 64]);
+
+    assert_eq!(guest.store.data().calls, ["find", "sign", "drop"]);
 }
 
 #[test]
@@ -31,27 +53,31 @@ fn a_guest_exports_nothing_that_it_does_not_implement() {
 }
 
 #[test]
-fn the_soft_guest_is_small_and_says_nothing_of_this_machine() {
-    let soft = build("keyport-guest-soft").bytes;
-    let text = String::from_utf8_lossy(&soft);
+fn our_guests_are_small_and_say_nothing_of_this_machine() {
+    for package in ["keyport-guest-pkcs11", "keyport-guest-soft"] {
+        let guest = build(package).bytes;
+        let text = String::from_utf8_lossy(&guest);
 
-    assert!(soft.len() < 40_000, "{} bytes", soft.len());
-    for path in [env!("CARGO_MANIFEST_DIR"), "/registry/src/", "/rustlib/src/"] {
-        assert!(!text.contains(path), "{path} is in the component");
+        assert!(guest.len() < 40_000, "{package}: {} bytes", guest.len());
+        for path in [env!("CARGO_MANIFEST_DIR"), "/registry/src/", "/rustlib/src/"] {
+            assert!(!text.contains(path), "{package}: {path} is in the component");
+        }
     }
 }
 
 #[test]
 fn ordinary_calls_never_grow_the_memory() {
     let engine = engine();
-    let mut guest = Guest::new(&engine, "keyport-guest-soft", None);
-    let at_start = guest.store.data().grown;
 
-    for _ in 0..1000 {
-        assert_eq!(guest.sign(32).unwrap(), vec![7; 64]);
+    for package in ["keyport-guest-pkcs11", "keyport-guest-soft"] {
+        let mut guest = Guest::new(&engine, package, None);
+        let at_start = guest.store.data().grown;
+        for _ in 0..1000 {
+            assert_eq!(guest.sign(32).unwrap(), vec![7; 64]);
+        }
+
+        assert_eq!(guest.store.data().grown, at_start, "{package}");
     }
-
-    assert_eq!(guest.store.data().grown, at_start);
 }
 
 #[test]
@@ -125,10 +151,11 @@ fn a_build_script_is_told_every_local_file() {
     }
 }
 
-/// What a guest's memory did.
+/// What a guest's memory did, and what it called of a token behind PKCS#11.
 #[derive(Default)]
 struct Limits {
     bytes: usize,
+    calls: Vec<&'static str>,
     grown: u32,
     refused: bool,
 }
@@ -192,6 +219,7 @@ fn link(linker: &mut Linker<Limits>, mode: Option<&'static str>) -> Result<()> {
         results[0] = Val::Result(Ok(Some(Box::new(Val::List(vec![Val::U8(7); 64])))));
         Ok(())
     })?;
+    link_pkcs11(&mut linker.instance(PKCS11)?)?;
     linker.instance("keyport:provider/log@0.1.0")?.func_new("log", |_, _, _, _| Ok(()))?;
     linker.instance("keyport:provider/settings@0.1.0")?.func_new(
         "get",
@@ -205,6 +233,29 @@ fn link(linker: &mut Linker<Limits>, mode: Option<&'static str>) -> Result<()> {
 
     Ok(())
 }
+
+fn link_pkcs11(pkcs11: &mut LinkerInstance<'_, Limits>) -> Result<()> {
+    pkcs11.resource("key-pair", ResourceType::host::<KeyPair>(), |mut store, _| {
+        store.data_mut().calls.push("drop");
+        Ok(())
+    })?;
+    pkcs11.func_new("[static]key-pair.find", |mut store, _, _, results| {
+        store.data_mut().calls.push("find");
+        let key_pair = Resource::<KeyPair>::new_own(1).try_into_resource_any(&mut store)?;
+        results[0] = Val::Result(Ok(Some(Box::new(Val::Resource(key_pair)))));
+        Ok(())
+    })?;
+    pkcs11.func_new("[method]key-pair.sign", |mut store, _, arguments, results| {
+        let [Val::Resource(borrowed), _] = arguments else { return Err(Trap::msg("a key pair, please")) };
+        borrowed.resource_drop(&mut store)?;
+        store.data_mut().calls.push("sign");
+        results[0] = Val::Result(Ok(Some(Box::new(Val::List(vec![Val::U8(7); 64])))));
+        Ok(())
+    })
+}
+
+/// What the handles of key pairs refer to.
+struct KeyPair;
 
 fn request(length: usize) -> Val {
     let key = Val::Record(vec![
@@ -240,5 +291,6 @@ fn engine() -> Engine {
 }
 
 const LIMIT: usize = 16 << 20;
+const PKCS11: &str = "keyport:provider/pkcs11@0.1.0";
 const PROVIDER: &str = "keyport:provider/provider@0.1.0";
 const SOFT_TOKEN: &str = "keyport:provider/soft-token@0.1.0";

@@ -23,7 +23,7 @@ pub use ledger::OperationId;
 pub(crate) use ledger::Seen;
 pub use mechanism::Mechanism;
 
-use crate::backend::{Backend, Object};
+use crate::backend::{Backend, Generated, Object};
 use crate::failure::{Failure, FailureKind};
 use crate::grant::{Grants, Use};
 use crate::key::{Key, NativeId};
@@ -82,7 +82,7 @@ pub struct Target {
     pub provider: ProviderId,
     /// The connection it names.
     pub connection: ConnectionName,
-    /// The object it names: a native id, or the key-id where none is known yet.
+    /// The object it names: by the key-id it was made for or registered under, or by its native id.
     pub object: String,
 }
 
@@ -122,6 +122,16 @@ impl Custody {
         grants
             .iter()
             .any(|grant| self.backends.get(&grant.connection).is_some_and(|backend| backend.acts_outside()))
+    }
+
+    /// The key pair that an operator names in the words of a connection's custodian.
+    pub(crate) async fn locate(
+        &self,
+        connection: &ConnectionName,
+        reference: &str,
+        deadline: Instant,
+    ) -> Result<Generated, Failure> {
+        self.backend(connection)?.locate(reference, deadline).await
     }
 
     /// Destroys what a key left at its custodian, without a guest. Nothing is there to destroy where no connection was
@@ -285,17 +295,22 @@ struct Dispatch {
 
 /// The object that a guest names, if it is the one that the operation's key has on that connection.
 ///
-/// Where the native id was never recorded, the object has the key-id's name.
+/// A guest may name it by the key-id, and need not know that a registered key's native id is another. Both name the one
+/// object that the row records, so neither can change which object signs. Where the native id was never recorded, the
+/// object has the key-id's name.
 fn own_object(entry: &Entry, target: &Target) -> Result<Object, Refusal> {
     let key = subject(entry.operation.allowed()).ok_or(Refusal::OtherObject)?;
     if key.connection.as_ref() != Some(&target.connection) {
         return Err(Refusal::OtherObject);
     }
 
-    let native_id = key.native_id.clone().unwrap_or_else(|| NativeId::new(key.id.to_string()));
-    if native_id.as_str() != target.object {
+    let key_id = key.id.to_string();
+    let named = |native_id: &NativeId| native_id.as_str() == target.object;
+    if target.object != key_id && !key.native_id.as_ref().is_some_and(named) {
         return Err(Refusal::OtherObject);
     }
+
+    let native_id = key.native_id.clone().unwrap_or_else(|| NativeId::new(key_id));
     Ok(object(key, native_id))
 }
 

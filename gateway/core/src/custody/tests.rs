@@ -8,7 +8,7 @@ use crate::failure::FailureKind;
 use crate::gateway::OnDuplicate;
 use crate::grant::Use;
 use crate::import::Material;
-use crate::key::State;
+use crate::key::{Key, State};
 use crate::testing::{Conduct, TestToken, World, material};
 
 /// Creates a key with an honest provider, then signs with one of this conduct.
@@ -56,6 +56,25 @@ async fn another_keys_object_is_denied_even_if_it_is_the_same_tenants() {
 
     assert!(matches!(world.sign("a").await, Err(Error::Misconfigured(_))));
     assert_eq!(world.backend.signatures.load(Ordering::Relaxed), 0);
+}
+
+#[tokio::test]
+async fn a_key_is_named_by_its_key_id_or_by_its_native_id_and_no_other_key_by_either() {
+    let world = World::new();
+    world.backend.names.store(true, Ordering::Relaxed);
+    let own = world.create("a", OnDuplicate::Conflict).await.unwrap();
+    let other = world.create("b", OnDuplicate::Conflict).await.unwrap();
+    let names = |key: &Key| [key.id.to_string(), key.native_id.as_ref().unwrap().as_str().to_owned()];
+
+    for name in names(&own) {
+        world.behave(Conduct::OtherObject(name.clone()));
+        assert!(world.sign("a").await.is_ok(), "{name}");
+    }
+    for name in names(&other) {
+        world.behave(Conduct::OtherObject(name.clone()));
+        assert!(matches!(world.sign("a").await, Err(Error::Misconfigured(_))), "{name}");
+    }
+    assert_eq!(world.backend.signatures.load(Ordering::Relaxed), 2);
 }
 
 #[tokio::test]

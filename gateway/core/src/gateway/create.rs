@@ -221,7 +221,7 @@ impl Gateway {
     }
 
     /// Refuses where the tenant has as many keys as it may have; every key counts until it is destroyed.
-    async fn room_for_one_more(&self, caller: &Caller, tenant: &Tenant) -> Result<()> {
+    pub(super) async fn room_for_one_more(&self, caller: &Caller, tenant: &Tenant) -> Result<()> {
         let Some(most) = tenant.keys else { return Ok(()) };
         let keys = self.keys.list(&caller.tenant).await?;
 

@@ -10,6 +10,7 @@ mod probe;
 mod reap;
 mod record;
 mod refusals;
+mod register;
 mod release;
 mod reload;
 mod restore;
@@ -28,6 +29,7 @@ use tokio::sync::oneshot;
 
 pub use create::{CreateRequest, OnDuplicate, Source};
 pub use probe::{ProviderHealth, Readiness};
+pub use register::RegisterRequest;
 pub use reload::{Missing, Stranded};
 pub use sign::{SignRequest, Signed};
 pub use tenants::{Tenant, Tenants};

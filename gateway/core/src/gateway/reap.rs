@@ -45,8 +45,8 @@ impl Gateway {
     }
 
     /// Records a change of the gateway's own configuration, certificates or keys.
-    pub async fn configured(&self, detail: String) -> Result<()> {
-        let mut event = Event::new(self.outside.clock.wall(), Operation::Configure, Outcome::Ok);
+    pub async fn configured(&self, detail: String, outcome: Outcome) -> Result<()> {
+        let mut event = Event::new(self.outside.clock.wall(), Operation::Configure, outcome);
         event.detail = Some(detail);
 
         self.audit.append(event).await.map(drop)
@@ -201,6 +201,11 @@ impl Gateway {
         key: &Arc<Key>,
         deadline: Instant,
     ) -> Result<(), Failure> {
+        if key.registered {
+            draft.detail = Some("its object stays where it is, as the gateway did not make it".to_owned());
+            return Ok(());
+        }
+
         let unavailable = |error: Error| Failure::new(crate::FailureKind::Unavailable, error.detail());
         let was_asked_for = key.connection.is_some();
         match self.tenants().provider(&key.tenant, &key.provider) {

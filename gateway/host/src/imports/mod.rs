@@ -2,6 +2,7 @@
 
 pub(crate) mod clock;
 pub(crate) mod log;
+pub(crate) mod pkcs11;
 pub(crate) mod random;
 pub(crate) mod settings;
 pub(crate) mod soft_token;
@@ -17,6 +18,7 @@ use crate::guest::State;
 pub(crate) enum Interface {
     Clock,
     Log,
+    Pkcs11,
     Random,
     Settings,
     SoftToken,
@@ -24,8 +26,8 @@ pub(crate) enum Interface {
 }
 
 impl Interface {
-    pub(crate) const ALL: [Self; 6] =
-        [Self::Clock, Self::Log, Self::Random, Self::Settings, Self::SoftToken, Self::Types];
+    pub(crate) const ALL: [Self; 7] =
+        [Self::Clock, Self::Log, Self::Pkcs11, Self::Random, Self::Settings, Self::SoftToken, Self::Types];
 
     /// The interface that `import` names, in a version that this host serves.
     pub(crate) fn imported(import: &str) -> Option<Self> {
@@ -39,6 +41,7 @@ impl Interface {
         match self {
             Self::Clock => "clock",
             Self::Log => "log",
+            Self::Pkcs11 => "pkcs11",
             Self::Random => "random",
             Self::Settings => "settings",
             Self::SoftToken => "soft-token",
@@ -49,6 +52,7 @@ impl Interface {
     /// The kind of connection that must be granted; `None` where it is everybody's.
     pub(crate) fn needs(self) -> Option<ConnectionKind> {
         match self {
+            Self::Pkcs11 => Some(ConnectionKind::Pkcs11),
             Self::SoftToken => Some(ConnectionKind::Soft),
             Self::Clock | Self::Log | Self::Random | Self::Settings | Self::Types => None,
         }
@@ -58,6 +62,7 @@ impl Interface {
         match self {
             Self::Clock => bindings::clock::add_to_linker::<_, HasSelf<_>>(linker, |state| state),
             Self::Log => bindings::log::add_to_linker::<_, HasSelf<_>>(linker, |state| state),
+            Self::Pkcs11 => bindings::pkcs11::add_to_linker::<_, HasSelf<_>>(linker, |state| state),
             Self::Random => bindings::random::add_to_linker::<_, HasSelf<_>>(linker, |state| state),
             Self::Settings => bindings::settings::add_to_linker::<_, HasSelf<_>>(linker, |state| state),
             Self::SoftToken => bindings::soft_token::add_to_linker::<_, HasSelf<_>>(linker, |state| state),

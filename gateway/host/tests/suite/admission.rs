@@ -9,7 +9,7 @@ use keyport_host::{HostOptions, Refusal, Source};
 use wit_component::{StringEncoding, embed_component_metadata};
 use wit_parser::Resolve;
 
-use crate::support::{Bench, SOFT, call, granted, hostile, import, source};
+use crate::support::{Bench, PKCS11, SOFT, call, granted, hostile, import, source};
 
 #[tokio::test]
 async fn a_component_that_imports_what_it_is_not_granted_is_told_what_to_grant() {
@@ -26,6 +26,19 @@ async fn a_component_that_imports_what_it_is_not_granted_is_told_what_to_grant()
 }
 
 #[tokio::test]
+async fn a_grant_on_one_kind_of_connection_opens_no_other() {
+    let refused = Bench::new().refusal(source("token", &**PKCS11)).await;
+
+    assert_eq!(
+        refused.to_string(),
+        "provider `token` imports `keyport:provider/pkcs11@0.1.0`, which needs:\n\n\
+         [[provider.grant]]\n\
+         connection = \"hsm\"   # a connection of kind \"pkcs11\"\n\
+         uses = [\"generate\", \"public-key\", \"sign\", \"destroy\"]\n"
+    );
+}
+
+#[tokio::test]
 async fn a_component_that_imports_what_there_is_not_is_refused_by_name() {
     for import in ["wasi:cli/environment@0.2.0", "keyport:provider/shell@0.1.0", "keyport:provider/log@0.2.0"]
     {
@@ -36,7 +49,7 @@ async fn a_component_that_imports_what_there_is_not_is_refused_by_name() {
             refused.to_string(),
             format!(
                 "provider `nosy` imports `{import}`, which no grant gives: this gateway offers \
-                 keyport:provider/{{clock, log, random, settings, soft-token, types}}@0.1"
+                 keyport:provider/{{clock, log, pkcs11, random, settings, soft-token, types}}@0.1"
             )
         );
     }

@@ -22,6 +22,12 @@ use keyport_host::{Bound, Host, HostOptions, Instances, Limits, LoadError, Provi
 /// The provider of the embedded token.
 pub(crate) static SOFT: LazyLock<Vec<u8>> = LazyLock::new(|| built("keyport-guest-soft"));
 
+/// The provider of a token behind PKCS#11.
+pub(crate) static PKCS11: LazyLock<Vec<u8>> = LazyLock::new(|| built("keyport-guest-pkcs11"));
+
+/// The provider that misbehaves over PKCS#11 as its setting `mode` says.
+pub(crate) static HOSTILE_PKCS11: LazyLock<Vec<u8>> = LazyLock::new(|| built("keyport-guest-hostile-pkcs11"));
+
 /// The provider that misbehaves as its setting `mode` says.
 pub(crate) static HOSTILE: LazyLock<Vec<u8>> = LazyLock::new(|| built("keyport-guest-hostile"));
 
@@ -98,14 +104,17 @@ pub(crate) fn source(name: &str, bytes: impl Into<Cow<'static, [u8]>>) -> Source
 
 /// A grant of these uses of the embedded token.
 pub(crate) fn granted(uses: &[Use]) -> Arc<Grants> {
-    let grant = Grant {
-        connection: "embedded".parse().unwrap(),
-        kind: ConnectionKind::Soft,
+    Arc::new(Grants::new(vec![grant("embedded", ConnectionKind::Soft, uses)]))
+}
+
+pub(crate) fn grant(connection: &str, kind: ConnectionKind, uses: &[Use]) -> Grant {
+    Grant {
+        connection: connection.parse().unwrap(),
+        kind,
         uses: uses.iter().copied().collect(),
         mechanisms: None,
-    };
-
-    Arc::new(Grants::new(vec![grant]))
+        objects: Vec::new(),
+    }
 }
 
 /// A call of one tenant that may take ten seconds.

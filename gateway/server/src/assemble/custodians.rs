@@ -7,11 +7,10 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 use keyport_backends::soft::{Bounds, MasterKey, Soft};
 use keyport_core::backend::Backend;
-use keyport_core::grant::ConnectionKind;
 use keyport_core::name::ConnectionName;
 use keyport_store::Store;
 
-use crate::config::{self, Config};
+use crate::config::{self, Config, Custodian};
 
 /// The configured master key, read.
 pub(super) fn master_key(config: &Config) -> Result<Option<MasterKey>> {
@@ -26,11 +25,14 @@ pub(super) async fn open(
 ) -> Result<HashMap<ConnectionName, Arc<dyn Backend>>> {
     let mut backends = HashMap::<_, Arc<dyn Backend>>::new();
     for connection in &config.connections {
-        let backend = match connection.kind {
-            ConnectionKind::Soft => {
+        let backend = match &connection.custodian {
+            Custodian::Pkcs11(_) => {
+                anyhow::bail!("connection `{}`: this build reaches no PKCS#11 tokens", connection.name)
+            }
+            Custodian::Soft { cache } => {
                 let master_key = master_key.context("the embedded token needs a master key")?;
                 let bounds = Bounds {
-                    unsealed_keys: NonZeroUsize::new(connection.cache).unwrap_or(NonZeroUsize::MIN),
+                    unsealed_keys: NonZeroUsize::new(*cache).unwrap_or(NonZeroUsize::MIN),
                     ..Bounds::default()
                 };
                 Soft::open(store.sealed(), master_key, bounds).await

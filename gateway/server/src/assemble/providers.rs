@@ -52,6 +52,7 @@ pub(super) async fn load_one(provider: &Provider, host: &Arc<Host>) -> Result<Lo
 
 async fn source(provider: &Provider) -> Result<Source> {
     let (bytes, trusted) = match &provider.component {
+        Component::Pkcs11 => (Cow::Borrowed(PKCS11), true),
         Component::Soft => (Cow::Borrowed(SOFT), true),
         Component::File(file) => {
             let bytes = tokio::fs::read(file).await;
@@ -89,6 +90,9 @@ fn limits(configured: &config::ProviderLimits) -> Limits {
         ..default
     }
 }
+
+/// The provider over a PKCS#11 token, as the build made it.
+const PKCS11: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/builtin/pkcs11.wasm"));
 
 /// The provider over the embedded token, as the build made it.
 const SOFT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/builtin/soft.wasm"));

@@ -10,6 +10,7 @@ use keyport_core::secret::Secret;
 use super::environment::is_variable;
 use super::mistake::Problem;
 use super::names::unique;
+use super::pkcs11::Pkcs11;
 use super::section::Section;
 use super::value::{count, name, one, path, text};
 
@@ -18,10 +19,30 @@ use super::value::{count, name, one, path, text};
 pub(crate) struct Connection {
     /// `name`: what grants call it.
     pub(crate) name: ConnectionName,
-    /// `kind`: `"soft"`, the embedded token.
-    pub(crate) kind: ConnectionKind,
-    /// `cache`: how many unsealed keys the embedded token keeps in memory.
-    pub(crate) cache: usize,
+    /// `kind`, and what belongs to it.
+    pub(crate) custodian: Custodian,
+}
+
+/// What a connection reaches.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum Custodian {
+    /// `kind = "pkcs11"`: a token behind a vendor's module.
+    Pkcs11(Box<Pkcs11>),
+    /// `kind = "soft"`: the embedded token.
+    Soft {
+        /// `cache`: how many unsealed keys are kept in memory.
+        cache: usize,
+    },
+}
+
+impl Custodian {
+    /// Its kind.
+    pub(crate) fn kind(&self) -> ConnectionKind {
+        match self {
+            Self::Pkcs11(_) => ConnectionKind::Pkcs11,
+            Self::Soft { .. } => ConnectionKind::Soft,
+        }
+    }
 }
 
 /// `[master-key]`: where the key comes from that the embedded token's keys are sealed under.
@@ -46,20 +67,32 @@ pub(super) struct Taken {
 }
 
 impl Connection {
-    pub(super) fn read(mut section: Section<'_>, taken: &mut Taken) -> Option<Self> {
+    pub(super) fn read(mut section: Section<'_>, folder: &Path, taken: &mut Taken) -> Option<Self> {
         let name = section.required("name", "\"embedded\"", unique(&mut taken.names, name));
         let kind = section.required("kind", "\"soft\"", one("a kind of connection", &KINDS, kind));
-        if kind == Some(ConnectionKind::Soft) && std::mem::replace(&mut taken.soft, true) {
-            section.mistake_at(
-                "kind",
-                Problem::new("`kind`: there is one embedded token", "keep one connection to it"),
-            );
-        }
-        let cache = section.or("cache", CACHE, count);
+        let custodian = match kind {
+            Some(ConnectionKind::Pkcs11) => {
+                Pkcs11::read(&mut section, folder).map(Box::new).map(Custodian::Pkcs11)
+            }
+            Some(ConnectionKind::Soft) => Some(read_soft(&mut section, taken)),
+            // What else is there belongs to the kind that is not known.
+            None => return None,
+        };
         section.end();
 
-        Some(Self { name: name?, kind: kind?, cache })
+        Some(Self { name: name?, custodian: custodian? })
     }
+}
+
+fn read_soft(section: &mut Section<'_>, taken: &mut Taken) -> Custodian {
+    if std::mem::replace(&mut taken.soft, true) {
+        section.mistake_at(
+            "kind",
+            Problem::new("`kind`: there is one embedded token", "keep one connection to it"),
+        );
+    }
+
+    Custodian::Soft { cache: section.or("cache", CACHE, count) }
 }
 
 impl MasterKey {
@@ -98,9 +131,10 @@ impl MasterKey {
 /// The kind's name in the file.
 fn kind(kind: &ConnectionKind) -> &'static str {
     match kind {
+        ConnectionKind::Pkcs11 => "pkcs11",
         ConnectionKind::Soft => "soft",
     }
 }
 
-const KINDS: [ConnectionKind; 1] = [ConnectionKind::Soft];
+const KINDS: [ConnectionKind; 2] = [ConnectionKind::Pkcs11, ConnectionKind::Soft];
 const CACHE: usize = 10_000;

@@ -10,7 +10,7 @@ use super::section::Section;
 use super::value::{Value, duration_or_none, one};
 
 /// `[contract]`: the wire APIs that are served. At least one.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Contracts {
     /// `remote-kms`: the remote key service that EUDIPLO's HTTP provider calls.
     pub(crate) remote_kms: Option<RemoteKms>,
@@ -21,7 +21,7 @@ pub(crate) struct Contracts {
 }
 
 /// `[contract.remote-kms]`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct RemoteKms {
     /// `path`: what its endpoints' paths begin with.
     pub(crate) path: String,
@@ -32,7 +32,7 @@ pub(crate) struct RemoteKms {
 }
 
 /// `[contract.v1]`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct V1 {
     /// `path`: what its endpoints' paths begin with.
     pub(crate) path: String,
@@ -41,7 +41,7 @@ pub(crate) struct V1 {
 }
 
 /// `[contract.webhook]`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Webhook {
     /// `path`: what its endpoints' paths begin with.
     pub(crate) path: String,

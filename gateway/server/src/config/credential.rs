@@ -14,7 +14,7 @@ use crate::auth::{Require, Subject, TokenDigest};
 use crate::peer::SPIFFE;
 
 /// What a caller presents.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Presented {
     /// `tokens`: the SHA-256 of each of its bearer tokens; several, so that they can be rotated.
     pub(crate) tokens: Vec<TokenDigest>,

@@ -3,8 +3,10 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use serde::{Deserialize, Serialize};
+
 /// Everything that is wrong with one configuration file, in the order of its lines. Holds at least one mistake.
-#[derive(Debug)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub(crate) struct Mistakes {
     /// The file.
     pub(crate) file: PathBuf,
@@ -13,7 +15,7 @@ pub(crate) struct Mistakes {
 }
 
 /// One thing that is wrong, never with a value in it that may be a secret.
-#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
+#[derive(Clone, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
 pub(crate) struct Mistake {
     /// The line, counted from 1.
     pub(crate) line: usize,

@@ -10,6 +10,7 @@ mod limits;
 mod listen;
 mod mistake;
 mod names;
+mod pkcs11;
 mod provider;
 mod publication;
 mod quota;
@@ -23,17 +24,17 @@ mod tests;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use keyport_core::grant::ConnectionKind;
 use toml::de::DeTable;
 
 pub(crate) use audit::{Audit, Sync};
-pub(crate) use connection::{Connection, MasterKey};
+pub(crate) use connection::{Connection, Custodian, MasterKey};
 pub(crate) use contract::Contracts;
 pub(crate) use credential::Presented;
 pub(crate) use environment::Environment;
 pub(crate) use limits::Limits;
 pub(crate) use listen::{Admin, Listen};
 pub(crate) use mistake::Mistakes;
+pub(crate) use pkcs11::{Pin, Pkcs11, Token};
 pub(crate) use provider::{Component, Instances, Limits as ProviderLimits, Provider};
 pub(crate) use tenant::{ANONYMOUS, Tenant};
 
@@ -90,40 +91,28 @@ pub(crate) enum ConfigError {
 impl Config {
     /// Reads `file`.
     pub(crate) fn load(file: &Path, environment: &Environment) -> Result<Self, ConfigError> {
-        let text = std::fs::read_to_string(file)
-            .map_err(|cause| ConfigError::Unreadable { file: file.to_owned(), cause })?;
+        Ok(Self::parse(&text_of(file)?, file, environment)?)
+    }
 
-        Ok(Self::parse(&text, file, environment)?)
+    /// The data folder that `file` names, whatever else is wrong with it.
+    pub(crate) fn data_folder(file: &Path, environment: &Environment) -> Result<PathBuf, ConfigError> {
+        let data = |mut top: Section<'_>, folder: &Path| top.required("data", DATA, value::path(folder));
+
+        Ok(parse(&text_of(file)?, file, environment, data)?)
     }
 
     /// Reads `text`, which stands in `file`.
     pub(crate) fn parse(text: &str, file: &Path, environment: &Environment) -> Result<Self, Mistakes> {
-        let source = Source::new(text, environment);
-        let (table, broken) = DeTable::parse_recoverable(text);
-        for error in &broken {
-            let at = error.span().map_or(0, |span| span.start);
-            source.mistake(
-                at,
-                Problem::new(format!("this is not TOML: {}", error.message()), "see https://toml.io"),
-            );
-        }
-        let folder = file.parent().unwrap_or_else(|| Path::new(""));
-        // A text that is not TOML was read in part: whatever else it lacks may stand in the other part.
-        let config = if broken.is_empty() { Self::read(Section::top(&source, &table), folder) } else { None };
-
-        match (config, source.into_mistakes()) {
-            (Some(config), mistakes) if mistakes.is_empty() => Ok(config),
-            (_, mistakes) => Err(Mistakes { file: file.to_owned(), mistakes }),
-        }
+        parse(text, file, environment, Self::read)
     }
 
     fn read(mut top: Section<'_>, folder: &Path) -> Option<Self> {
-        let data = top.required("data", "\"./keyport-data\"", value::path(folder));
+        let data = top.required("data", DATA, value::path(folder));
         let listen = read_listen(&mut top, folder);
         let admin =
             top.table("admin").map(|section| Admin::read(section, listen.as_ref())).unwrap_or_default();
         let audit = top.table("audit").map(|section| Audit::read(section, folder)).unwrap_or_default();
-        let connections = read_connections(&mut top);
+        let connections = read_connections(&mut top, folder);
         let master_key = read_master_key(&mut top, folder, &connections);
         let limits = top.table("limits").map(Limits::read).unwrap_or_default();
         let contracts = read_contracts(&mut top);
@@ -152,6 +141,36 @@ impl Config {
     }
 }
 
+fn text_of(file: &Path) -> Result<String, ConfigError> {
+    std::fs::read_to_string(file).map_err(|cause| ConfigError::Unreadable { file: file.to_owned(), cause })
+}
+
+/// What `read` finds in `text`, unless there is a mistake in that.
+fn parse<T>(
+    text: &str,
+    file: &Path,
+    environment: &Environment,
+    read: impl FnOnce(Section<'_>, &Path) -> Option<T>,
+) -> Result<T, Mistakes> {
+    let source = Source::new(text, environment);
+    let (table, broken) = DeTable::parse_recoverable(text);
+    for error in &broken {
+        let at = error.span().map_or(0, |span| span.start);
+        source.mistake(
+            at,
+            Problem::new(format!("this is not TOML: {}", error.message()), "see https://toml.io"),
+        );
+    }
+    let folder = file.parent().unwrap_or_else(|| Path::new(""));
+    // A text that is not TOML was read in part: whatever else it lacks may stand in the other part.
+    let read = if broken.is_empty() { read(Section::top(&source, &table), folder) } else { None };
+
+    match (read, source.into_mistakes()) {
+        (Some(read), mistakes) if mistakes.is_empty() => Ok(read),
+        (_, mistakes) => Err(Mistakes { file: file.to_owned(), mistakes }),
+    }
+}
+
 fn read_listen(top: &mut Section<'_>, folder: &Path) -> Option<Listen> {
     if !top.has("listen") {
         top.missing("listen", "[listen] with an `address` and `tls`");
@@ -159,15 +178,14 @@ fn read_listen(top: &mut Section<'_>, folder: &Path) -> Option<Listen> {
     Listen::read(top.table("listen")?, folder)
 }
 
-fn read_connections(top: &mut Section<'_>) -> Vec<Connection> {
+fn read_connections(top: &mut Section<'_>, folder: &Path) -> Vec<Connection> {
     let mut taken = connection::Taken::default();
-    top.tables("connection").into_iter().filter_map(|section| Connection::read(section, &mut taken)).collect()
+    let read = |section| Connection::read(section, folder, &mut taken);
+    top.tables("connection").into_iter().filter_map(read).collect()
 }
 
 fn read_master_key(top: &mut Section<'_>, folder: &Path, connections: &[Connection]) -> Option<MasterKey> {
-    let wanted = connections.iter().any(|connection| match connection.kind {
-        ConnectionKind::Soft => true,
-    });
+    let wanted = connections.iter().any(|connection| matches!(connection.custodian, Custodian::Soft { .. }));
     if wanted && !top.has("master-key") {
         top.missing(
             "master-key",
@@ -223,3 +241,6 @@ fn read_tenants(top: &mut Section<'_>, names: &Names, providers: &[Provider]) ->
         .filter_map(|section| Tenant::read(section, names, providers, &mut taken))
         .collect()
 }
+
+/// A data folder, as it may be written.
+const DATA: &str = "\"./keyport-data\"";

@@ -13,6 +13,7 @@ use super::connection::Connection;
 use super::mistake::Problem;
 use super::names::{Names, unique};
 use super::section::Section;
+use super::tenant::pattern;
 use super::value::{Value, count, duration, name, one, sha256, size, truth};
 
 /// `[[provider]]`: a component, and what it may reach.
@@ -41,6 +42,8 @@ pub(crate) struct Provider {
 /// Which component is loaded.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum Component {
+    /// `"builtin:pkcs11"`: the provider over a PKCS#11 token that comes with the gateway.
+    Pkcs11,
     /// `"builtin:soft"`: the provider over the embedded token that comes with the gateway.
     Soft,
     /// `"file:PATH"`: a component of somebody else's.
@@ -119,18 +122,19 @@ impl Provider {
 impl Component {
     fn parse(folder: &Path) -> impl Fn(&Value<'_>) -> Result<Self, Problem> {
         move |value| match value.text()?.split_once(':') {
+            Some(("builtin", "pkcs11")) => Ok(Self::Pkcs11),
             Some(("builtin", "soft")) => Ok(Self::Soft),
             Some(("file", path)) if !path.is_empty() => Ok(Self::File(folder.join(path))),
             Some(_) | None => Err(Problem::new(
                 format!("{} is not a component", value.shown()),
-                "write builtin:soft, or file:PATH and its sha256",
+                "write builtin:soft, builtin:pkcs11, or file:PATH and its sha256",
             )),
         }
     }
 
     fn usual_instances(&self) -> Instances {
         match self {
-            Self::Soft => Instances::Reuse,
+            Self::Pkcs11 | Self::Soft => Instances::Reuse,
             Self::File(_) => Instances::Fresh,
         }
     }
@@ -193,14 +197,16 @@ fn read_grant(mut section: Section<'_>, connections: &[Connection]) -> Option<Gr
     }
     let uses = section.list("uses", one("a use", &Use::ALL, |one| one.as_str()));
     let mechanisms = section.list("mechanisms", one("a mechanism", &MECHANISMS, mechanism));
+    let objects = section.list("objects", pattern).unwrap_or_default();
     section.end();
 
     let connection = connection?;
     Some(Grant {
         connection: connection.name.clone(),
-        kind: connection.kind,
+        kind: connection.custodian.kind(),
         uses: uses?.into_iter().collect(),
         mechanisms: mechanisms.map(|mechanisms| mechanisms.into_iter().collect()),
+        objects,
     })
 }
 

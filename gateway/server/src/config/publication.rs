@@ -12,7 +12,7 @@ use super::value::{Value, one};
 use crate::contract::v1::KidForm;
 
 /// `[tenant.jwks]`: a set of public keys, to be read without credentials at `/v1/jwks/ID`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Publication {
     /// `id`: what the set is called in its path: 1 to 64 letters, digits, - and _. No two tenants have the same.
     pub(crate) id: String,

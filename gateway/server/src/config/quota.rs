@@ -6,7 +6,7 @@ use super::section::Section;
 use super::value::count;
 
 /// `[tenant.quota]`: what a tenant may ask for as a whole. What is left out is not bounded.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(crate) struct TenantQuota {
     /// `requests-per-second`, `bytes-per-second`, `in-flight`.
     pub(crate) quota: Quota,

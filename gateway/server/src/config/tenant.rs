@@ -20,7 +20,7 @@ use super::section::Section;
 use super::value::{Value, duration_or_none, name, one, path, truth};
 
 /// `[[tenant]]`: keys and callers that are isolated from all others.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Tenant {
     /// `name`: 1 to 63 characters of a-z, 0-9 and -.
     pub(crate) name: TenantId,
@@ -42,7 +42,7 @@ pub(crate) struct Tenant {
 }
 
 /// `[[tenant.caller]]`: somebody who may ask, and what it is known by.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Credentials {
     /// `name` and `right`: who it is, and what it may do.
     pub(crate) caller: Arc<Caller>,
@@ -168,6 +168,8 @@ impl Credentials {
     ) -> Option<Self> {
         let name: Option<CallerName> = section.required("name", "\"tds\"", unique(callers, name));
         let presented = Presented::read(&mut section, (name.as_ref(), open), (names, client_ca), taken);
+        let operator = section.or("operator", false, truth);
+        let read_right = |section| read_right(section, operator);
         let rights = section.tables("right").into_iter().filter_map(read_right).collect();
         let quota = of_caller(&mut section);
         section.end();
@@ -180,11 +182,21 @@ impl Credentials {
     }
 }
 
-fn read_right(mut section: Section<'_>) -> Option<Right> {
+/// `operator` is whether the caller is one, who may take up keys that are not of the gateway's making.
+fn read_right(mut section: Section<'_>, operator: bool) -> Option<Right> {
     if !section.has("may") {
         section.missing("may", "may = [\"list\", \"sign\"]");
     }
     let verbs = section.list("may", one("something a caller may do", &Verb::ALL, |verb| verb.as_str()));
+    if !operator && verbs.as_ref().is_some_and(|verbs| verbs.contains(&Verb::Register)) {
+        section.mistake_at(
+            "may",
+            Problem::new(
+                "`may`: \"register\" is for operators",
+                "write operator = true in this [[tenant.caller]], or leave \"register\" out",
+            ),
+        );
+    }
     if !section.has("keys") {
         section.missing("keys", "keys = [\"*\"], or patterns of the key names this is about");
     }

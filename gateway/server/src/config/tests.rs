@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use keyport_core::caller::Verb;
 use keyport_core::gateway::OnDuplicate;
+use keyport_core::grant::ConnectionKind;
 use keyport_core::name::ConnectionName;
 use proptest::prelude::*;
 
@@ -55,6 +56,29 @@ fn mistakes_read_as_the_golden_files_say() {
 }
 
 #[test]
+fn a_pkcs11_token_is_read_with_what_it_may_reach() {
+    let text = std::fs::read_to_string(example()).unwrap();
+    let hsm = r#"
+        [[connection]]
+        name = "hsm"
+        kind = "pkcs11"
+        module = "/usr/lib/softhsm/libsofthsm2.so"
+        slot = 0
+        network = "allowed"
+
+        [connection.pin]
+        environment = "KEYPORT_MASTER_KEY"
+    "#;
+    let config = parse(&format!("{text}{hsm}")).unwrap();
+
+    let Custodian::Pkcs11(pkcs11) = &config.connections[1].custodian else { panic!("another kind") };
+    assert_eq!((&pkcs11.token, pkcs11.network, pkcs11.read_only), (&Token::Slot(0), true, false));
+    assert_eq!(pkcs11.in_flight, pkcs11.sessions);
+    assert_eq!(pkcs11.label, "keyport:{tenant}:{key}");
+    assert!(!format!("{config:?}").contains("hunter2"));
+}
+
+#[test]
 fn the_example_is_right_and_means_what_it_says() {
     let text = std::fs::read_to_string(example()).unwrap();
     let config = parse(&text).unwrap();
@@ -63,7 +87,7 @@ fn the_example_is_right_and_means_what_it_says() {
     assert_eq!(config.listen.address, "127.0.0.1:8443".parse().unwrap());
     assert_eq!(config.listen.tls.certificate, Path::new("etc/server.pem"));
     assert_eq!(config.audit.sync, Sync::Always);
-    assert_eq!(config.connections[0].kind, ConnectionKind::Soft);
+    assert_eq!(config.connections[0].custodian.kind(), ConnectionKind::Soft);
     let provider = &config.providers[0];
     assert_eq!((&provider.component, provider.instances), (&Component::Soft, Instances::Reuse));
     let embedded: ConnectionName = "embedded".parse().unwrap();

@@ -66,6 +66,15 @@ impl<'a> Value<'a> {
     }
 }
 
+impl Value<'_> {
+    /// A whole number from 0 on.
+    pub(super) fn number(&self) -> Option<u64> {
+        let number = self.written.as_integer()?;
+
+        u64::from_str_radix(number.as_str(), number.radix()).ok()
+    }
+}
+
 /// Any text.
 pub(super) fn text(value: &Value<'_>) -> Result<String, Problem> {
     value.text().map(str::to_owned)
@@ -79,9 +88,7 @@ pub(super) fn truth(value: &Value<'_>) -> Result<bool, Problem> {
 /// A whole number from 1 on.
 pub(super) fn count<T: TryFrom<u64>>(value: &Value<'_>) -> Result<T, Problem> {
     value
-        .written
-        .as_integer()
-        .and_then(|number| u64::from_str_radix(number.as_str(), number.radix()).ok())
+        .number()
         .filter(|count| (1..=MOST).contains(count))
         .and_then(|count| T::try_from(count).ok())
         .ok_or_else(|| value.is_not("a count", "a whole number from 1 to a thousand million, without quotes"))

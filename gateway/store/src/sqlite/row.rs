@@ -27,6 +27,7 @@ pub(super) struct Row {
     destroy_after: Option<i64>,
     event: Option<i64>,
     revision: i64,
+    registered: bool,
 }
 
 impl Row {
@@ -51,6 +52,7 @@ impl Row {
                 .public
                 .map(|der| PublicKey::from_der(&der).ok().ok_or_else(|| bad("public")))
                 .transpose()?,
+            registered: self.registered,
             created: Timestamp(number("created", self.created)?),
             changed: Timestamp(number("changed", self.changed)?),
             destroy_after: self

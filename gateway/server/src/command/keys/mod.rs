@@ -66,6 +66,16 @@ enum Command {
         #[arg(long, value_name = "TEXT")]
         prefix: Option<String>,
     },
+    /// Take up a key pair that is at a custodian already; it stays there when the key is given up
+    Register {
+        name: String,
+        /// What the custodian calls it: `label:TEXT` or `id:HEX` of a PKCS#11 token
+        #[arg(long)]
+        object: String,
+        /// The provider that is to serve it
+        #[arg(long, value_name = "NAME")]
+        provider: Option<String>,
+    },
     /// Release a key: it signs no more, and is destroyed when its grace period is over
     Release { name: String },
     /// Make a released key sign again
@@ -140,6 +150,11 @@ impl Command {
                 export(&key, (form, output))?;
             }
             Self::List { state, prefix } => list(client, (state, prefix), output).await?,
+            Self::Register { name, object, provider } => {
+                let body = given([("object", Some(object)), ("provider", provider)]);
+                let key = client.call(Method::POST, &path(&name, "/register"), Some(body)).await?;
+                show(output, &key, key_line);
+            }
             Self::Release { name } => {
                 client.call(Method::POST, &path(&name, "/release"), None).await?;
             }

@@ -14,6 +14,7 @@ pub(super) enum Endpoint {
     Import,
     List,
     Providers,
+    Register,
     Release,
     Restore,
     Sign,
@@ -30,6 +31,7 @@ impl Endpoint {
             Self::Get | Self::List => Operation::List,
             Self::Import => Operation::Import,
             Self::Providers => Operation::Request,
+            Self::Register => Operation::Register,
             Self::Release => Operation::Release,
             Self::Restore => Operation::Restore,
             Self::Sign | Self::SignAll => Operation::Sign,
@@ -49,6 +51,7 @@ pub(super) fn endpoint<'a>(
         (&Method::GET, ["keys", name]) => (Endpoint::Get, Some(*name)),
         (&Method::DELETE, ["keys", name]) => (Endpoint::Delete, Some(*name)),
         (&Method::POST, ["keys", name, "import"]) => (Endpoint::Import, Some(*name)),
+        (&Method::POST, ["keys", name, "register"]) => (Endpoint::Register, Some(*name)),
         (&Method::POST, ["keys", name, "release"]) => (Endpoint::Release, Some(*name)),
         (&Method::POST, ["keys", name, "restore"]) => (Endpoint::Restore, Some(*name)),
         (&Method::POST, ["keys", name, "sign"]) => (Endpoint::Sign, Some(*name)),
@@ -57,7 +60,7 @@ pub(super) fn endpoint<'a>(
         (&Method::POST, ["sign"]) => (Endpoint::SignAll, None),
         (_, ["keys"]) => return Err(Refusal::WrongMethod { allow: "GET, POST" }),
         (_, ["keys", _]) => return Err(Refusal::WrongMethod { allow: "DELETE, GET" }),
-        (_, ["keys", _, "import" | "release" | "restore" | "sign" | "verify"] | ["sign"]) => {
+        (_, ["keys", _, "import" | "register" | "release" | "restore" | "sign" | "verify"] | ["sign"]) => {
             return Err(Refusal::WrongMethod { allow: "POST" });
         }
         (_, ["providers"]) => return Err(Refusal::WrongMethod { allow: "GET" }),

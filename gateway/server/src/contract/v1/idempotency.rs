@@ -36,7 +36,7 @@ impl IdempotencyKey {
 
 /// The creates of the last ten minutes that had an idempotency key, within a bound for each caller.
 #[derive(Debug)]
-pub(super) struct Remembered {
+pub(crate) struct Remembered {
     clock: Arc<dyn Clock>,
     callers: Mutex<HashMap<(TenantId, CallerName), VecDeque<Entry>>>,
 }
@@ -59,7 +59,8 @@ struct Wanted {
 }
 
 impl Remembered {
-    pub(super) fn new(clock: Arc<dyn Clock>) -> Self {
+    /// Remembers nothing yet.
+    pub(crate) fn new(clock: Arc<dyn Clock>) -> Self {
         Self { clock, callers: Mutex::default() }
     }
 

@@ -16,17 +16,17 @@ use hyper::body::Bytes;
 use hyper::{Response, StatusCode};
 use keyport_core::audit::Operation;
 use keyport_core::caller::Caller;
-use keyport_core::gateway::{Context, CreateRequest, VerifyRequest};
+use keyport_core::gateway::{Context, CreateRequest, RegisterRequest, VerifyRequest};
 use keyport_core::key::{Key, KeyId, KeyName};
-use keyport_core::outside::Clock;
 use keyport_core::{Error, Gateway};
 use serde::Serialize;
 
+pub(crate) use self::idempotency::Remembered;
 pub(crate) use self::jwks::{KidForm, Publication};
 
 use self::batch::Item;
 use self::endpoint::{Endpoint, endpoint};
-use self::idempotency::{IdempotencyKey, Remembered};
+use self::idempotency::IdempotencyKey;
 use self::jwks::KeySets;
 use self::query::ListQuery;
 use self::wire::Signing;
@@ -44,7 +44,7 @@ pub(crate) struct V1 {
     gateway: Arc<Gateway>,
     authenticator: Arc<Authenticator>,
     grace: Duration,
-    creates: Remembered,
+    creates: Arc<Remembered>,
     key_sets: KeySets,
 }
 
@@ -71,6 +71,7 @@ enum Asked {
     Import(CreateRequest),
     List(ListQuery),
     Providers,
+    Register(RegisterRequest),
     Release(KeyName),
     Restore(KeyName, KeyId),
     Sign(Signing),
@@ -79,15 +80,15 @@ enum Asked {
 }
 
 impl V1 {
-    /// `gateway` does the work, `authenticator` knows the callers.
+    /// `gateway` does the work, `authenticator` knows the callers, and `creates` outlives them.
     pub(crate) fn new(
         gateway: Arc<Gateway>,
         authenticator: Arc<Authenticator>,
         settings: Settings,
-        clock: Arc<dyn Clock>,
+        creates: Arc<Remembered>,
     ) -> Self {
         let Settings { grace, publications } = settings;
-        let (creates, key_sets) = (Remembered::new(clock), KeySets::new(publications));
+        let key_sets = KeySets::new(publications);
 
         Self { gateway, authenticator, grace, creates, key_sets }
     }
@@ -151,6 +152,9 @@ impl V1 {
                 ok(&wire::KeyPage::of(&query.page(keys))?)
             }
             Asked::Providers => ok(&wire::providers(&gateway.providers(&asking.caller.tenant))),
+            Asked::Register(request) => {
+                created(&*gateway.register(asking.caller, asking.context, request).await?)
+            }
             Asked::Release(name) => {
                 gateway.release(asking.caller, asking.context, name).await.map(|()| no_content())
             }
@@ -213,6 +217,7 @@ async fn read(head: &Head, body: Body<'_>, noted: &mut Noted) -> Result<Asked, R
         (Endpoint::Delete, Some(name)) => Asked::Delete(name),
         (Endpoint::Get, Some(name)) => Asked::Get(name),
         (Endpoint::Import, Some(name)) => Asked::Import(wire::import(name, body)?),
+        (Endpoint::Register, Some(name)) => Asked::Register(wire::register(name, &body)?),
         (Endpoint::Release, Some(name)) => Asked::Release(name),
         (Endpoint::Restore, Some(name)) => Asked::Restore(name, wire::restore(&body)?),
         (Endpoint::Sign, Some(name)) => Asked::Sign(wire::sign(name, &body)?),
@@ -221,6 +226,7 @@ async fn read(head: &Head, body: Body<'_>, noted: &mut Noted) -> Result<Asked, R
             Endpoint::Delete
             | Endpoint::Get
             | Endpoint::Import
+            | Endpoint::Register
             | Endpoint::Release
             | Endpoint::Restore
             | Endpoint::Sign
@@ -257,6 +263,7 @@ pub(crate) fn fuzz(body: &[u8]) {
     let name = || KeyName::new("name", "a");
     drop(wire::create(body));
     drop(name().and_then(|name| wire::import(name, body.to_vec())));
+    drop(name().and_then(|name| wire::register(name, body)));
     drop(name().and_then(|name| wire::sign(name, body)));
     drop(name().and_then(|name| wire::verify(name, body)));
     drop(wire::restore(body));

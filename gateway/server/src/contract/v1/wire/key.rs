@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use keyport_core::gateway::{CreateRequest, OnDuplicate, Source};
+use keyport_core::gateway::{CreateRequest, OnDuplicate, RegisterRequest, Source};
 use keyport_core::key::{Key, KeyId, KeyName, State};
 use keyport_core::name::{BadName, ProviderName};
 use keyport_core::outside::Timestamp;
@@ -35,6 +35,15 @@ struct CreateBody<'a> {
 struct ImportBody<'a> {
     #[serde(borrow, default)]
     private_jwk: Object<PrivateJwk<'a>>,
+    #[serde(borrow, default)]
+    provider: Field<'a>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RegisterBody<'a> {
+    #[serde(borrow, default)]
+    object: Field<'a>,
     #[serde(borrow, default)]
     provider: Field<'a>,
 }
@@ -73,6 +82,18 @@ pub(in crate::contract::v1) fn import(name: KeyName, body: Vec<u8>) -> Result<Cr
         provider,
         on_duplicate: OnDuplicate::Conflict,
     })
+}
+
+/// Reads the body of `POST /keys/{name}/register`.
+pub(in crate::contract::v1) fn register(name: KeyName, body: &[u8]) -> Result<RegisterRequest> {
+    let RegisterBody { object: named, provider } = object(body)?;
+    let object = named.text("object")?;
+    if object.is_empty() || object.len() > OBJECT || object.chars().any(char::is_control) {
+        let what = format!("must have 1 to {OBJECT} bytes, and no control characters");
+        return Err(Error::invalid("object", what));
+    }
+
+    Ok(RegisterRequest { name, object: object.to_owned(), provider: provider_name(&provider)? })
 }
 
 /// Reads the key's name in a path: one percent-encoded segment.
@@ -193,3 +214,6 @@ fn pem(base64: &str) -> String {
     pem.push_str("-----END PUBLIC KEY-----\n");
     pem
 }
+
+/// The longest name of a custodian's object, in bytes: a cloud's resource names have some hundred.
+const OBJECT: usize = 1024;

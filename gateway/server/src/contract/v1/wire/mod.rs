@@ -14,7 +14,7 @@ use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use keyport_core::key::KeyName;
 use keyport_core::{Error, Result};
 
-pub(super) use self::key::{KeyObject, KeyPage, create, import, name_in_path, restore, state};
+pub(super) use self::key::{KeyObject, KeyPage, create, import, name_in_path, register, restore, state};
 pub(super) use self::provider::providers;
 pub(super) use self::sign::{Format, SignBody, Signature, Signing, Verified, respelt, sign, verify};
 

@@ -1,27 +1,31 @@
 //! A gateway for the unit tests of a provider: it answers what it was told to, and records what was asked.
 
+mod pkcs11;
+
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
+pub use self::pkcs11::{KeyPair, Pkcs11Call};
 use crate::capability::{Clock, Level, Log, Random, Settings, SoftToken};
 use crate::types::{Error, KeyType, Mechanism, Result};
 
-/// A call to the embedded token.
+/// A call to the embedded token, or to a token behind PKCS#11.
 #[derive(Clone, Debug, Eq, PartialEq)]
-#[expect(missing_docs, reason = "each is a function of SoftToken with its arguments")]
+#[expect(missing_docs, reason = "each but Pkcs11 is a function of SoftToken with its arguments")]
 pub enum Call {
     Destroy { key_id: String },
     Generate { key_id: String, key_type: KeyType },
     Health,
     ImportKey { key_id: String, key_type: KeyType, material: String },
+    Pkcs11(Pkcs11Call),
     PublicKey { key_id: String },
     Sign { key_id: String, mechanism: Mechanism },
 }
 
 /// A gateway in memory, for one test. A reference to it has every capability.
 ///
-/// The token answers what [`answer`](Self::answer) gave it, in that order; without an answer left it fails,
+/// Its tokens answer what [`answer`](Self::answer) gave it, in that order; without an answer left they fail,
 /// saying so. The clock stands still, and randomness is a counter.
 #[derive(Debug, Default)]
 pub struct Host {
@@ -40,7 +44,7 @@ impl Host {
         Self::default()
     }
 
-    /// Adds what the token answers to the next call that has no answer yet. Where a call returns no bytes,
+    /// Adds what a token answers to the next call that has no answer yet. Where a call returns no bytes,
     /// those of a success do not matter.
     #[must_use]
     pub fn answer(mut self, answer: Result<Vec<u8>>) -> Self {
@@ -62,7 +66,7 @@ impl Host {
         self
     }
 
-    /// What the token was asked, the first call first.
+    /// What the gateway was asked of its tokens, the first call first.
     #[must_use]
     pub fn calls(&self) -> Vec<Call> {
         self.calls.borrow().clone()
@@ -80,9 +84,13 @@ impl Host {
             .borrow_mut()
             .pop_front()
             .unwrap_or_else(|| Err(Error::internal(format!("the test has no answer for {call:?}"))));
-        self.calls.borrow_mut().push(call);
+        self.record(call);
 
         answer
+    }
+
+    fn record(&self, call: Call) {
+        self.calls.borrow_mut().push(call);
     }
 }
 
