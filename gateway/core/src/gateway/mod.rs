@@ -136,11 +136,9 @@ impl Gateway {
 
     /// Admits a request of so many bytes, if it is within the quotas of its tenant and caller.
     fn admit(&self, caller: &Caller, bytes: usize) -> Result<Admitted> {
-        let tenants = self.tenants();
-        let tenant = tenants.tenant(&caller.tenant)?;
-        let quota = tenant.callers.get(&caller.name).copied().unwrap_or_default();
+        let quotas = self.tenants().quotas(caller)?;
 
-        self.spending.admit(caller, (tenant.quota, quota), bytes, self.outside.clock.now())
+        self.spending.admit(caller, quotas, bytes, self.outside.clock.now())
     }
 
     /// Runs `work` to its end in a task of its own, and waits for it until `deadline`.

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use futures_util::stream::{self, StreamExt};
+
 use super::record::note;
 use super::{Context, Gateway};
 use crate::audit::{Event, Operation};
@@ -58,7 +60,8 @@ impl Gateway {
         self.detached(deadline, work).await
     }
 
-    /// Signs each of `requests` for `caller`: as many operations, outcomes and events, and one wait for the log.
+    /// Signs each of `requests` for `caller`: as many operations, outcomes and events, and one wait for the log. Some of
+    /// them are with their custodians at once.
     ///
     /// Fails as a whole only where the events cannot be written, and then no signature leaves.
     pub async fn sign_all(
@@ -71,19 +74,29 @@ impl Gateway {
 
         let deadline = context.deadline;
         let work = Box::pin(async move {
-            let mut drafts = Vec::with_capacity(requests.len());
-            let mut outcomes = Vec::with_capacity(requests.len());
-            for request in requests {
+            let one = async |request| {
                 let mut draft = gateway.draft(&caller, &context, Operation::Sign);
-                outcomes.push(gateway.try_sign(&mut draft, &caller, &context, request).await);
-                drafts.push(draft);
-            }
+                let outcome = gateway.try_sign(&mut draft, &caller, &context, request).await;
+                (draft, outcome)
+            };
+            let at_once = gateway.at_once(&caller)?;
+            let (drafts, outcomes): (Vec<_>, Vec<_>) =
+                stream::iter(requests).map(one).buffered(at_once).unzip().await;
 
             gateway.record_all(drafts, &outcomes, context.deadline).await?;
             Ok(outcomes)
         });
 
         self.detached(deadline, work).await
+    }
+
+    /// How many operations of one batch are under way at once: no more than the caller may have, or it would be refused
+    /// for its own.
+    fn at_once(&self, caller: &Caller) -> Result<usize> {
+        let (tenant, own) = self.tenants().quotas(caller)?;
+        let bounds = [tenant.in_flight, own.in_flight].into_iter().flatten();
+
+        Ok(bounds.filter_map(|bound| usize::try_from(bound).ok()).fold(AT_ONCE, usize::min).max(1))
     }
 
     async fn try_sign(
@@ -193,3 +206,6 @@ pub(super) fn meaning(failure: Failure) -> Error {
 fn cause(failure: Failure) -> Cause {
     Arc::new(failure)
 }
+
+/// Enough to keep a token with some sessions busy, and too few to keep other callers from it.
+const AT_ONCE: usize = 16;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::caller::Pattern;
+use crate::caller::{Caller, Pattern};
 use crate::key::KeyName;
 use crate::name::{CallerName, ProviderName, TenantId};
 use crate::provider::Loaded;
@@ -44,6 +44,13 @@ impl Tenants {
     pub(super) fn tenant(&self, id: &TenantId) -> Result<&Tenant> {
         // A caller's tenant is configured, or authentication would not have made the caller.
         self.0.get(id).ok_or_else(|| Error::internal(format!("tenant `{id}` is not configured")))
+    }
+
+    /// What the caller's tenant may ask for as a whole, and what the caller itself.
+    pub(super) fn quotas(&self, caller: &Caller) -> Result<(Quota, Quota)> {
+        let tenant = self.tenant(&caller.tenant)?;
+
+        Ok((tenant.quota, tenant.callers.get(&caller.name).copied().unwrap_or_default()))
     }
 
     /// The provider `name` as `tenant` may use it.

@@ -364,6 +364,18 @@ async fn each_item_of_a_batch_has_its_own_outcome_and_event() {
 }
 
 #[tokio::test]
+async fn a_batch_of_a_caller_with_one_call_at_a_time_is_not_refused_for_its_own_items() {
+    let mut world = World::new();
+    world.create("a", OnDuplicate::Conflict).await.unwrap();
+    world.caller = Arc::new(Caller { name: "small".parse().unwrap(), ..Caller::clone(&world.caller) });
+    let input = Input::Digest(Digest::of(Hash::Sha256, b"x"));
+    let request = SignRequest { name: key_name("a"), how: How::Usual, input };
+
+    let outcomes = world.gateway.sign_all(&world.caller, world.context(), vec![request; 3]).await.unwrap();
+    assert!(outcomes.iter().all(Result::is_ok), "{outcomes:?}");
+}
+
+#[tokio::test]
 async fn a_name_stands_for_its_active_key_or_else_the_one_released_last() {
     let world = World::new();
     let first = world.create("a", OnDuplicate::Conflict).await.unwrap();
