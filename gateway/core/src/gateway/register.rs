@@ -10,7 +10,7 @@ use crate::audit::{Event, Operation, Outcome};
 use crate::backend::Generated;
 use crate::caller::{Caller, Verb};
 use crate::failure::{Failure, FailureKind};
-use crate::key::{Key, KeyId, KeyName};
+use crate::key::{Key, KeyId, KeyName, State};
 use crate::name::{ConnectionName, ProviderName};
 use crate::policy;
 use crate::provider::Loaded;
@@ -89,8 +89,20 @@ impl Gateway {
             public,
         );
         note(draft, &key, loaded);
-        self.keys.insert(&caller.tenant, &key).await?;
+        self.insert_registered(&key).await?;
         Ok(key)
+    }
+
+    async fn insert_registered(&self, key: &Key) -> Result<()> {
+        let inserted = self.keys.insert(&key.tenant, key).await;
+        if !matches!(inserted, Err(Error::KeyExists)) {
+            return inserted;
+        }
+
+        let keys = self.keys.list(&key.tenant).await?;
+        let is_being_made = keys.iter().any(|other| other.name == key.name && other.state == State::Pending);
+        // Whose key has the object is not said: it may be another tenant's.
+        Err(if is_being_made { Error::KeyExists } else { Error::invalid("object", "is a key's already") })
     }
 
     /// Makes the event durable, and then has the key sign.
@@ -146,7 +158,6 @@ mod tests {
 
     use super::*;
     use crate::gateway::OnDuplicate;
-    use crate::key::State;
     use crate::testing::{World, caller, key_name};
 
     /// A token with the object `ca`, and a provider that is granted the objects of this pattern.
@@ -194,9 +205,10 @@ mod tests {
         let mut world = world("*");
         register(&world, "a", "id:ca").await.unwrap();
 
-        assert!(matches!(register(&world, "b", "id:ca").await, Err(Error::KeyExists)));
+        let refused = |outcome| matches!(outcome, Err(Error::InvalidRequest { field: "object", .. }));
+        assert!(refused(register(&world, "b", "id:ca").await));
         world.caller = caller("globex");
-        assert!(matches!(register(&world, "a", "id:ca").await, Err(Error::KeyExists)));
+        assert!(refused(register(&world, "a", "id:ca").await));
     }
 
     #[tokio::test]
