@@ -12,4 +12,5 @@ mod index;
 mod sqlite;
 mod store;
 
+pub use data_folder::{DataFolder, Holder, LockError};
 pub use store::{OpenError, Store};

@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use keyport_core::Result;
 use keyport_core::audit::AuditLog;
+use keyport_core::name::ConnectionName;
 use keyport_core::outside::Clock;
 use keyport_core::store::{Keys, SealedKeys};
 use tokio::task::JoinHandle;
@@ -34,10 +36,11 @@ impl Store {
     /// Opens the data folder `path`, which is made where it does not exist: locks it, brings its database to this
     /// version's schema, and reads the rows of keys. Needs a tokio runtime, now and for every later call.
     pub async fn open(path: &Path, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
-        let folder = DataFolder::lock(path).map_err(|error| match error {
-            LockError::Taken => OpenError::Taken(path.to_owned()),
-            LockError::Folder(cause) => OpenError::Folder { path: path.to_owned(), cause },
-        })?;
+        Self::open_locked(DataFolder::lock(path)?, clock).await
+    }
+
+    /// The same in a folder that is locked already.
+    pub async fn open_locked(folder: DataFolder, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
         let unusable = |cause: Box<dyn std::error::Error + Send + Sync>| OpenError::Database {
             path: folder.database(),
             cause,
@@ -62,6 +65,16 @@ impl Store {
     #[must_use]
     pub fn sealed(&self) -> Arc<dyn SealedKeys> {
         Arc::new(SqliteSealedKeys::new(self.database.clone()))
+    }
+
+    /// What tells the custodian that `connection` is bound to from every other, if it was ever reached.
+    pub async fn pinned(&self, connection: &ConnectionName) -> Result<Option<String>> {
+        self.database.pinned(connection).await
+    }
+
+    /// Binds `connection` to the custodian of this identity.
+    pub async fn pin(&self, connection: &ConnectionName, identity: &str) -> Result<()> {
+        self.database.pin(connection, identity).await
     }
 
     /// Opens the audit log, repairs what a crash left of it, and closes the intents that are open. To be called once.
@@ -109,18 +122,9 @@ impl Drop for OpenLog {
 /// Why a data folder cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// Another process uses it.
-    #[error("{0}: another process is using this data folder")]
-    Taken(PathBuf),
-    /// It cannot be made or locked.
-    #[error("{path}: cannot be used as data folder")]
-    Folder {
-        /// The folder.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        cause: io::Error,
-    },
+    /// It cannot be taken.
+    #[error(transparent)]
+    Folder(#[from] LockError),
     /// Its database cannot be opened, is damaged, or was made by a later version.
     #[error("{path}: cannot be used as database")]
     Database {

@@ -16,7 +16,7 @@ use conformance::{id, made, name, pending, tenant};
 use keyport_core::audit::{Event, Operation, Outcome};
 use keyport_core::outside::{Clock, Task, Timestamp};
 use keyport_store::audit::{Options, VerifyOptions, verify};
-use keyport_store::{OpenError, Store};
+use keyport_store::{LockError, OpenError, Store};
 use tempfile::TempDir;
 
 async fn open(folder: &Path) -> Store {
@@ -97,6 +97,21 @@ async fn rows_are_the_same_after_a_restart() {
 }
 
 #[tokio::test]
+async fn a_connection_stays_bound_to_its_custodian_until_it_is_bound_anew() {
+    let (folder, store) = fresh().await;
+    let (hsm, other) = ("hsm".parse().unwrap(), "other".parse().unwrap());
+    assert_eq!(store.pinned(&hsm).await.unwrap(), None);
+
+    store.pin(&hsm, "vendor/model/1").await.unwrap();
+    drop(store);
+    let store = open(folder.path()).await;
+    assert_eq!(store.pinned(&hsm).await.unwrap().as_deref(), Some("vendor/model/1"));
+    store.pin(&hsm, "vendor/model/2").await.unwrap();
+    assert_eq!(store.pinned(&hsm).await.unwrap().as_deref(), Some("vendor/model/2"));
+    assert_eq!(store.pinned(&other).await.unwrap(), None);
+}
+
+#[tokio::test]
 async fn what_was_answered_survives_a_crash_at_any_moment() {
     let (folder, store) = fresh().await;
     let (keys, sealed, acme) = (store.keys(), store.sealed(), tenant("acme"));
@@ -170,7 +185,9 @@ async fn a_second_process_is_told_that_the_folder_is_taken() {
     let (folder, store) = fresh().await;
 
     let refused = Store::open(folder.path(), Arc::new(SystemClock)).await.unwrap_err();
-    assert!(matches!(&refused, OpenError::Taken(path) if path == folder.path()), "{refused}");
+    assert!(matches!(&refused, OpenError::Folder(LockError::Taken { path, .. }) if path == folder.path()));
+    let holder = format!("process {}", std::process::id());
+    assert!(refused.to_string().ends_with(&holder), "{refused}");
 
     drop(store);
     open(folder.path()).await;

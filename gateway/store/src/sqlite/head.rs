@@ -32,6 +32,17 @@ impl Database {
 /// The head that the database at `path` has, which another process may be using.
 pub(crate) async fn read_head(path: &Path) -> Result<Option<Head>, sqlx::Error> {
     let options = SqliteConnectOptions::new().filename(path).read_only(true).busy_timeout(BUSY_TIMEOUT);
+    match read_with(&options).await {
+        // Where SQLite cannot make its index of the write-ahead log, the disk is read-only and nobody writes there. What
+        // is in that log only is then not seen: an earlier head, which asks for less.
+        Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some(CANNOT_OPEN) => {
+            read_with(&options.immutable(true)).await
+        }
+        read => read,
+    }
+}
+
+async fn read_with(options: &SqliteConnectOptions) -> Result<Option<Head>, sqlx::Error> {
     let mut connection = options.connect().await?;
     let head = select(&mut connection).await;
     connection.close().await?;
@@ -54,6 +65,9 @@ fn decode_hash(bytes: &[u8]) -> Result<[u8; 32], sqlx::Error> {
 fn decode(error: impl std::error::Error + Send + Sync + 'static) -> sqlx::Error {
     sqlx::Error::Decode(Box::new(error))
 }
+
+/// SQLITE_CANTOPEN (<https://www.sqlite.org/rescode.html>).
+const CANNOT_OPEN: &str = "14";
 
 const SAVE: &str = "
     INSERT INTO audit_head (id, seq, hash) VALUES (1, ?1, ?2)

@@ -3,6 +3,7 @@
 mod failure;
 mod head;
 mod keys;
+mod pins;
 mod row;
 mod sealed;
 

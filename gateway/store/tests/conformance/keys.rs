@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use keyport_core::Error;
-use keyport_core::key::{Handle, Key};
+use keyport_core::key::{Handle, Key, NativeId};
 use keyport_core::outside::Timestamp;
 use keyport_core::store::Keys;
 
-use super::{id, made, name, pending, pending_of, tenant};
+use super::{id, made, name, pending, pending_of, public, tenant};
 
 /// What every store of keys promises.
 pub async fn keys<G>(open: impl AsyncFn() -> (G, Arc<dyn Keys>)) {
@@ -29,6 +29,7 @@ pub async fn keys<G>(open: impl AsyncFn() -> (G, Arc<dyn Keys>)) {
         rows_are_replaced_all_or_none,
         a_successor_takes_the_name_in_one_step,
         a_name_has_one_active_row,
+        a_registered_row_stays_registered,
         an_object_belongs_to_one_row_over_all_tenants,
         a_destroyed_row_frees_its_object,
         a_destroyed_row_is_listed_until_it_is_recorded,
@@ -82,6 +83,18 @@ async fn every_field_comes_back(keys: &Arc<dyn Keys>) {
     let released = stored.released(Timestamp(6), Timestamp(9));
     assert_eq!(update(keys, released.clone()).await, Key { revision: 2, ..released });
     assert_eq!(keys.active(&key.tenant, &key.name).await.unwrap(), None);
+}
+
+async fn a_registered_row_stays_registered(keys: &Arc<dyn Keys>) {
+    let row = pending("a", 1);
+    let registered = row.registered("token".parse().unwrap(), NativeId::new("0a"), public("0a"));
+    insert(keys, &registered).await;
+    assert_eq!(stored(keys, &registered).await, registered);
+    assert!(update(keys, registered.activated(None, 1, Timestamp(1))).await.registered);
+
+    let again =
+        pending_of("other", "b", 2).registered("token".parse().unwrap(), NativeId::new("0a"), public("0a"));
+    assert!(matches!(keys.insert(&again.tenant, &again).await, Err(Error::KeyExists)), "its object is taken");
 }
 
 async fn a_name_has_one_pending_row(keys: &Arc<dyn Keys>) {
