@@ -4,6 +4,10 @@
 //! through one door, [`blocking::Door`], bounded in number and time.
 //!
 //! - [`soft`]: the token in the gateway's own process, whose keys lie sealed in the gateway's store.
+//! - [`pkcs11`]: HSMs and other tokens, through a vendor's library in a [`worker`] process.
 
 pub mod blocking;
+pub mod pkcs11;
+pub mod secret_file;
 pub mod soft;
+pub mod worker;

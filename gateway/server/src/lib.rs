@@ -1,6 +1,7 @@
 //! The keyport binary, as a library that only its own `main` and its fuzz targets use.
 
 mod admin;
+mod administration;
 mod assemble;
 mod auth;
 mod command;

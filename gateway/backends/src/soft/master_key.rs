@@ -1,14 +1,16 @@
 //! The key that everything is sealed under, and the file it lies in.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{ErrorKind, Read, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::{fmt, io};
 
 use keyport_core::secret::Secret;
 use zeroize::Zeroizing;
+
+use crate::secret_file::{self, SecretFileError};
 
 /// The key that every key's own data key is wrapped under: 32 bytes, wiped when dropped and never printed.
 ///
@@ -28,18 +30,13 @@ impl MasterKey {
 
     /// Reads the key from `file`, which must be a regular file that only the process's own user may read or write.
     pub fn read(file: &Path) -> Result<Self, MasterKeyError> {
-        let opened = File::open(file).map_err(|error| {
-            if error.kind() == ErrorKind::NotFound {
-                return MasterKeyError::Missing { file: file.into() };
+        let text = secret_file::read(file, "the master key", LONGEST_FILE).map_err(|error| {
+            if error.is_missing() {
+                MasterKeyError::Missing { file: file.into() }
+            } else {
+                MasterKeyError::File(error)
             }
-            MasterKeyError::unreadable(file, error)
         })?;
-        // Asked of the file that was opened, so that no other can be put in its place in between.
-        check_access(file, &opened)?;
-
-        let mut text = Zeroizing::new(String::with_capacity(LONGEST_FILE));
-        let read = opened.take(LONGEST_FILE.try_into().unwrap_or(u64::MAX)).read_to_string(&mut text);
-        read.map_err(|error| MasterKeyError::unreadable(file, error))?;
 
         text.parse().map_err(|reason| MasterKeyError::BadText { file: file.into(), reason })
     }
@@ -130,44 +127,9 @@ pub enum MasterKeyError {
         /// The file that was looked for.
         file: PathBuf,
     },
-    /// Not a file that can be read.
-    #[error("{}: the master key cannot be read: {reason}", file.display())]
-    Unreadable {
-        /// The file.
-        file: PathBuf,
-        /// Why not.
-        reason: io::Error,
-    },
-    /// A folder, a pipe or a device.
-    #[error("{}: the master key must be in a regular file", file.display())]
-    NotAFile {
-        /// What is no file.
-        file: PathBuf,
-    },
-    /// Others may read or write it.
-    #[error(
-        "{}: others may use the master key (its mode is {mode:04o}); mend it: chmod 600 {}",
-        file.display(), file.display()
-    )]
-    LooseMode {
-        /// The file.
-        file: PathBuf,
-        /// Its permission bits.
-        mode: u32,
-    },
-    /// It belongs to another user, who could replace it.
-    #[error(
-        "{}: the master key belongs to user {owner}, and this process runs as user {user}; mend it: chown {user} {}",
-        file.display(), file.display()
-    )]
-    ForeignOwner {
-        /// The file.
-        file: PathBuf,
-        /// The user id it belongs to.
-        owner: u32,
-        /// The user id this process acts as.
-        user: u32,
-    },
+    /// Not a file that can be read, or one that others may read or replace.
+    #[error(transparent)]
+    File(#[from] SecretFileError),
     /// What is in it is no master key.
     #[error("{}: {reason}", file.display())]
     BadText {
@@ -181,36 +143,12 @@ pub enum MasterKeyError {
     Unwritable {
         /// The file.
         file: PathBuf,
-        /// Why not; [`ErrorKind::AlreadyExists`] where there is one already.
+        /// Why not; [`AlreadyExists`](io::ErrorKind::AlreadyExists) where there is one already.
         reason: io::Error,
     },
     /// The random generator failed.
     #[error("no randomness for a master key; try again")]
     NoRandomness,
-}
-
-impl MasterKeyError {
-    fn unreadable(file: &Path, reason: io::Error) -> Self {
-        Self::Unreadable { file: file.into(), reason }
-    }
-}
-
-fn check_access(file: &Path, opened: &File) -> Result<(), MasterKeyError> {
-    let metadata = opened.metadata().map_err(|error| MasterKeyError::unreadable(file, error))?;
-    if !metadata.is_file() {
-        return Err(MasterKeyError::NotAFile { file: file.into() });
-    }
-
-    let mode = metadata.mode() & 0o7777;
-    if mode & !0o600 != 0 {
-        return Err(MasterKeyError::LooseMode { file: file.into(), mode });
-    }
-
-    let (owner, user) = (metadata.uid(), rustix::process::geteuid().as_raw());
-    if owner != user {
-        return Err(MasterKeyError::ForeignOwner { file: file.into(), owner, user });
-    }
-    Ok(())
 }
 
 /// Makes the entry of a new file durable, not only its content.
@@ -230,7 +168,8 @@ const LONGEST_FILE: usize = 1024;
 #[cfg(test)]
 mod tests {
     use std::fs::Permissions;
-    use std::os::unix::fs::PermissionsExt;
+    use std::io::ErrorKind;
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
     use proptest::prelude::*;
     use tempfile::TempDir;
@@ -281,24 +220,6 @@ mod tests {
     }
 
     #[test]
-    fn a_loose_mode_is_refused_with_the_mend() {
-        for mode in [0o644, 0o640, 0o604, 0o620, 0o700, 0o666] {
-            let (_folder, file) = file_with(text().as_bytes(), mode);
-
-            let message = MasterKey::read(&file).unwrap_err().to_string();
-            assert!(message.contains(&format!("{mode:04o}")), "{message}");
-            assert!(message.ends_with(&format!("chmod 600 {}", file.display())), "{message}");
-        }
-    }
-
-    #[test]
-    fn a_stricter_mode_is_fine() {
-        let (_folder, file) = file_with(text().as_bytes(), 0o400);
-
-        assert!(MasterKey::read(&file).is_ok());
-    }
-
-    #[test]
     fn a_wrong_text_is_named_and_not_repeated() {
         for (content, reason) in [
             (text()[1..].to_owned(), "this has 63 characters"),
@@ -315,15 +236,10 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_or_bytes_that_are_no_text_are_refused() {
-        let folder = TempDir::new().unwrap();
-        assert!(matches!(
-            MasterKey::read(folder.path()).unwrap_err(),
-            MasterKeyError::NotAFile { .. } | MasterKeyError::Unreadable { .. }
-        ));
+    fn a_file_that_others_may_read_is_refused() {
+        let (_folder, file) = file_with(text().as_bytes(), 0o640);
 
-        let (_folder, file) = file_with(&[0xff; 32], 0o600);
-        assert!(matches!(MasterKey::read(&file).unwrap_err(), MasterKeyError::Unreadable { .. }));
+        assert!(matches!(MasterKey::read(&file), Err(MasterKeyError::File(_))));
     }
 
     #[test]

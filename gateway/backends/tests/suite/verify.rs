@@ -7,6 +7,7 @@ use aws_lc_rs::signature::{
     RSA_PKCS1_2048_8192_SHA512, RSA_PSS_2048_8192_SHA256, RSA_PSS_2048_8192_SHA384, RSA_PSS_2048_8192_SHA512,
     UnparsedPublicKey, VerificationAlgorithm,
 };
+use keyport_core::input::{Digest, Input};
 use keyport_core::public_key::PublicKey;
 use keyport_core::scheme::{Hash, KeyType, Scheme};
 use keyport_core::signature::Signature;
@@ -14,6 +15,11 @@ use keyport_core::signature::Signature;
 /// Whether `signature`, as a backend answered it, is one of `scheme` over `message`.
 pub(super) fn verifies(public: &PublicKey, scheme: Scheme, message: &[u8], signature: &[u8]) -> bool {
     let signature = Signature::new(public.key_type(), signature.to_vec()).unwrap();
+    if let (KeyType::EcSecp256k1, Some(hash)) = (public.key_type(), scheme.hash()) {
+        // aws-lc verifies it with SHA-256 alone when it hashes; core hands it the digest.
+        let input = Input::Digest(Digest::of(hash, message));
+        return public.verifies(scheme, &input, &signature).unwrap();
+    }
     let key = UnparsedPublicKey::new(algorithm(public.key_type(), scheme), public.der());
 
     key.verify(message, &signature.der().unwrap()).is_ok()

@@ -9,18 +9,19 @@ use keyport_core::Gateway;
 use keyport_core::outside::Outside;
 use keyport_host::Host;
 use tokio::net::{TcpListener, TcpSocket};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
 use super::authentication;
 use super::reload::Running;
 use super::signals::{Asked, Signals};
 use crate::admin::Admin;
+use crate::administration::{Administration, Order};
 use crate::auth::Authenticator;
 use crate::config::Config;
 use crate::contract::Contract;
 use crate::contract::openapi::{self, OpenApi};
 use crate::contract::remote_kms::RemoteKms;
-use crate::contract::v1::{Publication, Settings, V1};
+use crate::contract::v1::{Publication, Remembered, Settings, V1};
 use crate::contract::webhook::Webhook;
 use crate::listen::{Limits, Listener};
 use crate::route::{Route, Routes};
@@ -43,6 +44,7 @@ pub(super) struct Front {
     callers: Listener<Routes>,
     operators: Listener<Admin>,
     authenticator: Arc<Authenticator>,
+    creates: Arc<Remembered>,
     stop: watch::Sender<bool>,
 }
 
@@ -69,8 +71,9 @@ impl Front {
         let telemetry = Arc::new(Telemetry::new(move || hits(&host)));
         let (stop, stopped) = watch::channel(false);
         let authenticator = authentication::authenticator(config, None, outside)?;
+        let creates = Arc::new(Remembered::new(Arc::clone(&outside.clock)));
         let routes = Routes::new(
-            routes(config, &gateway, &authenticator, outside)?,
+            routes(config, &gateway, &authenticator, &creates)?,
             config.listen.limits.request_timeout,
             outside.clone(),
             Arc::clone(&telemetry),
@@ -99,6 +102,7 @@ impl Front {
                 telemetry,
             },
             authenticator,
+            creates,
             stop,
         })
     }
@@ -106,6 +110,11 @@ impl Front {
     /// Who knows the callers, for a reload to learn from.
     pub(super) fn authenticator(&self) -> Arc<Authenticator> {
         Arc::clone(&self.authenticator)
+    }
+
+    /// The creates that may be asked for again, whatever is reloaded meanwhile.
+    pub(super) fn creates(&self) -> Arc<Remembered> {
+        Arc::clone(&self.creates)
     }
 
     /// Where they are.
@@ -120,15 +129,22 @@ impl Front {
 
     /// Serves until a signal says stop, and lets the requests in flight end; a second such signal cuts them off.
     /// The operators' listener goes last.
-    pub(super) async fn serve(self, mut running: Running, mut signals: Signals) -> Result<()> {
+    pub(super) async fn serve(
+        self,
+        mut running: Running,
+        mut signals: Signals,
+        (administration, mut orders): (Administration, mpsc::Receiver<Order>),
+    ) -> Result<()> {
         let Self { callers, operators, stop, .. } = self;
         let close = watch::Sender::new(false);
         let mut callers = tokio::spawn(callers.serve(stop.subscribe()));
         let operators = tokio::spawn(operators.serve(close.subscribe()));
 
-        while signals.next().await == Asked::Reload {
-            running.reload().await;
+        tokio::select! {
+            () = administration.serve() => {}
+            () = running.until_stopped(&mut signals, &mut orders) => {}
         }
+        drop(administration);
         tracing::info!("stopping: requests in flight may end; signal again to cut them off");
         stop.send_replace(true);
         tokio::select! {
@@ -149,7 +165,7 @@ pub(super) fn routes(
     config: &Config,
     gateway: &Arc<Gateway>,
     authenticator: &Arc<Authenticator>,
-    outside: &Outside,
+    creates: &Arc<Remembered>,
 ) -> Result<Vec<Route>> {
     let remote_kms = config.contracts.remote_kms.as_ref().map(|remote_kms| Route {
         path: remote_kms.path.clone(),
@@ -162,8 +178,8 @@ pub(super) fn routes(
     });
     let v1 = config.contracts.v1.as_ref().map(|v1| {
         let settings = Settings { grace: v1.grace, publications: publications(config) };
-        let clock = Arc::clone(&outside.clock);
-        let contract = V1::new(Arc::clone(gateway), Arc::clone(authenticator), settings, clock);
+        let (gateway, authenticator) = (Arc::clone(gateway), Arc::clone(authenticator));
+        let contract = V1::new(gateway, authenticator, settings, Arc::clone(creates));
         Route { path: v1.path.clone(), contract: Contract::V1(contract) }
     });
     let webhook = config.contracts.webhook.as_ref().map(|webhook| Route {

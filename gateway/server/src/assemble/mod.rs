@@ -1,9 +1,11 @@
 //! Puts the gateway together from its configuration: the one place that names every concrete part.
 
 mod authentication;
+mod changes;
 mod check;
 mod custodians;
 mod front;
+mod pin;
 mod providers;
 mod reload;
 mod routine;
@@ -21,14 +23,18 @@ use keyport_core::gateway::{Options, Parts, Tenant, Tenants};
 use keyport_core::name::ProviderName;
 use keyport_core::provider::Loaded;
 use keyport_store::Store;
+use rustix::process::geteuid;
 use tokio::runtime::Handle;
+use tokio::sync::mpsc;
 
 pub(crate) use check::check;
 pub(crate) use front::Addresses;
+pub(crate) use keyport_backends::pkcs11::host as serve_pkcs11;
 pub(crate) use keyport_backends::soft::{MasterKey, MasterKeyError};
-pub(crate) use keyport_store::audit as audit_log;
+pub(crate) use keyport_store::{DataFolder, audit as audit_log};
 pub(crate) use store::rotate;
 
+use crate::administration::{Administration, Order};
 use crate::config::Config;
 use crate::outside::outside;
 use front::Front;
@@ -36,16 +42,22 @@ use reload::Running;
 use signals::Signals;
 
 /// Runs the gateway until it is told to stop. `file` is where `config` was read, and is read again when it is told to
-/// reload. `ready` is called once it serves.
+/// reload. `folder` is its data folder, where that is taken already. `ready` is called once it serves.
 ///
 /// Whatever fails before that leaves nothing running.
-pub(crate) async fn run(config: &Config, file: &Path, ready: impl FnOnce(Addresses)) -> Result<()> {
+pub(crate) async fn run(
+    config: &Config,
+    file: &Path,
+    folder: Option<DataFolder>,
+    ready: impl FnOnce(Addresses),
+) -> Result<()> {
     let signals = Signals::new().context("signals cannot be received")?;
     let outside = outside(Handle::current());
     let certificates = front::certificates(config, &outside)?;
     authentication::check(config)?;
     let master_key = custodians::master_key(config)?;
-    let store = Store::open(&config.data, Arc::clone(&outside.clock)).await?;
+    let folder = folder.map_or_else(|| DataFolder::lock(&config.data), Ok)?;
+    let store = Store::open_locked(folder, Arc::clone(&outside.clock)).await?;
 
     let served = async {
         let audit = store::audit(config, &store).await?;
@@ -66,6 +78,7 @@ pub(crate) async fn run(config: &Config, file: &Path, ready: impl FnOnce(Address
         });
         let parts = (gateway.clone(), Arc::clone(&certificates), Arc::clone(&host));
         let front = Front::bind(config, parts, &outside)?;
+        let administration = administration(config)?;
 
         gateway.start(summary(&providers)).await.context("the start cannot be recorded")?;
         let running = Running {
@@ -77,9 +90,10 @@ pub(crate) async fn run(config: &Config, file: &Path, ready: impl FnOnce(Address
             certificates,
             routes: front.routes(),
             authenticator: front.authenticator(),
+            creates: front.creates(),
             outside: outside.clone(),
         };
-        let served = serve(running, front, signals, ready).await;
+        let served = serve(running, (front, administration), signals, ready).await;
         let stopped = gateway.stop().await.context("the stop cannot be recorded");
         served.and(stopped)
     };
@@ -91,7 +105,7 @@ pub(crate) async fn run(config: &Config, file: &Path, ready: impl FnOnce(Address
 
 async fn serve(
     running: Running,
-    front: Front,
+    (front, administration): (Front, (Administration, mpsc::Receiver<Order>)),
     signals: Signals,
     ready: impl FnOnce(Addresses),
 ) -> Result<()> {
@@ -100,7 +114,12 @@ async fn serve(
     let _routine = routine::start(&running.gateway, &running.outside);
 
     ready(front.addresses());
-    Box::pin(front.serve(running, signals)).await
+    Box::pin(front.serve(running, signals, administration)).await
+}
+
+fn administration(config: &Config) -> Result<(Administration, mpsc::Receiver<Order>)> {
+    Administration::open(&config.data, geteuid().as_raw())
+        .with_context(|| format!("no administration socket can be made in {}", config.data.display()))
 }
 
 fn tenants(config: &Config, providers: &HashMap<ProviderName, Arc<Loaded>>) -> Tenants {

@@ -1,22 +1,29 @@
 //! Takes over a changed configuration while requests go on, or refuses it as a whole.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Context, Error, Result, bail, ensure};
 use keyport_core::Gateway;
+use keyport_core::audit::Outcome;
+use keyport_core::gateway::Tenants;
 use keyport_core::name::ProviderName;
 use keyport_core::outside::Outside;
 use keyport_core::provider::Loaded;
 use keyport_host::Host;
+use tokio::sync::mpsc;
 
+use super::changes;
 use super::front;
+use super::signals::{Asked, Signals};
 use super::{providers, tenants};
+use crate::administration::{Administrator, Order, Reloaded, Unchanged};
 use crate::auth::Authenticator;
-use crate::config::{Config, Environment};
-use crate::route::Routes;
-use crate::tls::Certificates;
+use crate::config::{Config, ConfigError, Environment, Mistakes};
+use crate::contract::v1::Remembered;
+use crate::route::{Route, Routes};
+use crate::tls::{Certificates, Current};
 
 /// What runs now, and where its configuration is read again.
 #[derive(Debug)]
@@ -32,30 +39,86 @@ pub(super) struct Running {
     pub(super) certificates: Arc<Certificates>,
     pub(super) routes: Arc<Routes>,
     pub(super) authenticator: Arc<Authenticator>,
+    pub(super) creates: Arc<Remembered>,
     pub(super) outside: Outside,
 }
 
-impl Running {
-    /// Reads the configuration and the certificates again. What is wrong with them is said, and changes nothing;
-    /// requests in flight end on what they began with.
-    pub(super) async fn reload(&mut self) {
-        if let Err(error) = self.try_reload().await {
-            tracing::error!("nothing is changed: {error:#}");
-            return;
-        }
+/// Everything that a reload exchanges, made and checked.
+struct Next {
+    config: Config,
+    providers: HashMap<ProviderName, Arc<Loaded>>,
+    tenants: Tenants,
+    authenticator: Arc<Authenticator>,
+    routes: Vec<Route>,
+    certificates: Current,
+}
 
-        let expires = humantime::format_rfc3339_seconds(self.certificates.expires().system_time());
-        tracing::info!(%expires, "configuration and certificates reloaded");
-        let detail = format!("reloaded, {}, certificate expiring {expires}", super::summary(&self.providers));
-        if let Err(error) = self.gateway.configured(detail).await {
-            tracing::error!(error = %error.detail(), "the reload cannot be recorded");
+impl Running {
+    /// Reloads whenever a signal or an administrator says so, until a signal says stop.
+    pub(super) async fn until_stopped(&mut self, signals: &mut Signals, orders: &mut mpsc::Receiver<Order>) {
+        loop {
+            let (by, answer) = tokio::select! {
+                asked = signals.next() => match asked {
+                    Asked::Stop => return,
+                    Asked::Reload => (Administrator::Signal, None),
+                },
+                Some(Order { by, answer }) = orders.recv() => (by, Some(answer)),
+            };
+
+            let outcome = self.reload(by).await;
+            let is_new = outcome.is_ok();
+            if let Some(answer) = answer {
+                // Whoever does not wait for the outcome finds it in the log.
+                drop(answer.send(outcome));
+            }
+            if is_new {
+                self.gateway.probe().await;
+            }
         }
-        self.gateway.probe().await;
     }
 
-    async fn try_reload(&mut self) -> Result<()> {
+    /// Reads the configuration and the certificates again. What is wrong with them is said, and changes nothing;
+    /// requests in flight end on what they began with.
+    async fn reload(&mut self, by: Administrator) -> Result<Reloaded, Unchanged> {
+        match self.try_reload(by).await {
+            Ok(reloaded) => {
+                let (expires, changes) = (&reloaded.certificate_expires, &reloaded.changes);
+                tracing::info!(%by, %expires, ?changes, "configuration and certificates reloaded");
+                Ok(reloaded)
+            }
+            Err(error) => {
+                tracing::error!(%by, "nothing is changed: {error:#}");
+                let unchanged = unchanged(&error);
+                let detail = format!("no reload, asked for by {by}: {}", short(&unchanged));
+                if let Err(error) = self.gateway.configured(detail, Outcome::Refused).await {
+                    tracing::error!(error = %error.detail(), "the refused reload cannot be recorded");
+                }
+                Err(unchanged)
+            }
+        }
+    }
+
+    async fn try_reload(&mut self, by: Administrator) -> Result<Reloaded> {
+        let next = self.next().await?;
+        let reloaded = Reloaded {
+            file: absolute(&self.file),
+            changes: changes::all(&self.config, &next.config),
+            certificate_expires: humantime::format_rfc3339_seconds(next.certificates.expires().system_time())
+                .to_string(),
+        };
+
+        // The last that can fail: no change without its event.
+        let detail = summary(by, &reloaded, &next.providers);
+        let recorded = self.gateway.configured(detail, Outcome::Ok).await;
+        recorded.context("it cannot be recorded")?;
+        self.replace(next);
+        Ok(reloaded)
+    }
+
+    /// What the file and the certificates say now, if the gateway can go on with that.
+    async fn next(&self) -> Result<Next> {
         let config = Config::load(&self.file, &Environment::of_process())?;
-        let fixed = fixed_changes(&self.config, &config);
+        let fixed = changes::fixed(&self.config, &config);
         ensure!(fixed.is_empty(), "{} can only be changed by a restart", fixed.join(", "));
 
         let providers = self.load(&config).await?;
@@ -67,14 +130,18 @@ impl Running {
         }
         let authenticator =
             super::authentication::authenticator(&config, Some(&self.authenticator), &self.outside)?;
-        let routes = front::routes(&config, &self.gateway, &authenticator, &self.outside)?;
-        // The last that can fail.
-        self.certificates.reload()?;
+        let routes = front::routes(&config, &self.gateway, &authenticator, &self.creates)?;
+        let certificates = self.certificates.read()?;
 
+        Ok(Next { config, providers, tenants, authenticator, routes, certificates })
+    }
+
+    fn replace(&mut self, next: Next) {
+        let Next { config, providers, tenants, authenticator, routes, certificates } = next;
+        self.certificates.replace(certificates);
         self.gateway.reload(tenants);
         self.routes.replace(routes);
         (self.config, self.providers, self.authenticator) = (config, providers, authenticator);
-        Ok(())
     }
 
     /// The providers of `config`: those that run already where nothing about them changed, and the others newly
@@ -95,22 +162,47 @@ impl Running {
     }
 }
 
-/// The parts that differ and that a running gateway cannot exchange.
-fn fixed_changes(before: &Config, after: &Config) -> Vec<&'static str> {
-    let parts = [
-        ("data", before.data == after.data),
-        ("[listen]", before.listen == after.listen),
-        ("[admin]", before.admin == after.admin),
-        ("[audit]", before.audit == after.audit),
-        ("[master-key]", before.master_key == after.master_key),
-        ("[[connection]]", before.connections == after.connections),
-        ("[limits]", before.limits == after.limits),
-        (
-            "client-ca",
-            super::authentication::client_authorities(before)
-                == super::authentication::client_authorities(after),
-        ),
-    ];
+/// What the reload's event says.
+fn summary(
+    by: Administrator,
+    Reloaded { changes, certificate_expires, .. }: &Reloaded,
+    providers: &HashMap<ProviderName, Arc<Loaded>>,
+) -> String {
+    let mut told: Vec<_> = changes.iter().take(TOLD).cloned().collect();
+    if let Some(more @ 1..) = changes.len().checked_sub(TOLD) {
+        told.push(format!("and {more} more"));
+    }
 
-    parts.into_iter().filter(|(_, same)| !same).map(|(part, _)| part).collect()
+    let changes = if told.is_empty() { "nothing is different".to_owned() } else { told.join(", ") };
+    let providers = super::summary(providers);
+    format!("reloaded by {by}: {changes}; certificate expiring {certificate_expires}; {providers}")
 }
+
+fn unchanged(error: &Error) -> Unchanged {
+    let mistakes = match error.downcast_ref::<ConfigError>() {
+        Some(ConfigError::Wrong(Mistakes { file, mistakes })) => {
+            Some(Mistakes { file: absolute(file), mistakes: mistakes.clone() })
+        }
+        Some(ConfigError::Unreadable { .. }) | None => None,
+    };
+
+    Unchanged { error: format!("{error:#}"), mistakes }
+}
+
+/// A reason that fits into an event.
+fn short(Unchanged { error, mistakes }: &Unchanged) -> String {
+    match mistakes {
+        Some(Mistakes { file, mistakes }) => format!("{} mistakes in {}", mistakes.len(), file.display()),
+        None => error.chars().take(LONGEST_REASON).collect(),
+    }
+}
+
+/// A path as it is understood in another process, too.
+fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_nowhere| path.to_owned())
+}
+
+/// Changes that an event names one by one.
+const TOLD: usize = 20;
+/// In characters.
+const LONGEST_REASON: usize = 500;

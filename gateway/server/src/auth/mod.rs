@@ -95,7 +95,7 @@ pub(crate) struct Authenticator {
 
 impl Authenticator {
     /// Knows everybody in `parts`. The keys of its issuers are kept fresh until it is dropped, and are those of `before`
-    /// where nothing about an issuer changed. Must be called in a runtime.
+    /// where nothing about an issuer changed; who failed before is remembered. Must be called in a runtime.
     pub(crate) fn new(parts: Parts, before: Option<&Self>, outside: Outside) -> Self {
         let Parts { callers, anonymous, issuers, proxies, held_back } = parts;
         let (mut tokens, mut certificates, mut subjects) =
@@ -114,7 +114,10 @@ impl Authenticator {
             certificates,
             issuers: Issuers::new(issuers, subjects, before.map(|before| &before.issuers), &outside),
             anonymous,
-            slow: Slow::new(proxies, held_back, outside.clone()),
+            slow: match before {
+                Some(before) => before.slow.with_proxies(proxies),
+                None => Slow::new(proxies, held_back, outside.clone()),
+            },
             outside,
         }
     }

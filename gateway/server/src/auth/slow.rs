@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroUsize;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use hyper::HeaderMap;
@@ -15,8 +15,8 @@ use tokio::sync::Semaphore;
 #[derive(Debug)]
 pub(super) struct Slow {
     proxies: Vec<IpNet>,
-    failures: Mutex<LruCache<IpAddr, Failures>>,
-    waiting: Semaphore,
+    failures: Arc<Mutex<LruCache<IpAddr, Failures>>>,
+    waiting: Arc<Semaphore>,
     outside: Outside,
 }
 
@@ -26,9 +26,19 @@ impl Slow {
     pub(super) fn new(proxies: Vec<IpNet>, waiting: usize, outside: Outside) -> Self {
         Self {
             proxies,
-            failures: Mutex::new(LruCache::new(ADDRESSES)),
-            waiting: Semaphore::new(waiting.min(Semaphore::MAX_PERMITS)),
+            failures: Arc::new(Mutex::new(LruCache::new(ADDRESSES))),
+            waiting: Arc::new(Semaphore::new(waiting.min(Semaphore::MAX_PERMITS))),
             outside,
+        }
+    }
+
+    /// The same with other proxies: who failed is remembered, and who waits goes on waiting.
+    pub(super) fn with_proxies(&self, proxies: Vec<IpNet>) -> Self {
+        Self {
+            proxies,
+            failures: Arc::clone(&self.failures),
+            waiting: Arc::clone(&self.waiting),
+            outside: self.outside.clone(),
         }
     }
 

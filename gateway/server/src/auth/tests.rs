@@ -187,3 +187,19 @@ proptest! {
         }
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn who_failed_before_a_reload_waits_after_it() {
+    let start = |before: Option<&Authenticator>| {
+        Authenticator::new(Parts { held_back: 1, ..Parts::default() }, before, outside(Handle::current()))
+    };
+    let before = start(None);
+    for _ in 0..20 {
+        assert!(with_token(&before, &["Bearer wrong"]).await.is_err());
+    }
+
+    let after = start(Some(&before));
+    let begin = after.outside.clock.now();
+    assert!(with_token(&after, &["Bearer wrong"]).await.is_err());
+    assert!(after.outside.clock.now() > begin, "a reload forgave it");
+}

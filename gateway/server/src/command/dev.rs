@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::Args;
 use tokio::runtime::Handle;
 
@@ -24,6 +24,15 @@ pub(super) struct Dev {
     /// Where health and metrics are read; port 0 takes a free one
     #[arg(long, default_value = "127.0.0.1:8444", value_name = "ADDR")]
     admin: SocketAddr,
+    /// Make new keys on a token behind this PKCS#11 library, instead of in the embedded token
+    #[arg(long, value_name = "FILE", requires = "token", requires = "pin_file")]
+    module: Option<PathBuf>,
+    /// The token's label
+    #[arg(long, value_name = "LABEL", requires = "module")]
+    token: Option<String>,
+    /// The file with the PIN of the token's user, of mode 0600
+    #[arg(long, value_name = "FILE", requires = "module")]
+    pin_file: Option<PathBuf>,
 }
 
 impl Dev {
@@ -33,10 +42,25 @@ impl Dev {
     }
 
     async fn serve(self) -> Result<()> {
-        let file = dev::prepare(&self.data, (self.listen, self.admin), &outside::outside(Handle::current()))?;
+        // Nothing in the folder is touched while another gateway runs on it.
+        let folder = assemble::DataFolder::lock(&self.data)?;
+        let hsm = self.hsm()?;
+        let outside = outside::outside(Handle::current());
+        let file = dev::prepare(&self.data, (self.listen, self.admin), hsm.as_ref(), &outside)?;
         let config = Config::load(&file, &Environment::of_process())?;
 
         let data = self.data;
-        assemble::run(&config, &file, |addresses| print::line(dev::greeting(&data, addresses))).await
+        assemble::run(&config, &file, Some(folder), |addresses| print::line(dev::greeting(&data, addresses)))
+            .await
+    }
+
+    fn hsm(&self) -> Result<Option<dev::Hsm>> {
+        let (Some(module), Some(token), Some(pin_file)) = (&self.module, &self.token, &self.pin_file) else {
+            return Ok(None);
+        };
+        // The configuration's paths are relative to the folder, these to where the command is given.
+        let absolute = |file| std::path::absolute(file).context("there is no current folder");
+
+        Ok(Some(dev::Hsm { module: absolute(module)?, token: token.clone(), pin_file: absolute(pin_file)? }))
     }
 }

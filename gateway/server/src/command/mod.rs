@@ -5,7 +5,9 @@ mod check;
 mod dev;
 mod keys;
 mod master_key;
+mod pkcs11_host;
 mod print;
+mod reload;
 mod serve;
 mod token;
 
@@ -62,6 +64,8 @@ enum Command {
     Keys(keys::Keys),
     #[command(subcommand)]
     MasterKey(master_key::MasterKey),
+    Pkcs11Host(pkcs11_host::Pkcs11Host),
+    Reload(reload::Reload),
     Serve(serve::Serve),
     #[command(subcommand)]
     Token(token::Token),
@@ -75,6 +79,8 @@ impl Command {
             Self::Dev(dev) => dev.run(),
             Self::Keys(keys) => keys.run(),
             Self::MasterKey(master_key) => master_key.run(),
+            Self::Pkcs11Host(host) => Ok(host.run()),
+            Self::Reload(reload) => reload.run(),
             Self::Serve(serve) => serve.run(),
             Self::Token(token) => token.run(),
         }

@@ -22,7 +22,7 @@ impl Serve {
     pub(super) fn run(self) -> Result<ExitCode> {
         let config = Config::load(&self.config, &Environment::of_process())?;
 
-        super::block_on(assemble::run(&config, &self.config, |Addresses { listen, admin }| {
+        super::block_on(assemble::run(&config, &self.config, None, |Addresses { listen, admin }| {
             print::line(format_args!("ready https://{listen}\nadmin http://{admin}"));
         }))?;
         Ok(ExitCode::SUCCESS)

@@ -1,6 +1,7 @@
 //! Environment variables, and their place in the configuration's strings.
 
 use std::borrow::Cow;
+use std::ffi::OsString;
 use std::fmt;
 
 use super::mistake::Problem;
@@ -9,6 +10,11 @@ use super::mistake::Problem;
 pub(crate) struct Environment(Box<LookUp>);
 
 type LookUp = dyn Fn(&str) -> Option<String>;
+
+/// Every variable of the process, for those that pass some of it on.
+pub(crate) fn variables() -> impl Iterator<Item = (OsString, OsString)> {
+    std::env::vars_os()
+}
 
 impl Environment {
     /// The process's own.

@@ -30,7 +30,7 @@ pub(crate) use audit::{Audit, Sync};
 pub(crate) use connection::{Connection, Custodian, MasterKey};
 pub(crate) use contract::Contracts;
 pub(crate) use credential::Presented;
-pub(crate) use environment::Environment;
+pub(crate) use environment::{Environment, variables};
 pub(crate) use limits::Limits;
 pub(crate) use listen::{Admin, Listen};
 pub(crate) use mistake::Mistakes;

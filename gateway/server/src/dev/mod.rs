@@ -13,18 +13,33 @@ use crate::assemble::{Addresses, MasterKey, MasterKeyError};
 use crate::token::Token;
 use certificate::CertificateError;
 
+/// A token behind a PKCS#11 module that new keys are made on, instead of the embedded one.
+#[derive(Clone, Debug)]
+pub(crate) struct Hsm {
+    /// The vendor's library.
+    pub(crate) module: PathBuf,
+    /// The token's label.
+    pub(crate) token: String,
+    /// The file with the user's PIN.
+    pub(crate) pin_file: PathBuf,
+}
+
+/// Where a gateway listens: for callers, and for health and metrics.
+pub(crate) type Listeners = (SocketAddr, SocketAddr);
+
 /// Makes in `data` whatever is missing, and the configuration that a gateway on it runs with; returns that file.
 ///
 /// The same folder gives the same again: token, master key and keys stay, and the certificate until it nears its end.
 pub(crate) fn prepare(
     data: &Path,
-    (listen, admin): (SocketAddr, SocketAddr),
+    listeners: Listeners,
+    hsm: Option<&Hsm>,
     outside: &Outside,
 ) -> Result<PathBuf, DevError> {
     private_file::folder(data).map_err(|cause| DevError::of(data, cause))?;
 
     let token = token(&data.join(TOKEN), outside)?;
-    certificate::ensure(data, listen.ip(), &outside.clock)?;
+    certificate::ensure(data, listeners.0.ip(), &outside.clock)?;
     let master_key = data.join(MASTER_KEY);
     match MasterKey::create(&master_key) {
         // One that is there is judged when it is used.
@@ -33,7 +48,7 @@ pub(crate) fn prepare(
     }
 
     let file = data.join(CONFIG);
-    let text = config(listen, admin, &token);
+    let text = config(listeners, hsm, &token);
     private_file::replace(&file, text.as_bytes()).map_err(|cause| DevError::of(&file, cause))?;
     Ok(file)
 }
@@ -107,8 +122,9 @@ fn token(file: &Path, outside: &Outside) -> Result<Token, DevError> {
     }
 }
 
-fn config(listen: SocketAddr, admin: SocketAddr, token: &Token) -> String {
+fn config((listen, admin): Listeners, hsm: Option<&Hsm>, token: &Token) -> String {
     let token = token.fingerprint();
+    let (provider, more) = hsm.map_or(("soft", String::new()), |hsm| ("hsm", provider_of(hsm)));
     format!(
         r#"# What `keyport dev` runs with. Made anew at each of its starts: copy it before you change it, and run the copy
 # with `keyport serve --config FILE`.
@@ -136,17 +152,18 @@ component = "builtin:soft"
 [[provider.grant]]
 connection = "embedded"
 uses = ["generate", "import", "public-key", "sign", "destroy"]
-
+{more}
 [[tenant]]
 name = "dev"
-provider = "soft"
+provider = "{provider}"
 
 [[tenant.caller]]
 name = "dev"
 tokens = ["{token}"]
+operator = true
 
 [[tenant.caller.right]]
-may = ["create", "delete", "import", "list", "release", "restore", "sign", "verify"]
+may = ["create", "delete", "import", "list", "register", "release", "restore", "sign", "verify"]
 keys = ["*"]
 
 [contract.remote-kms]
@@ -157,6 +174,31 @@ path = "/v1"
 
 [contract.webhook]
 path = "/webhook"
+"#
+    )
+}
+
+/// The token, and a provider that may do everything on it.
+fn provider_of(Hsm { module, token, pin_file }: &Hsm) -> String {
+    let [module, token, pin_file] = [&module.to_string_lossy(), token.as_str(), &pin_file.to_string_lossy()]
+        .map(|text| toml::Value::from(text.replace("${", "$${")));
+    format!(
+        r#"
+[[connection]]
+name = "hsm"
+kind = "pkcs11"
+module = {module}
+token = {token}
+pin = {{ file = {pin_file} }}
+
+[[provider]]
+name = "hsm"
+component = "builtin:pkcs11"
+
+[[provider.grant]]
+connection = "hsm"
+uses = ["generate", "public-key", "sign", "destroy"]
+objects = ["id:*", "label:*"]
 "#
     )
 }

@@ -47,13 +47,16 @@ impl Certificates {
         Ok(Self { files, clock, current: ArcSwap::from_pointee(current) })
     }
 
-    /// Reads the files again. Where they are no good, what was read before stays.
-    pub(crate) fn reload(&self) -> Result<(), TlsError> {
+    /// Reads the files again. Nothing changes until [`Certificates::replace`].
+    pub(crate) fn read(&self) -> Result<Current, TlsError> {
         // Everything is made anew, the keys of session tickets too: a ticket must not outlive the client authority
         // that it was given under.
-        self.current.store(Arc::new(Current::read(&self.files, self.clock.wall())?));
+        Current::read(&self.files, self.clock.wall())
+    }
 
-        Ok(())
+    /// Greets new connections with what was read.
+    pub(crate) fn replace(&self, current: Current) {
+        self.current.store(Arc::new(current));
     }
 
     /// What the next connection is to be greeted with.
@@ -176,14 +179,26 @@ pub(crate) enum TlsError {
     Setup(#[source] rustls::Error),
 }
 
-struct Current {
+/// What was read from the files.
+pub(crate) struct Current {
     config: Arc<ServerConfig>,
     /// Each client authority by itself.
     clients: Vec<Arc<dyn ClientCertVerifier>>,
     expires: Timestamp,
 }
 
+impl fmt::Debug for Current {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Current").field("expires", &self.expires).finish_non_exhaustive()
+    }
+}
+
 impl Current {
+    /// When the certificate expires.
+    pub(crate) fn expires(&self) -> Timestamp {
+        self.expires
+    }
+
     fn read(files: &Files, now: Timestamp) -> Result<Self, TlsError> {
         let provider = Arc::new(aws_lc_rs::default_provider());
         let (certified, validity) = certified(files, now, &provider)?;

@@ -1,0 +1,292 @@
+//! What a module has, what the gateway could do with it, and what it would refuse and why.
+
+use std::fmt::Debug;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use keyport_core::backend::{Backend, Generate, Generated, Object};
+use keyport_core::input::{Digest, Input};
+use keyport_core::key::{KeyId, KeyName};
+use keyport_core::name::TenantId;
+use keyport_core::outside::Random;
+use keyport_core::scheme::{Family, Hash, KeyType, Scheme};
+use keyport_core::secret::Secret;
+use keyport_core::signature::Signature;
+use keyport_core::{Failure, FailureKind};
+use tokio::time::Instant;
+
+use super::connection::{Connection, Network, TokenChoice};
+use super::inventory::{Inventory, SlotFound, TokenFacts};
+use super::mechanism::{Offers, WANTED, digest_info, name, serving};
+use super::wire::{Pkcs11Protocol, Purpose, Ready, Setup};
+use super::{OpenError, Pkcs11, confused, limits};
+use crate::worker::{Program, Worker};
+
+/// What is to be found out.
+#[derive(Clone, Debug)]
+pub struct Probe {
+    /// The vendor's library.
+    pub module: PathBuf,
+    /// What `C_Initialize` gets as pReserved.
+    pub initialisation: Option<String>,
+    /// What the module can reach.
+    pub network: Network,
+    /// The token to log in to; `None` for a look at what is there.
+    pub token: Option<TokenChoice>,
+    /// The user's PIN: it is tried once.
+    pub pin: Option<Secret>,
+    /// Whether to make a key of each type that the token offers, sign with it, verify, and destroy it.
+    pub test_keys: bool,
+    /// How long a call may take.
+    pub call_timeout: Duration,
+    /// As in [`Connection::host`].
+    pub host: Program,
+}
+
+/// What was found out.
+#[derive(Debug)]
+pub struct Report {
+    /// What the module says of itself.
+    pub inventory: Inventory,
+    /// What the gateway could do with each token that lists its mechanisms.
+    pub tokens: Vec<TokenReport>,
+    /// Whether the chosen token can be opened; `None` where none was chosen.
+    pub opened: Option<Result<Opened, OpenError>>,
+}
+
+/// What the gateway could do with a token.
+#[derive(Clone, Debug)]
+pub struct TokenReport {
+    /// Where it is.
+    pub slot: u64,
+    /// What it says of itself, where that can be read.
+    pub facts: Option<TokenFacts>,
+    /// The mechanisms that matter here, by name, and whether the token lists each.
+    pub mechanisms: Vec<(String, bool)>,
+    /// What each key type could be used for, or why not.
+    pub abilities: Vec<Ability>,
+}
+
+/// What a token could do with keys of one type.
+#[derive(Clone, Debug)]
+pub struct Ability {
+    /// The type.
+    pub key_type: KeyType,
+    /// Whether pairs can be made; what the token lacks where not.
+    pub make: Result<(), Failure>,
+    /// Whether each scheme can be served; what the token lacks where not.
+    pub schemes: Vec<(Scheme, Result<(), Failure>)>,
+}
+
+/// A token that was logged in to.
+#[derive(Clone, Debug)]
+pub struct Opened {
+    /// What tells it from every other.
+    pub identity: String,
+    /// How each type of key did, where keys were to be made.
+    pub test_keys: Vec<TestKey>,
+}
+
+/// How one type of key did.
+#[derive(Clone, Debug)]
+pub struct TestKey {
+    /// The type.
+    pub key_type: KeyType,
+    /// How long it took to make the pair.
+    pub made: Result<Duration, Failure>,
+    /// How long each signature took that verified.
+    pub signed: Vec<(Scheme, Result<Duration, Failure>)>,
+    /// Whether it is gone; `None` where it was never made.
+    pub destroyed: Option<Result<(), Failure>>,
+}
+
+/// Finds out what a module and its tokens can do. The module runs in a process of its own, as it would for the gateway.
+pub async fn probe(probe: Probe) -> Result<Report, OpenError> {
+    let inventory = inventory(&probe).await?;
+    let tokens = inventory.slots.iter().filter_map(token).collect();
+    let opened = match &probe.token {
+        Some(token) => Some(open(&probe, token.clone()).await),
+        None => None,
+    };
+
+    Ok(Report { inventory, tokens, opened })
+}
+
+async fn inventory(probe: &Probe) -> Result<Inventory, OpenError> {
+    let setup = Setup {
+        module: probe.module.clone(),
+        initialisation: probe.initialisation.clone(),
+        network: probe.network,
+        purpose: Purpose::Inventory,
+    };
+    let limits = limits(probe.call_timeout, 1);
+    let worker =
+        Worker::<Pkcs11Protocol>::start("probe".to_owned(), probe.host.clone(), setup, limits).await?;
+
+    match worker.ready((Instant::now() + limits.start).into_std()).await {
+        Ok(Ready::Inventory(inventory)) => Ok(inventory),
+        Ok(Ready::Token { .. }) => Err(OpenError::Failed(confused())),
+        Err(failure) => Err(OpenError::Failed(failure)),
+    }
+}
+
+fn token(slot: &SlotFound) -> Option<TokenReport> {
+    let token = slot.token.as_ref()?;
+    let offers = token.mechanisms.as_ref().ok()?;
+    let listed = |code: u64| offers.0.iter().any(|offer| offer.code == code);
+
+    Some(TokenReport {
+        slot: slot.number,
+        facts: token.facts.as_ref().ok().cloned(),
+        mechanisms: WANTED.iter().map(|ckm| (name(*ckm), listed(**ckm))).collect(),
+        abilities: KeyType::ALL.into_iter().map(|key_type| ability(offers, key_type)).collect(),
+    })
+}
+
+fn ability(offers: &Offers, key_type: KeyType) -> Ability {
+    let serves = |scheme: Scheme| match serving(scheme) {
+        Some(mechanism) => offers.signs_with(key_type, mechanism),
+        None => Err(Failure::new(FailureKind::Unsupported, "not through PKCS#11 here")),
+    };
+    let schemes = SCHEMES.into_iter().filter(|scheme| scheme.fits(key_type));
+
+    Ability {
+        key_type,
+        make: offers.generates(key_type),
+        schemes: schemes.map(|scheme| (scheme, serves(scheme))).collect(),
+    }
+}
+
+async fn open(probe: &Probe, token: TokenChoice) -> Result<Opened, OpenError> {
+    let backend = Pkcs11::open(connection(probe, token)).await?;
+    let deadline = || (Instant::now() + probe.call_timeout.saturating_mul(20)).into_std();
+    let identity = match backend.identity(deadline()).await {
+        Ok(identity) => identity.unwrap_or_default(),
+        Err(failure) => return Err(OpenError::Failed(failure)),
+    };
+
+    let mut test_keys = Vec::new();
+    for key_type in KeyType::ALL.into_iter().filter(|_| probe.test_keys) {
+        test_keys.push(test(&backend, key_type, &deadline).await);
+    }
+    Ok(Opened { identity, test_keys })
+}
+
+fn connection(probe: &Probe, token: TokenChoice) -> Connection {
+    Connection {
+        name: "probe".to_owned(),
+        module: probe.module.clone(),
+        token,
+        pin: probe.pin.clone(),
+        sessions: NonZeroUsize::MIN,
+        in_flight: NonZeroUsize::MIN,
+        read_only: false,
+        network: probe.network,
+        initialisation: probe.initialisation.clone(),
+        label: "{tenant}:{key}".to_owned(),
+        call_timeout: probe.call_timeout,
+        host: probe.host.clone(),
+    }
+}
+
+async fn test(backend: &Pkcs11, key_type: KeyType, deadline: &impl Fn() -> std::time::Instant) -> TestKey {
+    let start = Instant::now();
+    let made = match make(backend, key_type, deadline()).await {
+        Ok(made) => made,
+        Err(failure) => {
+            return TestKey { key_type, made: Err(failure), signed: Vec::new(), destroyed: None };
+        }
+    };
+    let took = start.elapsed();
+
+    let mut signed = Vec::new();
+    for scheme in SCHEMES.into_iter().filter(|scheme| scheme.fits(key_type)) {
+        signed.push((scheme, sign(backend, &made, scheme, deadline()).await));
+    }
+    let destroyed = Some(backend.destroy(&made.0, deadline()).await);
+    TestKey { key_type, made: Ok(took), signed, destroyed }
+}
+
+async fn make(
+    backend: &Pkcs11,
+    key_type: KeyType,
+    deadline: std::time::Instant,
+) -> Result<(Object, Generated), Failure> {
+    let tenant: TenantId = "keyport-probe".parse().map_err(internal)?;
+    let name = KeyName::new("name", "test-key").map_err(internal)?;
+    let key_id = KeyId::random(&AwsLc);
+    let request = Generate { tenant: tenant.clone(), key_id, name, key_type };
+
+    let made = backend.generate(request, deadline).await?;
+    Ok((Object { tenant, key_id, native_id: made.native_id.clone(), key_type }, made))
+}
+
+async fn sign(
+    backend: &Pkcs11,
+    (object, made): &(Object, Generated),
+    scheme: Scheme,
+    deadline: std::time::Instant,
+) -> Result<Duration, Failure> {
+    let mechanism =
+        serving(scheme).ok_or_else(|| Failure::new(FailureKind::Unsupported, "not through PKCS#11 here"))?;
+    let input = match scheme.hash() {
+        Some(hash) => Input::Digest(Digest::of(hash, MESSAGE)),
+        None => Input::Message(MESSAGE.into()),
+    };
+
+    let rendered = render(scheme, object.key_type, &input);
+    let start = Instant::now();
+    let signature = backend.sign(object, mechanism, &rendered, deadline).await?;
+    let took = start.elapsed();
+
+    let signature = Signature::new(object.key_type, signature).ok_or_else(confused)?;
+    if made.public.verifies(scheme, &input, &signature).map_err(internal)? {
+        return Ok(took);
+    }
+    Err(Failure::new(FailureKind::Internal, "the signature does not verify"))
+}
+
+/// What custody would hand in, for [`serving`]'s mechanism.
+fn render(scheme: Scheme, key_type: KeyType, input: &Input) -> Vec<u8> {
+    match (input, scheme, key_type.family()) {
+        (Input::Digest(digest), Scheme::RsaPkcs1v15(hash), _) => {
+            [&digest_info(hash), digest.bytes()].concat()
+        }
+        (Input::Digest(digest), _, Family::Ecdsa { order }) => {
+            digest.bytes().get(..order).unwrap_or_else(|| digest.bytes()).to_vec()
+        }
+        (Input::Digest(digest), ..) => digest.bytes().to_vec(),
+        (Input::Message(message), ..) => message.to_vec(),
+    }
+}
+
+fn internal(error: impl std::error::Error) -> Failure {
+    Failure::new(FailureKind::Internal, error.to_string())
+}
+
+#[derive(Debug)]
+struct AwsLc;
+
+impl Random for AwsLc {
+    fn fill(&self, bytes: &mut [u8]) {
+        // An id need not be random, only unused.
+        let _zeros_then = aws_lc_rs::rand::fill(bytes);
+    }
+}
+
+const MESSAGE: &[u8] = b"keyport pkcs11 probe";
+
+const SCHEMES: [Scheme; 11] = [
+    Scheme::Ecdsa(Hash::Sha256),
+    Scheme::Ecdsa(Hash::Sha384),
+    Scheme::Ecdsa(Hash::Sha512),
+    Scheme::Ed25519,
+    Scheme::Ed25519ph,
+    Scheme::RsaPkcs1v15(Hash::Sha256),
+    Scheme::RsaPkcs1v15(Hash::Sha384),
+    Scheme::RsaPkcs1v15(Hash::Sha512),
+    Scheme::RsaPss(Hash::Sha256),
+    Scheme::RsaPss(Hash::Sha384),
+    Scheme::RsaPss(Hash::Sha512),
+];

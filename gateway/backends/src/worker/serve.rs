@@ -1,0 +1,178 @@
+//! The worker's own side: says that it is there, starts, and serves what it is asked on a bounded number of threads.
+
+use std::fmt::Debug;
+use std::io::{BufReader, Write};
+use std::marker::PhantomData;
+use std::os::unix::net::UnixStream;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
+use std::thread;
+
+use keyport_core::Failure;
+use serde::Serialize;
+use tokio::time::Instant;
+
+use super::frame::{FrameError, encode, read};
+use super::message::{FromWorker, Hello, ToWorker};
+use super::{Protocol, Sent};
+
+/// What a worker does.
+pub trait Service<P: Protocol>: Debug + Send + Sync + 'static {
+    /// Does what it is asked, until `deadline` if it can help it.
+    fn call(&self, request: P::Request, deadline: std::time::Instant) -> Served<P::Answer>;
+}
+
+/// What came of a request.
+#[derive(Debug)]
+pub struct Served<A> {
+    /// The answer.
+    pub answer: A,
+    /// Why the worker should be replaced, where it should.
+    pub leave: Option<Failure>,
+}
+
+/// A service that has started.
+#[derive(Debug)]
+pub struct Started<P: Protocol, S> {
+    /// What serves; `None` where everything there is to say is said.
+    pub service: Option<S>,
+    /// What callers are told of it.
+    pub ready: P::Ready,
+    /// Requests that are served at once; more are not sent.
+    pub in_flight: usize,
+}
+
+/// A service that is starting.
+#[derive(Debug)]
+pub struct Starting<'a> {
+    socket: &'a UnixStream,
+    says_committed: Vec<u8>,
+}
+
+impl Starting<'_> {
+    /// Says that what comes next must not be tried again where it ends without a word.
+    pub fn commit(&self) -> Result<(), ServeError> {
+        let mut socket = self.socket;
+
+        Ok(socket.write_all(&self.says_committed).map_err(FrameError::Io)?)
+    }
+}
+
+/// Serves over `socket` until the other side closes it.
+pub fn serve<P: Protocol, S: Service<P>>(
+    socket: UnixStream,
+    start: impl FnOnce(P::Setup, &Starting<'_>) -> Result<Started<P, S>, P::Refusal>,
+) -> Result<(), ServeError> {
+    let mut incoming = BufReader::new(socket.try_clone().map_err(FrameError::Io)?);
+    let hello: Option<Hello> = read(&mut incoming)?;
+    say(&socket, &Hello::of::<P>())?;
+    if hello.as_ref() != Some(&Hello::of::<P>()) {
+        return Err(ServeError::OtherVersion);
+    }
+    let Some(ToWorker::Start(setup)) = read::<ToWorker<P>>(&mut incoming)? else {
+        return Err(ServeError::OutOfTurn);
+    };
+
+    let says_committed = encode(&FromWorker::<P>::Committed)?.to_vec();
+    let started = match start(setup, &Starting { socket: &socket, says_committed }) {
+        Ok(started) => started,
+        Err(refusal) => return say(&socket, &FromWorker::<P>::Refused(refusal)),
+    };
+    say(&socket, &FromWorker::<P>::Ready(started.ready))?;
+    let Some(service) = started.service else {
+        // Nothing is asked any more; what was said must be read before the socket goes.
+        while read::<ToWorker<P>>(&mut incoming)?.is_some() {}
+        return Ok(());
+    };
+
+    let office = Office::<P, S> {
+        incoming: Mutex::new(incoming),
+        outgoing: Mutex::new(socket),
+        service,
+        protocol: PhantomData,
+    };
+    Arc::new(office).open(started.in_flight)
+}
+
+/// Why a worker ended.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The socket failed, or carried nonsense.
+    #[error(transparent)]
+    Frame(#[from] FrameError),
+    /// The other side speaks another protocol or version.
+    #[error("the other side speaks another protocol")]
+    OtherVersion,
+    /// The other side says what it must not say now.
+    #[error("the other side speaks out of turn")]
+    OutOfTurn,
+    /// A mistake of ours.
+    #[error("a thread panicked")]
+    Panicked,
+    /// There are no threads to serve on.
+    #[error("no thread can be started: {0}")]
+    Thread(std::io::Error),
+}
+
+/// What the threads share.
+#[derive(Debug)]
+struct Office<P: Protocol, S> {
+    incoming: Mutex<BufReader<UnixStream>>,
+    outgoing: Mutex<UnixStream>,
+    service: S,
+    protocol: PhantomData<P>,
+}
+
+impl<P: Protocol, S: Service<P>> Office<P, S> {
+    /// Every thread reads one message at a time and does what it says, so that nothing is handed from thread to thread.
+    /// There is one thread more than there are requests at once: one is always reading, and answers pings.
+    fn open(self: Arc<Self>, in_flight: usize) -> Result<(), ServeError> {
+        let (end, ended) = mpsc::channel();
+        for _ in 0..=in_flight {
+            let (office, end) = (Arc::clone(&self), end.clone());
+            // The first that ends ends the worker, and nobody hears the others.
+            let work = move || {
+                let ended = catch_unwind(AssertUnwindSafe(|| office.work()));
+                drop(end.send(ended.unwrap_or(Err(ServeError::Panicked))));
+            };
+            thread::Builder::new().name("serve".into()).spawn(work).map_err(ServeError::Thread)?;
+        }
+        drop(end);
+
+        ended.recv().unwrap_or(Ok(()))
+    }
+
+    fn work(&self) -> Result<(), ServeError> {
+        loop {
+            let message = read::<ToWorker<P>>(&mut *lock(&self.incoming))?;
+            match message {
+                None => return Ok(()),
+                Some(ToWorker::Ping) => self.say(&FromWorker::Pong)?,
+                Some(ToWorker::Start(_)) => return Err(ServeError::OutOfTurn),
+                Some(ToWorker::Request { id, within, body }) => {
+                    let deadline = Instant::now().into_std() + within;
+                    let Served { answer, leave } = self.service.call(body, deadline);
+                    self.say(&FromWorker::Answer { id, body: answer })?;
+                    leave.map_or(Ok(()), |failure| self.leave(failure))?;
+                }
+            }
+        }
+    }
+
+    /// Says that this process should be replaced. The other side closes the socket then.
+    fn leave(&self, failure: Failure) -> Result<(), ServeError> {
+        self.say(&FromWorker::Leaving(Sent(failure)))
+    }
+
+    fn say(&self, message: &FromWorker<P>) -> Result<(), ServeError> {
+        say(&lock(&self.outgoing), message)
+    }
+}
+
+fn say<T: Serialize>(mut socket: &UnixStream, message: &T) -> Result<(), ServeError> {
+    Ok(socket.write_all(&encode(message)?).map_err(FrameError::Io)?)
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
