@@ -1,5 +1,6 @@
 //! `keyport dev`: nothing but a folder, and it signs.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -9,7 +10,7 @@ use base64::prelude::BASE64_STANDARD;
 use serde_json::Value;
 use tokio::process::Command;
 
-use crate::harness::{Gateway, Hash, Key, eventually, openssl_accepts, run, tool, verifies};
+use crate::harness::{Gateway, Hash, Key, eventually, keyport, openssl_accepts, run, tool, verifies};
 
 #[tokio::test]
 async fn the_printed_curl_works_as_it_is_printed() {
@@ -64,6 +65,25 @@ async fn secrets_are_for_the_owner_alone() {
         assert_eq!(mode, 0o600, "{secret} has mode {mode:o}");
     }
     assert_eq!(fs::metadata(&data).unwrap().permissions().mode() & 0o777, 0o700);
+}
+
+#[tokio::test]
+async fn a_second_start_on_the_same_folder_changes_nothing_and_says_who_has_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let gateway = Gateway::dev(&data).await;
+    let files = ["ca.pem", "keyport.toml", "lock", "master.key", "server.key", "server.pem", "token"];
+    let contents = || files.map(|file| fs::read(data.join(file)).unwrap());
+    let before = contents();
+
+    let second: [&dyn AsRef<OsStr>; 7] =
+        [&"dev", &"--listen", &"127.0.0.2:0", &"--admin", &"127.0.0.1:0", &"--data", &data];
+    let refused = keyport(&second).await;
+
+    assert_eq!(refused.code(), Some(1), "{refused:#?}");
+    let who = format!("another process is using this data folder, process {}", gateway.pid().as_raw_pid());
+    assert!(refused.stderr.contains(&who), "{refused:#?}");
+    assert_eq!(contents(), before);
 }
 
 #[tokio::test]

@@ -1,13 +1,17 @@
-//! A disk that is full: refusals, at once, and no signature that is not on record.
+//! A disk that is full, or read-only: refusals, at once, and no signature that is not on record.
 
 use std::collections::HashSet;
+use std::ffi::OsStr;
 use std::time::Duration;
 
-use rustix::process::{Resource, Rlimit, prlimit};
+use rustix::process::{Resource, Rlimit, geteuid, prlimit};
+use tokio::process::Command;
 use tokio::time::Instant;
 
 use crate::dev::token;
-use crate::harness::{Gateway, Hash, Plan, Site, entries, eventually, keyport, token_of};
+use crate::harness::{
+    Ended, Gateway, Hash, KEYPORT, Plan, Site, entries, eventually, keyport, run, token_of, tool,
+};
 
 #[tokio::test]
 async fn while_the_disk_is_full_nothing_is_signed_and_afterwards_it_is() {
@@ -104,6 +108,62 @@ async fn listing_needs_no_disk() {
     assert_eq!(webhook.list().await, [key]);
 }
 
+#[tokio::test]
+async fn on_a_read_only_disk_no_gateway_starts_and_the_log_can_still_be_read() {
+    if !may_mount().await {
+        return;
+    }
+    let site = Site::new(&Plan::soft());
+    let (data, file) = (site.data(), site.path("keyport.toml"));
+    let fresh = mounted(TMPFS, &site, &[&"serve", &"--config", &file]).await;
+    is_told_as_read_only(&fresh);
+    assert_eq!(std::fs::read_dir(&data).unwrap().count(), 0, "the mount point itself");
+
+    let gateway = site.start().await;
+    let webhook = gateway.webhook(&token_of("acme"));
+    let key = webhook.create("kept", "EC-P256").await;
+    webhook.sign(&key, Hash::Sha256, b"m").await;
+    assert_eq!(gateway.stop().await.code(), Some(0));
+
+    is_told_as_read_only(&mounted(BIND, &site, &[&"serve", &"--config", &file]).await);
+    let verified = mounted(BIND, &site, &[&"audit", &"verify", &data]).await;
+    assert_eq!(verified.code(), Some(0), "{verified:#?}");
+
+    let gateway = site.start().await;
+    gateway.webhook(&token_of("acme")).sign(&key, Hash::Sha256, b"as if nothing had been").await;
+}
+
+#[track_caller]
+fn is_told_as_read_only(ended: &Ended) {
+    assert_eq!(ended.code(), Some(1), "{ended:#?}");
+    assert!(ended.stderr.contains("Read-only file system"), "{ended:#?}");
+    assert!(!ended.stdout.contains("ready"), "{ended:#?}");
+}
+
+/// Runs `keyport` with `arguments` where the data folder is mounted as `mount` says, for it alone.
+async fn mounted(mount: &str, site: &Site, arguments: &[&dyn AsRef<OsStr>]) -> Ended {
+    std::fs::create_dir_all(site.data()).unwrap();
+    let mut command = Command::new("unshare");
+    command.args(["--mount", "sh", "-euc", &format!("{mount}; shift; exec \"$@\""), "sh"]);
+    command.arg(site.data()).arg(KEYPORT).args(arguments);
+    run(command).await
+}
+
+/// Whether file systems can be mounted. Where they cannot, the test that needs it says so and passes, except where `CI`
+/// is set: there it fails.
+async fn may_mount() -> bool {
+    let allowed = geteuid().is_root() && tool("unshare").await && {
+        let mut command = Command::new("unshare");
+        command.args(["--mount", "true"]);
+        run(command).await.code() == Some(0)
+    };
+    assert!(allowed || std::env::var_os("CI").is_none(), "nothing can be mounted, and CI skips nothing");
+    if !allowed {
+        eprintln!("skipped: only root can mount a read-only disk");
+    }
+    allowed
+}
+
 fn the_record_says_what_was_answered(data: &std::path::Path, answered: &HashSet<String>) {
     let recorded: HashSet<_> = entries(data)
         .into_iter()
@@ -122,4 +182,8 @@ fn fill_the_disk(gateway: &Gateway, full: bool) {
     prlimit(Some(gateway.pid()), Resource::Fsize, limit).unwrap();
 }
 
+/// What is in the folder already, read-only.
+const BIND: &str = r#"mount --bind "$1" "$1"; mount -o remount,bind,ro "$1""#;
+/// An empty disk, read-only.
+const TMPFS: &str = r#"mount -t tmpfs -o ro tmpfs "$1""#;
 const QUICKLY: Duration = Duration::from_secs(2);

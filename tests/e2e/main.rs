@@ -8,18 +8,23 @@
 )]
 
 mod admin;
+mod administration;
 mod auth;
 mod crash;
+mod curl;
 mod dev;
 mod disk;
 mod drain;
+mod flood;
 mod harness;
 mod hostile;
 mod http;
+mod quotas;
 mod reload;
 mod remote_kms;
 mod start;
 mod tamper;
+mod tenants;
 mod tls;
 mod v1;
 mod webhook;

@@ -53,6 +53,7 @@ impl Server {
             protocol: Protocol::Http1,
             token: None,
             base: String::new(),
+            header: None,
             connection: Mutex::default(),
         }
     }
@@ -105,6 +106,7 @@ pub(crate) struct Client {
     protocol: Protocol,
     token: Option<String>,
     base: String,
+    header: Option<(&'static str, String)>,
     connection: Mutex<Option<Sender>>,
 }
 
@@ -165,6 +167,11 @@ impl Client {
         Self { base: base.to_owned(), ..self.another() }
     }
 
+    /// Another client of the same server, that sends one more header.
+    pub(crate) fn with_header(&self, name: &'static str, value: &str) -> Self {
+        Self { header: Some((name, value.to_owned())), ..self.another() }
+    }
+
     /// Another client of the same server, over `protocol`.
     pub(crate) fn over(&self, protocol: Protocol) -> Self {
         Self { protocol, ..self.another() }
@@ -177,6 +184,7 @@ impl Client {
             protocol: self.protocol,
             token: self.token.clone(),
             base: self.base.clone(),
+            header: self.header.clone(),
             connection: Mutex::default(),
         }
     }
@@ -228,6 +236,9 @@ impl Client {
         };
         if let Some(token) = &self.token {
             request = request.header(AUTHORIZATION, format!("Bearer {token}"));
+        }
+        if let Some((name, value)) = &self.header {
+            request = request.header(*name, value);
         }
         if let Some(id) = request_id {
             request = request.header("x-request-id", id);

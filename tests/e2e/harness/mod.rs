@@ -13,7 +13,7 @@ mod wait;
 mod webhook;
 mod wire;
 
-pub(crate) use audit::{entries, entry_of, segments};
+pub(crate) use audit::{Entry, entries, entry_of, segments};
 pub(crate) use client::{Answer, Client, Protocol, Server};
 pub(crate) use folder::copy;
 pub(crate) use gateway::{Ended, Gateway};

@@ -128,6 +128,19 @@ async fn published_keys_can_be_read_by_anybody_wherever_the_contract_is() {
 }
 
 #[tokio::test]
+async fn a_create_may_be_asked_for_again_after_a_reload() {
+    let site = Site::new(&plan());
+    let gateway = site.start().await;
+    let again = client(&gateway, "acme").with_header("idempotency-key", "once");
+
+    let key = create(&again, "a", "ec-p256").await;
+    let reloaded = keyport(&[&"reload", &"--config", &site.path("keyport.toml")]).await;
+    assert_eq!(reloaded.code(), Some(0), "{reloaded:#?}");
+    assert_eq!(create(&again, "a", "ec-p256").await, key);
+    post(&client(&gateway, "acme"), "/keys", &json!({ "name": "a", "type": "ec-p256" })).await.expect(409);
+}
+
+#[tokio::test]
 async fn another_tenants_keys_are_like_none() {
     let site = Site::new(&plan());
     let gateway = site.start().await;
@@ -164,7 +177,7 @@ async fn oversized_bodies_and_absurd_names_are_refused() {
 }
 
 /// Two tenants, each with a caller who may do everything.
-fn plan() -> Plan {
+pub(crate) fn plan() -> Plan {
     let provider = "[[provider]]\nname = \"soft\"\ncomponent = \"builtin:soft\"\n\n[[provider.grant]]\n\
          connection = \"embedded\"\nuses = [\"generate\", \"import\", \"public-key\", \"sign\", \"destroy\"]\n";
     let tenant = |name: &str| {
