@@ -176,7 +176,9 @@ fn certificates_are_read_again_at_sighup() {
     assert!(gateway.stderr.by_ref().any(|line| line.unwrap().contains("nothing is changed")));
 
     gateway.stop();
-    assert_eq!(count(&audit(folder.path()), "\"configure\""), 1);
+    let audit = audit(folder.path());
+    assert_eq!(count(&audit, "\"configure\""), 2, "what is refused is on record, too");
+    assert_eq!(count(&audit, "asked for by SIGHUP"), 1);
 }
 
 #[test]

@@ -19,6 +19,9 @@ pub struct Connection {
     pub module: PathBuf,
     /// Which of the library's tokens.
     pub token: TokenChoice,
+    /// The token that it must be, as [`Backend::identity`](keyport_core::backend::Backend::identity) said it once;
+    /// `None` takes any.
+    pub identity: Option<String>,
     /// The user's PIN; `None` where the token wants none, or has a pad of its own to type it on.
     pub pin: Option<Secret>,
     /// Sessions that are kept open.

@@ -65,6 +65,7 @@ impl Pkcs11 {
             network: connection.network,
             purpose: Purpose::Serve {
                 token: connection.token,
+                identity: connection.identity,
                 pin: connection.pin.map(Pin),
                 sessions: connection.sessions.get(),
                 in_flight: connection.in_flight.get(),

@@ -181,6 +181,7 @@ fn connection(probe: &Probe, token: TokenChoice) -> Connection {
         pin: probe.pin.clone(),
         sessions: NonZeroUsize::MIN,
         in_flight: NonZeroUsize::MIN,
+        identity: None,
         read_only: false,
         network: probe.network,
         initialisation: probe.initialisation.clone(),

@@ -34,6 +34,17 @@ pub enum Refusal {
     /// The library refused to be initialised.
     #[error("the library cannot be initialised: {0}")]
     Initialisation(String),
+    /// The token has the configured name and is another one than before.
+    #[error(
+        "the token is {found}, and this connection's keys are on {bound}; put that one back, or, where this one has \
+         every key, start with --rebind and the connection's name"
+    )]
+    OtherToken {
+        /// The token that was there before.
+        bound: String,
+        /// The one that is there now.
+        found: String,
+    },
     /// The token did not take the PIN.
     #[error(
         "{why}; correct the PIN and open the connection anew: it is not tried again, because tokens lock"
@@ -68,6 +79,7 @@ impl worker::Refusal for Refusal {
             Self::Initialisation(_)
             | Self::Module { .. }
             | Self::ModuleMissing(_)
+            | Self::OtherToken { .. }
             | Self::UnknownToken { .. } => Again::IfItServedBefore,
             Self::Confinement(_) | Self::Pin { .. } | Self::PinAtRisk(_) | Self::PinMissing => Again::Never,
         }
@@ -82,6 +94,7 @@ impl worker::Refusal for Refusal {
             | Self::Initialisation(_)
             | Self::Module { .. }
             | Self::ModuleMissing(_)
+            | Self::OtherToken { .. }
             | Self::UnknownToken { .. } => (FailureKind::OperatorNeeded, 0),
         };
 

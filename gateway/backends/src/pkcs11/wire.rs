@@ -56,7 +56,15 @@ pub(super) enum Purpose {
     /// To say what is there.
     Inventory,
     /// To serve one token.
-    Serve { token: TokenChoice, pin: Option<Pin>, sessions: usize, in_flight: usize, read_only: bool },
+    Serve {
+        token: TokenChoice,
+        /// The one that it must be.
+        identity: Option<String>,
+        pin: Option<Pin>,
+        sessions: usize,
+        in_flight: usize,
+        read_only: bool,
+    },
 }
 
 /// What it says when it has started.
@@ -201,6 +209,7 @@ mod tests {
         #[test]
         fn a_setup_comes_out_as_it_went_in(pin: Vec<u8>, label: String) {
             let purpose = Purpose::Serve {
+                identity: Some(label.clone()),
                 token: TokenChoice::Label(label),
                 pin: Some(Pin(Secret::new(pin))),
                 sessions: 1,

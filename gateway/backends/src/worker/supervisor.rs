@@ -68,12 +68,14 @@ pub enum WorkerError<P: Protocol> {
 /// What there is to call.
 #[derive(Debug)]
 enum State<P: Protocol> {
-    /// Nothing yet. Why, where there was something.
-    Starting(Option<Failure>),
+    /// Nothing yet.
+    Starting,
     /// A worker.
     Up(Arc<Link<P>>, P::Ready),
-    /// Nothing until then.
-    Waiting(Failure, Instant),
+    /// Nothing until then, or a little later. One that served has ended, and its replacement is worth waiting for.
+    Replacing(Failure, Instant),
+    /// Nothing until then at least: the last one could not serve.
+    Down(Failure, Instant),
     /// Nothing ever again.
     Over(Failure),
 }
@@ -90,7 +92,7 @@ impl<P: Protocol> Worker<P> {
         let setup = encode(&ToWorker::<P>::Start(setup)).map_err(|error| {
             WorkerError::Failed(Failure::new(FailureKind::InvalidArgument, error.to_string()))
         })?;
-        let (says, mut state) = watch::channel(State::Starting(None));
+        let (says, mut state) = watch::channel(State::Starting);
         let (refuse, mut refused) = oneshot::channel();
         let supervisor = Supervisor {
             name: name.clone(),
@@ -104,8 +106,7 @@ impl<P: Protocol> Worker<P> {
         let supervisor = tokio::spawn(supervisor.run());
         let worker = Self { name, state: state.clone(), supervisor };
 
-        let settled =
-            timeout(limits.start, state.wait_for(|state| !matches!(state, State::Starting(_)))).await;
+        let settled = timeout(limits.start, state.wait_for(|state| !matches!(state, State::Starting))).await;
         drop(settled);
         match refused.try_recv() {
             Ok(error) => Err(error),
@@ -150,9 +151,7 @@ impl<P: Protocol> Worker<P> {
         match settled {
             Ok(Ok(state)) => match &*state {
                 State::Up(link, ready) => Ok(take(link, ready)),
-                State::Waiting(failure, until) => Err(unavailable(failure, Some(*until))),
-                State::Starting(failure) => Err(starting(failure.as_ref())),
-                State::Over(failure) => Err(failure.clone()),
+                other => Err(other.failure()),
             },
             Ok(Err(_gone)) => Err(Failure::new(FailureKind::Unavailable, "the worker is shut down")),
             Err(_late) => Err(self.state.borrow().failure()),
@@ -171,16 +170,19 @@ impl<P: Protocol> State<P> {
     /// Whether waiting for another state until `deadline` is of no use.
     fn is_settled(&self, deadline: Instant) -> bool {
         match self {
-            Self::Starting(_) => false,
-            Self::Waiting(_, until) => *until >= deadline,
-            Self::Up(..) | Self::Over(_) => true,
+            Self::Starting => false,
+            Self::Replacing(_, until) => *until >= deadline,
+            Self::Down(..) | Self::Up(..) | Self::Over(_) => true,
         }
     }
 
     fn failure(&self) -> Failure {
         match self {
-            Self::Starting(failure) => starting(failure.as_ref()),
-            Self::Waiting(failure, until) => unavailable(failure, Some(*until)),
+            Self::Starting => retry(Failure::new(FailureKind::Unavailable, "the worker is starting"), SOON),
+            Self::Replacing(failure, until) | Self::Down(failure, until) => {
+                let delay = until.saturating_duration_since(Instant::now());
+                retry(failure.clone(), delay.max(SOON))
+            }
             Self::Up(..) => Failure::new(FailureKind::Unavailable, "the worker did not answer in time"),
             Self::Over(failure) => failure.clone(),
         }
@@ -203,8 +205,8 @@ struct Supervisor<P: Protocol> {
 
 /// How a worker ended.
 enum End<P: Protocol> {
-    /// Another may do better.
-    Again(Failure),
+    /// Another may do better, the more so if this one served.
+    Again { failure: Failure, served: bool },
     /// No other will.
     Final(WorkerError<P>),
 }
@@ -215,19 +217,23 @@ impl<P: Protocol> Supervisor<P> {
         loop {
             let start = Instant::now();
             match self.once().await {
-                End::Again(failure) => self.wait(failure, backoff.next(start.elapsed())).await,
+                End::Again { failure, served } => {
+                    self.wait(failure, served, backoff.next(start.elapsed())).await;
+                }
                 End::Final(error) => return self.over(error),
             }
         }
     }
 
-    async fn wait(&self, failure: Failure, delay: Duration) {
+    async fn wait(&self, failure: Failure, served: bool, delay: Duration) {
         tracing::warn!(worker = self.name, %failure, ?delay, "the worker is gone; it is started again");
         let until = Instant::now() + delay;
-        self.says.send_replace(State::Waiting(failure.clone(), until));
+        self.says.send_replace(match served {
+            true => State::Replacing(failure, until),
+            false => State::Down(failure, until),
+        });
 
         sleep_until(until).await;
-        self.says.send_replace(State::Starting(Some(failure)));
     }
 
     fn over(&mut self, error: WorkerError<P>) {
@@ -246,7 +252,7 @@ impl<P: Protocol> Supervisor<P> {
         let (process, socket) = match Process::start(&self.program).await {
             Ok(started) => started,
             Err(error) if self.served => {
-                return End::Again(Failure::new(FailureKind::Unavailable, error.to_string()));
+                return again(Failure::new(FailureKind::Unavailable, error.to_string()));
             }
             Err(error) => return End::Final(WorkerError::Process(error)),
         };
@@ -269,7 +275,8 @@ impl<P: Protocol> Supervisor<P> {
         if failure.kind == FailureKind::Credentials {
             return End::Final(WorkerError::Failed(failure));
         }
-        End::Again(Failure { message: format!("{} ({status})", failure.message), ..failure })
+        let message = format!("{} ({status})", failure.message);
+        End::Again { failure: Failure { message, ..failure }, served: true }
     }
 
     async fn handshake(
@@ -314,7 +321,7 @@ impl<P: Protocol> Supervisor<P> {
             StartError::Refused(refusal) => match refusal.again() {
                 Again::Never => End::Final(WorkerError::Refused(refusal)),
                 Again::IfItServedBefore if !self.served => End::Final(WorkerError::Refused(refusal)),
-                Again::IfItServedBefore | Again::Always => End::Again(refusal.failure()),
+                Again::IfItServedBefore | Again::Always => again(refusal.failure()),
             },
             StartError::OtherVersion(hello) => {
                 let message = format!("the worker speaks another protocol: {hello:?}");
@@ -326,7 +333,7 @@ impl<P: Protocol> Supervisor<P> {
                 End::Final(WorkerError::Failed(Failure::new(FailureKind::OperatorNeeded, message)))
             }
             StartError::Ended(why) => {
-                End::Again(Failure::new(FailureKind::Unavailable, format!("{why} ({status})")))
+                again(Failure::new(FailureKind::Unavailable, format!("{why} ({status})")))
             }
         }
     }
@@ -364,18 +371,9 @@ async fn say<T: Serialize>(write: &mut OwnedWriteHalf, value: &T) -> Result<(), 
     Ok(write.write_all(&encode(value)?).await?)
 }
 
-fn starting(failure: Option<&Failure>) -> Failure {
-    match failure {
-        Some(failure) => unavailable(failure, None),
-        None => retry(Failure::new(FailureKind::Unavailable, "the worker is starting"), SOON),
-    }
-}
-
-/// What callers get while there is no worker, because of `failure`, until there may be one.
-fn unavailable(failure: &Failure, until: Option<Instant>) -> Failure {
-    let delay = until.map(|until| until.saturating_duration_since(Instant::now()));
-
-    retry(failure.clone(), delay.unwrap_or_default().max(SOON))
+/// After one that did not serve.
+fn again<P: Protocol>(failure: Failure) -> End<P> {
+    End::Again { failure, served: false }
 }
 
 fn retry(failure: Failure, after: Duration) -> Failure {

@@ -9,8 +9,12 @@
     reason = "clippy's leave for tests does not reach the helpers of a test crate"
 )]
 
+mod confinement;
+mod objects;
 mod opening;
+mod probing;
 mod process;
+mod recovery;
 #[path = "../suite/mod.rs"]
 mod suite;
 mod token;

@@ -159,7 +159,7 @@ async fn a_program_that_is_no_host_is_an_error() {
 }
 
 /// A token whose every call OpenSC's spy writes down.
-fn spied() -> Option<(Token, Connection)> {
+pub(crate) fn spied() -> Option<(Token, Connection)> {
     if !is_there(SPY, "opensc") {
         return None;
     }

@@ -80,7 +80,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        drop(kill_process_group(Pid::from_child(&self.child), Signal::KILL).ok());
+        let _gone_already = kill_process_group(Pid::from_child(&self.child), Signal::KILL);
         self.child.wait().unwrap();
     }
 }
@@ -95,10 +95,4 @@ pub(crate) fn calls(log: &Path, function: &str) -> usize {
     let log = fs::read_to_string(log).unwrap_or_default();
 
     log.lines().filter(|line| line.split(": ").nth(1) == Some(function)).count()
-}
-
-/// Runs softhsm2-util on the token.
-pub(crate) fn util(token: &Token, arguments: &[&str]) {
-    let mut command: Command = token.command("softhsm2-util");
-    crate::token::run(command.args(arguments));
 }

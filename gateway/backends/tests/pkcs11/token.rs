@@ -82,6 +82,7 @@ impl Token {
             name: self.kind.name.to_owned(),
             module: self.kind.module.into(),
             token: TokenChoice::Label(self.kind.label.to_owned()),
+            identity: None,
             pin: Some(pin(self.kind.pin)),
             sessions: number(8),
             in_flight: number(16),

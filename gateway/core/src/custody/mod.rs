@@ -31,6 +31,7 @@ use crate::name::ConnectionName;
 use crate::outside::Outside;
 use crate::policy::{Allowed, Operation};
 use crate::provider::{Loaded, ProviderId};
+use crate::public_key::PublicKey;
 use crate::scheme::KeyType;
 use crate::signature::Signature;
 use crate::store::Keys;
@@ -122,6 +123,15 @@ impl Custody {
         grants
             .iter()
             .any(|grant| self.backends.get(&grant.connection).is_some_and(|backend| backend.acts_outside()))
+    }
+
+    /// The public half of a key as its connection's custodian has it now, without a guest.
+    pub(crate) async fn public_half(&self, key: &Key, deadline: Instant) -> Result<PublicKey, Failure> {
+        let (Some(connection), Some(native_id)) = (&key.connection, &key.native_id) else {
+            return Err(Failure::new(FailureKind::NotFound, "no custodian was ever asked for this key"));
+        };
+
+        self.backend(connection)?.public_key(&object(key, native_id.clone()), deadline).await
     }
 
     /// The key pair that an operator names in the words of a connection's custodian.

@@ -8,6 +8,7 @@ mod creates;
 mod list;
 mod probe;
 mod reap;
+mod rebind;
 mod record;
 mod refusals;
 mod register;
@@ -29,6 +30,7 @@ use tokio::sync::oneshot;
 
 pub use create::{CreateRequest, OnDuplicate, Source};
 pub use probe::{ProviderHealth, Readiness};
+pub use rebind::Misplaced;
 pub use register::RegisterRequest;
 pub use reload::{Missing, Stranded};
 pub use sign::{SignRequest, Signed};

@@ -20,15 +20,17 @@ pub(super) fn master_key(config: &Config) -> Result<Option<MasterKey>> {
     config.master_key.as_ref().map(read).transpose()
 }
 
-/// Every connection's backend.
+/// Every connection's backend. Each serves only the custodian that it is bound to, but for those that `rebind` names.
 pub(super) async fn open(
     config: &Config,
     store: &Store,
-    master_key: Option<&MasterKey>,
+    (master_key, rebind): (Option<&MasterKey>, &[ConnectionName]),
 ) -> Result<HashMap<ConnectionName, Arc<dyn Backend>>> {
     let mut backends = HashMap::new();
     for connection in &config.connections {
-        let backend = open_one(connection, store, master_key)
+        let bound =
+            if rebind.contains(&connection.name) { None } else { store.pinned(&connection.name).await? };
+        let backend = open_one(connection, store, (master_key, bound))
             .await
             .with_context(|| format!("connection `{}` cannot be opened", connection.name))?;
         backends.insert(connection.name.clone(), backend);
@@ -39,10 +41,13 @@ pub(super) async fn open(
 async fn open_one(
     connection: &Connection,
     store: &Store,
-    master_key: Option<&MasterKey>,
+    (master_key, bound): (Option<&MasterKey>, Option<String>),
 ) -> Result<Arc<dyn Backend>> {
     match &connection.custodian {
-        Custodian::Pkcs11(token) => Ok(Arc::new(Pkcs11::open(described(&connection.name, token)?).await?)),
+        Custodian::Pkcs11(token) => {
+            let described = described(&connection.name, token, bound)?;
+            Ok(Arc::new(Pkcs11::open(described).await?))
+        }
         Custodian::Soft { cache } => {
             let master_key = master_key.context("the embedded token needs a master key")?;
             let bounds = Bounds {
@@ -55,7 +60,11 @@ async fn open_one(
 }
 
 /// A token in the backend's terms, with its PIN read.
-fn described(name: &ConnectionName, token: &config::Pkcs11) -> Result<pkcs11::Connection> {
+fn described(
+    name: &ConnectionName,
+    token: &config::Pkcs11,
+    identity: Option<String>,
+) -> Result<pkcs11::Connection> {
     let pin = token.pin.as_ref().map(|pin| pin::read(name, pin)).transpose()?;
 
     Ok(pkcs11::Connection {
@@ -66,6 +75,7 @@ fn described(name: &ConnectionName, token: &config::Pkcs11) -> Result<pkcs11::Co
             Token::Serial(serial) => TokenChoice::Serial(serial.clone()),
             Token::Slot(slot) => TokenChoice::Slot(*slot),
         },
+        identity,
         pin,
         sessions: token.sessions,
         in_flight: token.in_flight,

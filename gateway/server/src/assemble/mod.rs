@@ -1,6 +1,7 @@
 //! Puts the gateway together from its configuration: the one place that names every concrete part.
 
 mod authentication;
+mod binding;
 mod changes;
 mod check;
 mod custodians;
@@ -20,7 +21,7 @@ use anyhow::{Context, Result};
 use keyport_core::Gateway;
 use keyport_core::custody::Custody;
 use keyport_core::gateway::{Options, Parts, Tenant, Tenants};
-use keyport_core::name::ProviderName;
+use keyport_core::name::{ConnectionName, ProviderName};
 use keyport_core::provider::Loaded;
 use keyport_store::Store;
 use rustix::process::geteuid;
@@ -41,28 +42,37 @@ use front::Front;
 use reload::Running;
 use signals::Signals;
 
-/// Runs the gateway until it is told to stop. `file` is where `config` was read, and is read again when it is told to
-/// reload. `folder` is its data folder, where that is taken already. `ready` is called once it serves.
+/// A gateway to be run.
+#[derive(Debug)]
+pub(crate) struct Start<'a> {
+    /// What it runs with.
+    pub(crate) config: &'a Config,
+    /// Where that was read, and is read again when the gateway is told to reload.
+    pub(crate) file: &'a Path,
+    /// Its data folder, where that is taken already.
+    pub(crate) folder: Option<DataFolder>,
+    /// The connections that may have another custodian than before, if that one has every key.
+    pub(crate) rebind: &'a [ConnectionName],
+}
+
+/// Runs the gateway until it is told to stop. `ready` is called once it serves.
 ///
 /// Whatever fails before that leaves nothing running.
-pub(crate) async fn run(
-    config: &Config,
-    file: &Path,
-    folder: Option<DataFolder>,
-    ready: impl FnOnce(Addresses),
-) -> Result<()> {
+pub(crate) async fn run(start: Start<'_>, ready: impl FnOnce(Addresses)) -> Result<()> {
+    let Start { config, file, folder, rebind } = start;
     let signals = Signals::new().context("signals cannot be received")?;
     let outside = outside(Handle::current());
     let certificates = front::certificates(config, &outside)?;
     authentication::check(config)?;
+    binding::check(config, rebind)?;
     let master_key = custodians::master_key(config)?;
     let folder = folder.map_or_else(|| DataFolder::lock(&config.data), Ok)?;
     let store = Store::open_locked(folder, Arc::clone(&outside.clock)).await?;
 
     let served = async {
         let audit = store::audit(config, &store).await?;
-        let backends = custodians::open(config, &store, master_key.as_ref()).await?;
-        let custody = Custody::new(outside.clone(), store.keys(), backends);
+        let backends = custodians::open(config, &store, (master_key.as_ref(), rebind)).await?;
+        let custody = Custody::new(outside.clone(), store.keys(), backends.clone());
         let host = providers::host(config, custody.clone(), &outside)?;
         let providers = providers::load(config, &host).await?;
         let gateway = Gateway::new(Parts {
@@ -80,6 +90,7 @@ pub(crate) async fn run(
         let front = Front::bind(config, parts, &outside)?;
         let administration = administration(config)?;
 
+        binding::bind(&backends, rebind, (&store, &gateway, &outside)).await?;
         gateway.start(summary(&providers)).await.context("the start cannot be recorded")?;
         let running = Running {
             file: file.to_owned(),

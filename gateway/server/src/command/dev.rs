@@ -9,6 +9,7 @@ use clap::Args;
 use tokio::runtime::Handle;
 
 use super::print;
+use crate::assemble::Start;
 use crate::config::{Config, Environment};
 use crate::{assemble, dev, outside};
 
@@ -50,8 +51,8 @@ impl Dev {
         let config = Config::load(&file, &Environment::of_process())?;
 
         let data = self.data;
-        assemble::run(&config, &file, Some(folder), |addresses| print::line(dev::greeting(&data, addresses)))
-            .await
+        let start = Start { config: &config, file: &file, folder: Some(folder), rebind: &[] };
+        assemble::run(start, |addresses| print::line(dev::greeting(&data, addresses))).await
     }
 
     fn hsm(&self) -> Result<Option<dev::Hsm>> {

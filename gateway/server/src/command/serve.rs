@@ -5,9 +5,10 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Args;
+use keyport_core::name::ConnectionName;
 
 use super::print;
-use crate::assemble::{self, Addresses};
+use crate::assemble::{self, Addresses, Start};
 use crate::config::{Config, Environment};
 
 /// Run the gateway
@@ -16,13 +17,17 @@ pub(super) struct Serve {
     /// The configuration file
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
+    /// Let a connection have another custodian than before, if that one has every key; may be given several times
+    #[arg(long, value_name = "CONNECTION")]
+    rebind: Vec<ConnectionName>,
 }
 
 impl Serve {
     pub(super) fn run(self) -> Result<ExitCode> {
         let config = Config::load(&self.config, &Environment::of_process())?;
 
-        super::block_on(assemble::run(&config, &self.config, None, |Addresses { listen, admin }| {
+        let start = Start { config: &config, file: &self.config, folder: None, rebind: &self.rebind };
+        super::block_on(assemble::run(start, |Addresses { listen, admin }| {
             print::line(format_args!("ready https://{listen}\nadmin http://{admin}"));
         }))?;
         Ok(ExitCode::SUCCESS)

@@ -1,5 +1,6 @@
 //! Finds the contract a request is for, names the request, and observes what became of it.
 
+mod hold;
 mod observe;
 mod stray;
 
@@ -15,6 +16,7 @@ use hyper::{Request, Response, StatusCode, Version};
 use keyport_core::name::RequestId;
 use keyport_core::outside::Outside;
 
+use self::hold::Hold;
 use self::observe::log;
 use self::stray::{Stray, is_plain};
 use crate::contract::{Answered, Contract, Noted, Refusal};
@@ -26,6 +28,7 @@ use crate::telemetry::{Served, Telemetry};
 #[derive(Debug)]
 pub(crate) struct Routes {
     routes: ArcSwap<Vec<Route>>,
+    hold: Hold,
     timeout: Duration,
     outside: Outside,
     telemetry: Arc<Telemetry>,
@@ -48,7 +51,9 @@ impl Routes {
         outside: Outside,
         telemetry: Arc<Telemetry>,
     ) -> Self {
-        Self { routes: ArcSwap::from_pointee(sorted(routes)), timeout, outside, telemetry }
+        let routes = ArcSwap::from_pointee(sorted(routes));
+
+        Self { routes, hold: Hold::new(), timeout, outside, telemetry }
     }
 
     /// Serves `routes` from now on. Requests in flight end on those that they began with.
@@ -68,6 +73,7 @@ impl Routes {
                 let body = Body::new(body, &parts.headers, deadline, &self.outside);
                 let head = Head::new(id, deadline, parts, path.len());
                 let Answered { response, noted } = contract.answer(&head, body).await;
+                self.hold.wait(&noted, deadline, &self.outside).await;
                 (contract.name(), response, noted)
             }
             Err(stray) => {

@@ -55,8 +55,9 @@ fn start(setup: Setup, starting: &Starting<'_>) -> Result<Started<Pkcs11Protocol
             let ready = Ready::Inventory(module.inventory().map_err(away)?);
             Ok(Started { service: None, ready, in_flight: 0 })
         }
-        Purpose::Serve { token, pin, sessions, in_flight, read_only } => {
+        Purpose::Serve { token, identity, pin, sessions, in_flight, read_only } => {
             let slot = slots::choose(&module, &token)?;
+            slots::confirm(&slot, identity)?;
             let login = login::login(&module, &slot, pin, starting)?;
             let ready = Ready::Token { identity: slot.identity() };
             let token = Token::new(module, &slot, login, (sessions, !read_only)).map_err(away)?;

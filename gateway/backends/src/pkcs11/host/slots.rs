@@ -52,6 +52,15 @@ pub(super) fn choose(module: &Module, wanted: &TokenChoice) -> Result<Chosen, Re
     }
 }
 
+/// Refuses a token that is another one than before, under the same name: its objects are other keys.
+pub(super) fn confirm(chosen: &Chosen, identity: Option<String>) -> Result<(), Refusal> {
+    let found = chosen.identity();
+    match identity {
+        Some(bound) if bound != found => Err(Refusal::OtherToken { bound, found }),
+        Some(_) | None => Ok(()),
+    }
+}
+
 fn unknown(wanted: &TokenChoice, slots: &[SlotFound]) -> Refusal {
     let there = slots.iter().filter(|slot| slot.token.is_some());
 

@@ -2,7 +2,7 @@
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use cryptoki::object::ObjectClass;
 use cryptoki::session::{Session, SessionState};
@@ -188,7 +188,7 @@ impl Service<Pkcs11Protocol> for Token {
         let outcome = self.reply(request, deadline);
         let leave = self.leave(&outcome);
 
-        Served { answer: outcome.map_err(|trouble| Sent(trouble.failure)), leave }
+        Served { answer: outcome.map_err(|trouble| Sent(passing(trouble.failure))), leave }
     }
 }
 
@@ -201,8 +201,17 @@ fn of_type(handles: &Handles, key_type: KeyType) -> Result<(), Trouble> {
     Err(Trouble::new(FailureKind::InvalidArgument, message))
 }
 
+/// Says when a retry makes sense, for what passes.
+fn passing(failure: Failure) -> Failure {
+    let passes = matches!(failure.kind, FailureKind::Throttled | FailureKind::Unavailable);
+    let retry_after = failure.retry_after.or_else(|| passes.then_some(SOON));
+
+    Failure { retry_after, ..failure }
+}
+
 fn plain(failure: Failure) -> Trouble {
     Trouble { failure, then: Then::Nothing }
 }
 
+const SOON: Duration = Duration::from_secs(1);
 const STRIKES: u32 = 10;
