@@ -62,7 +62,7 @@ pub enum Refusal {
     #[error("the token wants a PIN, and none is configured")]
     PinMissing,
     /// No token is the one that is configured.
-    #[error("no token has {wanted}; there {}", list(.there))]
+    #[error("no token has {wanted}; the library has {}", list(.there))]
     UnknownToken {
         /// The one that is configured.
         wanted: TokenChoice,
@@ -103,9 +103,5 @@ impl worker::Refusal for Refusal {
 }
 
 fn list(there: &[String]) -> String {
-    match there {
-        [] => "is none".to_owned(),
-        [one] => format!("is {one}"),
-        several => format!("are {}", several.join("; ")),
-    }
+    if there.is_empty() { "none".to_owned() } else { there.join("; ") }
 }

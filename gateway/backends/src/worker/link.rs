@@ -100,7 +100,9 @@ impl<P: Protocol> Link<P> {
         }
 
         let id = calls.next;
-        let message = ToWorker::<P>::Request { id, within: deadline.saturating_duration_since(now), body };
+        // What the worker waits for itself, it waits for so long that it does not look hung.
+        let within = deadline.saturating_duration_since(now).min(limit / 2);
+        let message = ToWorker::<P>::Request { id, within, body };
         let frame = encode(&message).map_err(|error| {
             let failure = Failure::new(FailureKind::InvalidArgument, format!("cannot be sent: {error}"));
             Outcome::Ended(Err(failure))
@@ -119,16 +121,23 @@ impl<P: Protocol> Link<P> {
         drop(self.calls().open.remove(&id).map(|call| call.reply.send(Ok(answer))));
     }
 
-    /// Answers every call with `failure`, and takes no more.
-    fn end(&self, failure: &Failure) {
-        let failure = Failure { retry_after: Some(failure.retry_after.unwrap_or(SOON)), ..failure.clone() };
-        let open = {
-            let mut calls = self.calls();
-            calls.ended = Some(failure.clone());
-            std::mem::take(&mut calls.open)
-        };
+    /// Takes no more calls.
+    fn close(&self, failure: &Failure) {
+        self.calls().ended = Some(failure.clone());
         self.places.close();
+    }
 
+    /// Takes no more calls, and answers those that are open with `failure`.
+    fn end(&self, failure: &Failure) {
+        self.close(failure);
+        let open = std::mem::take(&mut self.calls().open);
+
+        // Whatever ended the worker, for these it is a matter of time.
+        let failure = Failure {
+            kind: FailureKind::Unavailable,
+            retry_after: Some(failure.retry_after.unwrap_or(SOON)),
+            ..failure.clone()
+        };
         for call in open.into_values() {
             drop(call.reply.send(Err(failure.clone())));
         }
@@ -170,9 +179,14 @@ impl<P: Protocol> Drive<P> {
 async fn read<P: Protocol>(link: &Link<P>, mut incoming: Incoming, heard: &AtomicBool) -> Failure {
     loop {
         match incoming.next::<FromWorker<P>>().await {
-            Ok(Some(FromWorker::Answer { id, body })) => link.answered(id, body),
+            Ok(Some(FromWorker::Answer { id, body, leave: None })) => link.answered(id, body),
+            Ok(Some(FromWorker::Answer { id, body, leave: Some(Sent(failure)) })) => {
+                // Whoever gets this answer must not reach the worker that gave it any more.
+                link.close(&failure);
+                link.answered(id, body);
+                return failure;
+            }
             Ok(Some(FromWorker::Pong)) => {}
-            Ok(Some(FromWorker::Leaving(Sent(failure)))) => return failure,
             Ok(Some(FromWorker::Committed | FromWorker::Ready(_) | FromWorker::Refused(_))) => {
                 return Failure::new(FailureKind::Unavailable, "the worker speaks out of turn");
             }

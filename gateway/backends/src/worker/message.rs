@@ -34,7 +34,7 @@ pub enum ToWorker<P: Protocol> {
     Request {
         /// What the answer is recognised by.
         id: u64,
-        /// How long somebody waits for it.
+        /// How long it may wait for what it needs.
         within: Duration,
         /// What to do.
         body: P::Request,
@@ -59,9 +59,9 @@ pub enum FromWorker<P: Protocol> {
         id: u64,
         /// What came of it.
         body: P::Answer,
+        /// Why the worker can serve no more, and wants to be started anew, if so: it is the last that it says then.
+        leave: Option<Sent>,
     },
-    /// It can serve no more, and wants to be started anew. The last that it says.
-    Leaving(Sent),
     /// It is there.
     Pong,
 }

@@ -4,6 +4,7 @@ use std::io::{self, BufRead, BufReader, Read};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
+use std::os::unix::process::CommandExt;
 use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
 use std::thread;
 
@@ -79,6 +80,8 @@ fn command(program: &Program, socket: UnixStream) -> Command {
         .env_clear()
         .envs(program.environment.iter().map(|(name, value)| (name, value)))
         // A Ctrl-C at the terminal is for the gateway, which still has requests to end.
+        .process_group(0)
+        // What the terminal sends to the gateway is not for this process: it ends after the gateway, not before.
         .process_group(0)
         .stdin(Stdio::from(OwnedFd::from(socket)))
         .stdout(Stdio::null())

@@ -18,7 +18,7 @@ use super::{Protocol, Sent};
 
 /// What a worker does.
 pub trait Service<P: Protocol>: Debug + Send + Sync + 'static {
-    /// Does what it is asked, until `deadline` if it can help it.
+    /// Does what it is asked; what that needs, it waits for until `deadline`.
     fn call(&self, request: P::Request, deadline: std::time::Instant) -> Served<P::Answer>;
 }
 
@@ -152,16 +152,10 @@ impl<P: Protocol, S: Service<P>> Office<P, S> {
                 Some(ToWorker::Request { id, within, body }) => {
                     let deadline = Instant::now().into_std() + within;
                     let Served { answer, leave } = self.service.call(body, deadline);
-                    self.say(&FromWorker::Answer { id, body: answer })?;
-                    leave.map_or(Ok(()), |failure| self.leave(failure))?;
+                    self.say(&FromWorker::Answer { id, body: answer, leave: leave.map(Sent) })?;
                 }
             }
         }
-    }
-
-    /// Says that this process should be replaced. The other side closes the socket then.
-    fn leave(&self, failure: Failure) -> Result<(), ServeError> {
-        self.say(&FromWorker::Leaving(Sent(failure)))
     }
 
     fn say(&self, message: &FromWorker<P>) -> Result<(), ServeError> {

@@ -22,7 +22,7 @@ use super::frame::{FrameError, encode};
 use super::link::{Drive, Incoming, Link, Outcome};
 use super::message::{FromWorker, Hello, ToWorker};
 use super::process::Process;
-use super::{Again, Protocol, Refusal, Sent};
+use super::{Again, Protocol, Refusal};
 
 /// The program that a worker is.
 #[derive(Clone, Debug)]
@@ -270,6 +270,7 @@ impl<P: Protocol> Supervisor<P> {
 
         tracing::info!(worker = self.name, pid, "the worker serves");
         let failure = drive.run(incoming, &self.limits).await;
+        self.says.send_replace(State::Replacing(failure.clone(), Instant::now()));
         let status = process.end().await;
         // Credentials that were refused once are refused for good.
         if failure.kind == FailureKind::Credentials {
@@ -300,9 +301,6 @@ impl<P: Protocol> Supervisor<P> {
                 Some(FromWorker::Committed) => *committed = true,
                 Some(FromWorker::Ready(ready)) => break ready,
                 Some(FromWorker::Refused(refusal)) => return Err(StartError::Refused(refusal)),
-                Some(FromWorker::Leaving(Sent(failure))) => {
-                    return Err(StartError::Ended(failure.to_string()));
-                }
                 Some(FromWorker::Answer { .. } | FromWorker::Pong) => {
                     return Err(StartError::Ended("it speaks out of turn".to_owned()));
                 }

@@ -3,8 +3,11 @@
 use std::fs;
 
 use keyport_backends::pkcs11::{Connection, Network, Pkcs11};
+use keyport_core::backend::Backend;
+use rustix::process::{Signal, kill_process};
 
 use crate::process::hosts;
+use crate::suite::soon;
 use crate::token::{SOFTHSM, Token};
 
 #[tokio::test]
@@ -51,6 +54,24 @@ async fn it_has_a_network_only_where_that_is_allowed() {
             let theirs = fs::read_link(format!("/proc/{}/ns/net", hosts(&token)[0])).unwrap();
             assert_eq!(theirs == fs::read_link("/proc/self/ns/net").unwrap(), shared, "{network:?}");
         }
+    }
+}
+
+#[tokio::test]
+async fn it_ends_with_the_gateway_and_not_when_the_service_is_told_to() {
+    let Some(token) = Token::new(SOFTHSM) else { return };
+    let backend = token.open().await;
+    let host = hosts(&token)[0];
+
+    for signal in [Signal::TERM, Signal::INT, Signal::HUP] {
+        kill_process(host, signal).unwrap();
+    }
+    backend.health(soon()).await.unwrap();
+    assert_eq!(hosts(&token), [host]);
+
+    drop(backend);
+    while !hosts(&token).is_empty() {
+        tokio::task::yield_now().await;
     }
 }
 

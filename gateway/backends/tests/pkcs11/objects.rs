@@ -1,5 +1,7 @@
 //! Objects on the token: how they are made, what becomes of those that others make or destroy, and of half a pair.
 
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::sync::Arc;
 
 use keyport_backends::pkcs11::{Connection, Pkcs11};
@@ -82,30 +84,26 @@ async fn half_a_pair_is_made_whole_and_half_a_pair_is_destroyed() {
 }
 
 #[tokio::test]
-async fn what_the_token_does_not_let_go_is_said_and_is_not_destroyed() {
+async fn what_the_token_does_not_let_go_is_said_and_goes_when_it_does() {
     let Some(token) = Token::new(SOFTHSM) else { return };
-    let backend = token.open().await;
-    token.tool(&[
-        "--keypairgen",
-        "--key-type",
-        "EC:prime256v1",
-        "--id",
-        "0a",
-        "--label",
-        "x",
-        "--undestroyable",
-    ]);
-    let located = backend.locate("label:x", soon()).await.unwrap();
-    let object = object(&request(KeyType::EcP256), &located.native_id);
+    let custodian = token.custodian(token.open().await);
+    let (object, _) = custodian.make(KeyType::EcP256).await;
+    let files =
+        std::fs::read_dir(token.folder.path().join("tokens")).unwrap().next().unwrap().unwrap().path();
 
-    let refused = backend.destroy(&object, soon()).await.unwrap_err();
-    assert_eq!(refused.kind, FailureKind::OperatorNeeded);
-    assert!(
-        refused.message.contains("private key stayed: C_DestroyObject: CKR_ACTION_PROHIBITED"),
-        "{refused}"
-    );
-    assert_eq!(refused.code, 0x1b);
-    sign(&backend, &object).await.unwrap();
+    allow(&files, 0o500);
+    let refused = custodian.backend.destroy(&object, soon()).await.unwrap_err();
+    allow(&files, 0o700);
+    for half in
+        ["the private key stayed: C_DestroyObject: CKR_", "the public key stayed: C_DestroyObject: CKR_"]
+    {
+        assert!(refused.message.contains(half), "{refused}");
+    }
+    assert_ne!(refused.code, 0);
+    assert!(custodian.backend.find(&object.tenant, object.key_id, soon()).await.unwrap().is_some());
+
+    custodian.backend.destroy(&object, soon()).await.unwrap();
+    assert_eq!(custodian.backend.find(&object.tenant, object.key_id, soon()).await.unwrap(), None);
 }
 
 #[tokio::test]
@@ -202,6 +200,10 @@ async fn many_calls_share_few_sessions() {
     assert_eq!(tasks.join_all().await.len(), 200);
     // The two, and the one that keeps the login.
     assert!(calls(&token.folder.path().join("spy.log"), "C_OpenSession") <= 3);
+}
+
+fn allow(path: &Path, mode: u32) {
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
 }
 
 fn delete(token: &Token, object: &Object, halves: &[&str]) {

@@ -7,7 +7,7 @@ use keyport_core::scheme::KeyType;
 
 use crate::process::{calls, kill_hosts};
 use crate::suite::{request, soon};
-use crate::token::{SOFTHSM, Token, is_there, pin};
+use crate::token::{SOFTHSM, Token, is_there, library, pin};
 
 #[tokio::test]
 async fn a_missing_module_is_refused_by_its_path() {
@@ -160,11 +160,12 @@ async fn a_program_that_is_no_host_is_an_error() {
 
 /// A token whose every call OpenSC's spy writes down.
 pub(crate) fn spied() -> Option<(Token, Connection)> {
-    if !is_there(SPY, "opensc") {
+    let spy = library("pkcs11-spy.so");
+    if !is_there(&spy, "opensc") {
         return None;
     }
     let token = Token::new(SOFTHSM)?;
-    let mut connection = Connection { module: SPY.into(), ..token.connection() };
+    let mut connection = Connection { module: spy.into(), ..token.connection() };
     connection.host.environment.extend([
         ("PKCS11SPY".into(), SOFTHSM.module.into()),
         ("PKCS11SPY_OUTPUT".into(), token.folder.path().join("spy.log").into()),
@@ -183,5 +184,3 @@ async fn refusal(connection: Connection) -> Refusal {
         other => panic!("{other:?}"),
     }
 }
-
-const SPY: &str = "/usr/lib/x86_64-linux-gnu/pkcs11/pkcs11-spy.so";

@@ -5,7 +5,7 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
@@ -34,6 +34,17 @@ pub(crate) fn kill_hosts(token: &Token) -> usize {
     }
 
     hosts.len()
+}
+
+/// Stops a process, and waits until all its threads stand still.
+pub(crate) fn stop(pid: Pid) {
+    kill_process(pid, Signal::STOP).unwrap();
+
+    let threads = || fs::read_dir(format!("/proc/{pid}/task")).unwrap();
+    let stands = |thread: PathBuf| fs::read_to_string(thread.join("status")).unwrap().contains("State:\tT");
+    while !threads().all(|thread| stands(thread.unwrap().path())) {
+        std::thread::yield_now();
+    }
 }
 
 fn processes() -> impl Iterator<Item = Pid> {

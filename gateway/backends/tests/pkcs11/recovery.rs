@@ -1,6 +1,5 @@
 //! What happens when the process, the library or the token goes away while it is used.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -13,9 +12,9 @@ use keyport_core::{Failure, FailureKind};
 use rustix::process::Signal;
 use tokio::task::JoinSet;
 
-use crate::process::{Server, hosts, kill_hosts, socket};
+use crate::process::{Server, hosts, kill_hosts, socket, stop};
 use crate::suite::{Custodian, soon};
-use crate::token::{SOFTHSM, Token, is_there};
+use crate::token::{SOFTHSM, Token, is_there, library};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_process_killed_under_load_leaves_no_call_unanswered_and_is_back_within_a_second() {
@@ -48,7 +47,7 @@ async fn a_stopped_process_is_noticed_by_its_silence_and_replaced() {
     let (object, _) = custodian.make(KeyType::EcP256).await;
 
     let host = hosts(&token)[0];
-    rustix::process::kill_process(host, Signal::STOP).unwrap();
+    stop(host);
     let refused = sign(&*custodian.backend, &object, soon()).await.unwrap_err();
     assert_eq!(refused.kind, FailureKind::Unavailable);
     assert!(refused.message.contains("silent"), "{refused}");
@@ -109,18 +108,6 @@ async fn a_token_that_is_away_is_waited_for_in_the_background() {
     }
 }
 
-#[tokio::test]
-async fn the_process_ends_with_the_backend() {
-    let Some(token) = Token::new(SOFTHSM) else { return };
-    let backend = token.open().await;
-    assert_eq!(hosts(&token).len(), 1);
-
-    drop(backend);
-    while !hosts(&token).is_empty() {
-        tokio::task::yield_now().await;
-    }
-}
-
 /// Callers that sign without a pause.
 struct Load {
     callers: JoinSet<Vec<Failure>>,
@@ -165,7 +152,7 @@ impl Load {
 
 /// SoftHSM behind a p11-kit server.
 fn served() -> Option<(Token, Server)> {
-    if !is_there(CLIENT, "p11-kit-modules") || !is_there("/usr/bin/p11-kit", "p11-kit") {
+    if !is_there(&library(CLIENT), "p11-kit-modules") || !is_there("/usr/bin/p11-kit", "p11-kit") {
         return None;
     }
     let token = Token::new(SOFTHSM)?;
@@ -177,7 +164,7 @@ fn served() -> Option<(Token, Server)> {
 /// The token as a client of the server has it.
 fn remote(token: &Token) -> Connection {
     let address = format!("unix:path={}", socket(token).display());
-    let mut connection = Connection { module: Path::new(CLIENT).to_owned(), ..token.connection() };
+    let mut connection = Connection { module: library(CLIENT).into(), ..token.connection() };
     connection.host.environment = vec![("P11_KIT_SERVER_ADDRESS".into(), address.into())];
 
     connection
@@ -201,4 +188,4 @@ fn now() -> Instant {
     tokio::time::Instant::now().into_std()
 }
 
-const CLIENT: &str = "/usr/lib/x86_64-linux-gnu/pkcs11/p11-kit-client.so";
+const CLIENT: &str = "p11-kit-client.so";

@@ -132,6 +132,11 @@ impl Token {
     }
 }
 
+/// Where Debian has the libraries of PKCS#11 tools.
+pub(crate) fn library(name: &str) -> String {
+    format!("/usr/lib/{}-linux-gnu/pkcs11/{name}", std::env::consts::ARCH)
+}
+
 /// Whether `file` is there. A test that needs it is skipped where it is not, except on CI.
 pub(crate) fn is_there(file: &str, package: &str) -> bool {
     if Path::new(file).exists() {

@@ -7,6 +7,7 @@ mod check;
 mod custodians;
 mod front;
 mod pin;
+pub(crate) mod probe;
 mod providers;
 mod reload;
 mod routine;

@@ -5,7 +5,7 @@ mod check;
 mod dev;
 mod keys;
 mod master_key;
-mod pkcs11_host;
+mod pkcs11;
 mod print;
 mod reload;
 mod serve;
@@ -25,7 +25,9 @@ use crate::log;
 pub(crate) fn run() -> ExitCode {
     let cli = Cli::parse();
 
-    let done = log::start(cli.log, &cli.log_level).map_err(Into::into).and_then(|()| cli.command.run());
+    // A gateway's log is for its operator; to whoever gives another command it would say everything twice.
+    let level = cli.log_level.as_deref().unwrap_or(if cli.command.serves() { "info" } else { "off" });
+    let done = log::start(cli.log, level).map_err(Into::into).and_then(|()| cli.command.run());
     done.unwrap_or_else(|error| match error.downcast_ref::<ConfigError>() {
         Some(ConfigError::Wrong(mistakes)) => {
             print::mistakes(mistakes);
@@ -48,9 +50,9 @@ struct Cli {
     /// How the log on standard error is written
     #[arg(long, global = true, value_enum, default_value = "text", value_name = "FORMAT")]
     log: log::Format,
-    /// What is logged: error, warn, info, debug or trace
-    #[arg(long, global = true, default_value = "info", value_name = "LEVEL", value_parser = log::level)]
-    log_level: String,
+    /// What is logged: error, warn, info, debug or trace; a gateway logs info
+    #[arg(long, global = true, value_name = "LEVEL", value_parser = log::level)]
+    log_level: Option<String>,
     #[command(subcommand)]
     command: Command,
 }
@@ -64,7 +66,9 @@ enum Command {
     Keys(keys::Keys),
     #[command(subcommand)]
     MasterKey(master_key::MasterKey),
-    Pkcs11Host(pkcs11_host::Pkcs11Host),
+    #[command(subcommand)]
+    Pkcs11(pkcs11::Pkcs11),
+    Pkcs11Host(pkcs11::Pkcs11Host),
     Reload(reload::Reload),
     Serve(serve::Serve),
     #[command(subcommand)]
@@ -72,6 +76,11 @@ enum Command {
 }
 
 impl Command {
+    /// Whether a gateway, or a part of one, runs.
+    fn serves(&self) -> bool {
+        matches!(self, Self::Dev(_) | Self::Pkcs11Host(_) | Self::Serve(_))
+    }
+
     fn run(self) -> Result<ExitCode> {
         match self {
             Self::Audit(audit) => audit.run(),
@@ -79,6 +88,7 @@ impl Command {
             Self::Dev(dev) => dev.run(),
             Self::Keys(keys) => keys.run(),
             Self::MasterKey(master_key) => master_key.run(),
+            Self::Pkcs11(pkcs11) => pkcs11.run(),
             Self::Pkcs11Host(host) => Ok(host.run()),
             Self::Reload(reload) => reload.run(),
             Self::Serve(serve) => serve.run(),

@@ -33,8 +33,8 @@ impl Database {
 pub(crate) async fn read_head(path: &Path) -> Result<Option<Head>, sqlx::Error> {
     let options = SqliteConnectOptions::new().filename(path).read_only(true).busy_timeout(BUSY_TIMEOUT);
     match read_with(&options).await {
-        // Where SQLite cannot make its index of the write-ahead log, the disk is read-only and nobody writes there. What
-        // is in that log only is then not seen: an earlier head, which asks for less.
+        // Where SQLite cannot make its index of the write-ahead log, the disk is read-only, or not ours to write. What is
+        // in that log alone is then not seen: an earlier head, which asks for less.
         Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some(CANNOT_OPEN) => {
             read_with(&options.immutable(true)).await
         }

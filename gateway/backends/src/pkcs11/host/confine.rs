@@ -4,6 +4,7 @@ use std::fs;
 use std::io;
 
 use nix::sched::{CloneFlags, unshare};
+use nix::sys::signal::{SigSet, Signal as Stop};
 use rustix::process::{
     DumpableBehavior, Resource, Rlimit, Signal, getegid, geteuid, set_dumpable_behavior,
     set_parent_process_death_signal, setrlimit,
@@ -14,9 +15,12 @@ use rustix::thread::{
 
 use super::super::connection::Network;
 
-/// Dies with the gateway, even where it hangs and does not see its socket close.
+/// Lives as long as the gateway: dies with it, even where a library hangs and nobody sees the socket close, and not before,
+/// though whoever stops a service may tell every process of it to end. The gateway has calls to finish then.
 pub(super) fn follow_parent() -> io::Result<()> {
-    Ok(set_parent_process_death_signal(Some(Signal::KILL))?)
+    set_parent_process_death_signal(Some(Signal::KILL))?;
+
+    Ok(SigSet::from_iter([Stop::SIGHUP, Stop::SIGINT, Stop::SIGTERM]).thread_block()?)
 }
 
 /// Gives up privileges, dumps of its memory and, unless it is allowed, the network. The process must have one thread still.

@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use cryptoki::object::{ObjectClass, ObjectHandle};
+use cryptoki::session::Session;
 use keyport_core::{Failure, FailureKind};
 
 use super::super::ckr::{Then, Trouble};
@@ -17,23 +18,29 @@ pub(super) fn destroy(
     deadline: Instant,
 ) -> Result<(), Trouble> {
     objects.forget(id);
-    let halves = sessions.with(deadline, |session| {
-        let mut halves = Vec::new();
-        // The private half first: if only one goes, it should be that.
-        for (class, name) in
-            [(ObjectClass::PRIVATE_KEY, "private key"), (ObjectClass::PUBLIC_KEY, "public key")]
-        {
-            halves.extend(find(session, class, id)?.into_iter().map(|half| (half, name)));
-        }
-        Ok(halves)
-    })?;
+    let halves = sessions.with(deadline, |session| halves(session, id))?;
 
     // Each in a session of its own, since a failure spoils the session; and the other half is tried whatever became of one.
     let mut stayed = halves.into_iter().filter_map(|half| gone(sessions, half, deadline).err());
-    match stayed.next() {
-        None => Ok(()),
-        Some(first) => Err(said(stayed.fold(first, |first, second| both(first, &second)), id)),
+    let Some(first) = stayed.next() else { return Ok(()) };
+    let mut trouble = said(stayed.fold(first, |first, second| both(first, &second)), id);
+
+    // Some libraries forget an object that they failed to destroy. It is on the token all the same, and a new process sees it.
+    if sessions.with(deadline, |session| Ok(self::halves(session, id)?.is_empty()))? {
+        trouble.then = Then::Restart;
     }
+    Err(trouble)
+}
+
+/// The private half first: if only one goes, it should be that.
+fn halves(session: &Session, id: &[u8]) -> Result<Vec<(ObjectHandle, &'static str)>, Trouble> {
+    let mut halves = Vec::new();
+    for (class, name) in [(ObjectClass::PRIVATE_KEY, "private key"), (ObjectClass::PUBLIC_KEY, "public key")]
+    {
+        halves.extend(find(session, class, id)?.into_iter().map(|half| (half, name)));
+    }
+
+    Ok(halves)
 }
 
 fn gone(sessions: &Sessions, (half, name): (ObjectHandle, &str), deadline: Instant) -> Result<(), Trouble> {

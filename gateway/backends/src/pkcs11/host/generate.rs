@@ -95,6 +95,9 @@ fn public_template(wanted: Wanted<'_>, ec_params: Option<Vec<u8>>) -> Vec<Attrib
         Attribute::Token(true),
         Attribute::Private(false),
         Attribute::Verify(true),
+        Attribute::Encrypt(false),
+        Attribute::VerifyRecover(false),
+        Attribute::Wrap(false),
         Attribute::Id(wanted.id.to_vec()),
         Attribute::Label(wanted.label.as_bytes().to_vec()),
     ];
@@ -111,23 +114,20 @@ fn public_template(wanted: Wanted<'_>, ec_params: Option<Vec<u8>>) -> Vec<Attrib
 }
 
 fn private_template(wanted: Wanted<'_>) -> Vec<Attribute> {
-    let mut template = vec![
+    vec![
         Attribute::Token(true),
         Attribute::Private(true),
         Attribute::Sensitive(true),
         Attribute::Extractable(false),
         Attribute::Sign(true),
+        // Tokens allow by default what they are not told, whatever the kind of key.
+        Attribute::Decrypt(false),
+        Attribute::Derive(false),
+        Attribute::SignRecover(false),
+        Attribute::Unwrap(false),
         Attribute::Id(wanted.id.to_vec()),
         Attribute::Label(wanted.label.as_bytes().to_vec()),
-    ];
-    // Tokens may allow by default what they are not told; each only what its kind of key could do.
-    match wanted.key_type.family() {
-        Family::Rsa { .. } => template.extend([Attribute::Decrypt(false), Attribute::Unwrap(false)]),
-        Family::Ecdsa { .. } => template.push(Attribute::Derive(false)),
-        Family::EdDsa | Family::MlDsa { .. } => {}
-    }
-
-    template
+    ]
 }
 
 /// Whether the private key could leave the token.

@@ -70,10 +70,13 @@ fn unknown(wanted: &TokenChoice, slots: &[SlotFound]) -> Refusal {
 fn describe(slot: &SlotFound) -> String {
     match facts(slot) {
         Some(facts) if facts.initialised => {
-            format!("label \"{}\" with serial \"{}\" in slot {}", facts.label, facts.serial, slot.number)
+            format!(
+                "one with label \"{}\" and serial \"{}\" in slot {}",
+                facts.label, facts.serial, slot.number
+            )
         }
-        Some(_) => format!("an uninitialised token in slot {}", slot.number),
-        None => format!("a token that cannot be read in slot {}", slot.number),
+        Some(_) => format!("an uninitialised one in slot {}", slot.number),
+        None => format!("one that cannot be read in slot {}", slot.number),
     }
 }
 

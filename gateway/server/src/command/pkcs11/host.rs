@@ -9,10 +9,10 @@ use crate::assemble;
 /// Run a PKCS#11 module for the gateway that started this
 #[derive(Args, Debug)]
 #[command(hide = true)]
-pub(super) struct Pkcs11Host {}
+pub(in crate::command) struct Pkcs11Host {}
 
 impl Pkcs11Host {
-    pub(super) fn run(self) -> ExitCode {
+    pub(in crate::command) fn run(self) -> ExitCode {
         assemble::serve_pkcs11()
     }
 }
