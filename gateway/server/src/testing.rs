@@ -281,7 +281,7 @@ fn tenants(provider: Arc<Direct>) -> Tenants {
             kind: ConnectionKind::Soft,
             uses: Use::ALL.into_iter().collect(),
             mechanisms: None,
-            objects: Vec::new(),
+            objects: vec!["id:*".parse().unwrap()],
         }])),
         descriptor: Descriptor {
             name: "direct".to_owned(),

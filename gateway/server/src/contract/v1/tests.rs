@@ -293,6 +293,22 @@ async fn private_key_is_taken_over_where_its_halves_fit() {
 }
 
 #[tokio::test]
+async fn registering_needs_the_right_the_grant_and_a_custodian_with_keys_of_others() {
+    let world = World::open().await;
+    let register = async |token: &str, object: &str| {
+        let body = json!({ "object": object }).to_string();
+        refusal(&world.ask_as(token, "POST", "/v1/keys/x509-a/register", &body).await)
+    };
+
+    assert_eq!(register("narrow-token", "id:0a").await, (403, "forbidden".to_owned()));
+    assert_eq!(register("acme-token", "label:ca").await, (403, "forbidden".to_owned()));
+    assert_eq!(register("acme-token", "").await, (400, "invalid_request".to_owned()));
+    // The embedded token has no keys but those that were made through it.
+    assert_eq!(register("acme-token", "id:0a").await, (422, "unsupported".to_owned()));
+    assert_eq!(world.ask("GET", "/v1/keys/x509-a/register", "").await.status, 405);
+}
+
+#[tokio::test]
 async fn other_tenants_keys_do_not_exist_in_any_endpoint() {
     let world = World::open().await;
     let id = create(&world, "a", "ec-p256").await.text("id");

@@ -40,6 +40,18 @@ fn create_is_read_field_by_field() {
 }
 
 #[test]
+fn register_takes_the_custodians_own_name() {
+    let request = register(name(), br#"{"object":"label:ca 2024","provider":"hsm"}"#).unwrap();
+    assert_eq!((request.object.as_str(), request.provider), ("label:ca 2024", Some("hsm".parse().unwrap())));
+
+    let long = format!(r#"{{"object":"{}"}}"#, "a".repeat(1025));
+    for body in ["{}", r#"{"object":""}"#, r#"{"object":1}"#, r#"{"object":"a\u0000"}"#, long.as_str()] {
+        let error = register(name(), body.as_bytes()).unwrap_err().to_string();
+        assert!(error.starts_with("object: "), "{body} {error}");
+    }
+}
+
+#[test]
 fn digest_without_a_scheme_has_the_hash_of_its_length() {
     for hash in Hash::ALL {
         let body = json!({ "digest": STANDARD.encode(vec![7; hash.digest_len()]) }).to_string();
