@@ -69,6 +69,12 @@ impl Gateway {
         providers
     }
 
+    /// The provider that makes a tenant's new keys, where no route leads elsewhere.
+    #[must_use]
+    pub fn default_provider(&self, tenant: &TenantId) -> Option<ProviderName> {
+        self.tenants().tenant(tenant).ok().map(|rules| rules.default_provider.clone())
+    }
+
     /// One round: every provider is asked at the same time, and none can hold up another.
     pub async fn probe(self: &Arc<Self>) {
         let mut probes = Vec::new();

@@ -152,7 +152,7 @@ impl RemoteKms {
     }
 
     /// Whether what the caller needs is well, as far as is known without asking: the audit log, the providers of its
-    /// keys, and any provider at all for a new one.
+    /// keys, and the one that makes new ones.
     fn check_health(&self, caller: &Caller, keys: &[Arc<Key>]) -> Result<(), Error> {
         if !self.gateway.readiness().audit_writable {
             return Err(Error::unavailable("the audit log cannot be written"));
@@ -163,10 +163,12 @@ impl RemoteKms {
             let error = health.as_ref()?.error.as_ref()?;
             Some((&loaded.name, error))
         });
-        let all_are_ill = ill.clone().count() == providers.len();
-        let has_keys = |provider: &ProviderName| keys.iter().any(|key| key.provider == *provider);
+        let default = self.gateway.default_provider(&caller.tenant);
+        let is_needed = |provider: &ProviderName| {
+            default.as_ref() == Some(provider) || keys.iter().any(|key| key.provider == *provider)
+        };
 
-        match ill.find(|(provider, _)| all_are_ill || has_keys(provider)) {
+        match ill.find(|(provider, _)| is_needed(provider)) {
             Some((provider, error)) => Err(Error::unavailable(format!("provider `{provider}`: {error}"))),
             None => Ok(()),
         }
