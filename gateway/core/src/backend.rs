@@ -70,6 +70,15 @@ pub trait Backend: Debug + Send + Sync {
         deadline: Instant,
     ) -> Result<Vec<u8>, Failure>;
 
+    /// Whether each signature is verified with the key's public half before anybody gets it, because the custodian may
+    /// take one object for another.
+    fn is_verified(&self) -> bool {
+        false
+    }
+
+    /// Lets go of what it remembers of an object that signed as another key.
+    async fn forget(&self, _object: &Object) {}
+
     /// Destroys both halves. Destroying what is not there succeeds.
     async fn destroy(&self, object: &Object, deadline: Instant) -> Result<(), Failure>;
 

@@ -45,7 +45,7 @@ pub(crate) struct Imported {
 }
 
 /// One signature that was allowed.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Signing {
     pub(crate) key: Arc<Key>,
     pub(crate) scheme: Scheme,

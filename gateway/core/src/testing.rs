@@ -395,6 +395,10 @@ pub(crate) struct TestToken {
     pub(crate) looked_for: AtomicUsize,
     /// Whether new objects get a native id that is not their key-id.
     pub(crate) names: AtomicBool,
+    /// Whether it signs with another key than it is asked for, until it is told to forget.
+    pub(crate) confused: AtomicBool,
+    /// Whether custody verifies what it signs.
+    pub(crate) verified: AtomicBool,
     /// Held while a generate waits.
     pub(crate) gate: tokio::sync::Mutex<()>,
 }
@@ -499,7 +503,19 @@ impl Backend for TestToken {
         // Others come in between, as with any token.
         tokio::task::yield_now().await;
         let digest = AwsDigest::import_less_safe(input, &SHA256).unwrap();
+        if self.confused.load(Ordering::Relaxed) {
+            let another = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap();
+            return Ok(another.sign_digest(&digest).unwrap().as_ref().to_vec());
+        }
         Ok(self.object(&object.native_id)?.sign_digest(&digest).unwrap().as_ref().to_vec())
+    }
+
+    fn is_verified(&self) -> bool {
+        self.verified.load(Ordering::Relaxed)
+    }
+
+    async fn forget(&self, _: &Object) {
+        self.confused.store(false, Ordering::Relaxed);
     }
 
     async fn destroy(&self, object: &Object, _: Instant) -> Result<(), Failure> {

@@ -180,6 +180,20 @@ impl Backend for Pkcs11 {
         }
     }
 
+    /// Handles may go stale, and some tokens give a stale one to another object.
+    fn is_verified(&self) -> bool {
+        true
+    }
+
+    async fn forget(&self, object: &Object) {
+        let Some(id) = id(object) else { return };
+
+        let deadline = (tokio::time::Instant::now() + self.call_timeout).into_std();
+        if let Err(failure) = self.call(Request::Forget { id }, deadline).await {
+            tracing::debug!(connection = self.name, %failure, "handles are forgotten with their process");
+        }
+    }
+
     async fn destroy(&self, object: &Object, deadline: Instant) -> Result<(), Failure> {
         self.refuse_to_write(FailureKind::Denied)?;
         // An object that is not one of this token's is not there.

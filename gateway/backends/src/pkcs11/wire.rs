@@ -103,6 +103,9 @@ pub(super) enum Request {
     Destroy {
         id: Vec<u8>,
     },
+    Forget {
+        id: Vec<u8>,
+    },
     Health,
 }
 

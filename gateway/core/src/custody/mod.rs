@@ -23,13 +23,14 @@ pub use ledger::OperationId;
 pub(crate) use ledger::Seen;
 pub use mechanism::Mechanism;
 
+use crate::Error;
 use crate::backend::{Backend, Generated, Object};
 use crate::failure::{Failure, FailureKind};
 use crate::grant::{Grants, Use};
 use crate::key::{Key, NativeId};
 use crate::name::ConnectionName;
 use crate::outside::Outside;
-use crate::policy::{Allowed, Operation};
+use crate::policy::{Allowed, Operation, Signing};
 use crate::provider::{Loaded, ProviderId};
 use crate::public_key::PublicKey;
 use crate::scheme::KeyType;
@@ -243,7 +244,7 @@ impl Capabilities for Custody {
     }
 
     async fn sign(&self, target: Target, mechanism: Mechanism) -> Result<Vec<u8>, Failure> {
-        let (object, scheme_input, deadline) = self.admit(target.operation, |entry| {
+        let (object, wanted, deadline) = self.admit(target.operation, |entry| {
             let object = own_object(entry, &target)?;
             let Allowed::Sign(signing) = entry.operation.allowed() else { return Err(Refusal::BudgetSpent) };
             let granted = entry
@@ -254,19 +255,23 @@ impl Capabilities for Custody {
                 return Err(Refusal::OtherMechanism);
             }
             // Cheap: what is cloned is shared.
-            let input = signing.input.clone();
+            let wanted = signing.clone();
             entry.admit(target.provider, &target.connection, Use::Sign, self.outside.clock.now())?;
             entry.dispatched();
-            Ok((object, input, entry.deadline))
+            Ok((object, wanted, entry.deadline))
         })?;
 
-        let rendered = mechanism.render(object.key_type, &scheme_input).ok_or(Refusal::OtherMechanism)?;
+        let rendered = mechanism.render(object.key_type, &wanted.input).ok_or(Refusal::OtherMechanism)?;
         let backend = self.backend(&target.connection)?;
         let outcome = backend.sign(&object, mechanism, &rendered, deadline).await.and_then(|bytes| {
             Signature::new(object.key_type, bytes).ok_or_else(|| {
                 Failure::new(FailureKind::Internal, "the custodian answered no signature of such a key")
             })
         });
+        let outcome = match outcome {
+            Ok(signature) if backend.is_verified() => verified(&*backend, &object, &wanted, signature).await,
+            outcome => outcome,
+        };
         let signature =
             self.keep(target.operation, outcome, |seen, signature| seen.signature = Some(signature.clone()))?;
 
@@ -294,6 +299,25 @@ impl Capabilities for Custody {
 
         self.keep(operation, outcome, |_, ()| ())
     }
+}
+
+/// The signature, if it is the key's. A custodian whose handles went stale may have signed with another key, and what
+/// it remembers of this one is then worth nothing.
+async fn verified(
+    backend: &dyn Backend,
+    object: &Object,
+    wanted: &Signing,
+    signature: Signature,
+) -> Result<Signature, Failure> {
+    let internal = |error: Error| Failure::new(FailureKind::Internal, error.detail());
+    let public = wanted.key.public.as_ref();
+    let public = public.ok_or_else(|| internal(Error::internal("a key without a public half")))?;
+    if public.verifies(wanted.scheme, &wanted.input, &signature).map_err(internal)? {
+        return Ok(signature);
+    }
+
+    backend.forget(object).await;
+    Err(Failure::new(FailureKind::KeyGone, "the custodian signed with another key than this one"))
 }
 
 /// What was admitted, ready for the backend.

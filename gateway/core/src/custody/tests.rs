@@ -96,6 +96,21 @@ async fn an_answer_that_custody_did_not_see_never_leaves() {
 }
 
 #[tokio::test]
+async fn a_signature_of_another_key_never_leaves_a_custodian_that_may_mistake_one_for_the_other() {
+    let world = World::new();
+    world.create("a", OnDuplicate::Conflict).await.unwrap();
+    world.backend.verified.store(true, Ordering::Relaxed);
+    world.sign("a").await.unwrap();
+    world.backend.confused.store(true, Ordering::Relaxed);
+
+    let signed = world.sign("a").await;
+    assert!(matches!(signed, Err(Error::KeyLost(_))), "{signed:?}");
+    assert_eq!(world.events(Operation::Sign), ["ok", "failed:key_lost"]);
+    // It was told to find the object again.
+    world.sign("a").await.unwrap();
+}
+
+#[tokio::test]
 async fn a_call_that_is_over_can_do_nothing_more() {
     let (world, _) = sign_with(Conduct::Lingers).await;
 

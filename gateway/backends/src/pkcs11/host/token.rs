@@ -76,6 +76,10 @@ impl Token {
             Request::Destroy { id } => {
                 destroy(&self.sessions, &self.objects, &id, deadline).map(|()| Reply::Done)
             }
+            Request::Forget { id } => {
+                self.objects.forget(&id);
+                Ok(Reply::Done)
+            }
             Request::Health => self.health(deadline),
         }
     }
