@@ -27,16 +27,22 @@ impl Gateway {
         for tenant in self.keys.tenants().await? {
             let keys = self.keys.list(&tenant).await?;
             for key in keys.into_iter().filter(|key| is_alive_on(key, connection)) {
-                let deadline = self.outside.clock.now() + PATIENCE;
-                match self.custody.public_half(&key, deadline).await {
-                    Ok(public) if Some(&public) == key.public.as_ref() => {}
-                    Ok(_other) => misplaced.push(Misplaced { key, failure: None }),
-                    Err(failure) => misplaced.push(Misplaced { key, failure: Some(failure) }),
-                }
+                misplaced.extend(self.where_is(key).await);
             }
         }
 
         Ok(misplaced)
+    }
+
+    /// What is wrong with the custodian's part of a key, if anything is.
+    async fn where_is(&self, key: Arc<Key>) -> Option<Misplaced> {
+        let deadline = self.outside.clock.now() + PATIENCE;
+
+        match self.custody.public_half(&key, deadline).await {
+            Ok(public) if Some(&public) == key.public.as_ref() => None,
+            Ok(_other) => Some(Misplaced { key, failure: None }),
+            Err(failure) => Some(Misplaced { key, failure: Some(failure) }),
+        }
     }
 }
 
