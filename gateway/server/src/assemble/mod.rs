@@ -81,10 +81,7 @@ pub(crate) async fn run(start: Start<'_>, ready: impl FnOnce(Addresses)) -> Resu
             audit,
             custody,
             tenants: tenants(config, &providers),
-            options: Options {
-                create_timeout: config.limits.create_timeout,
-                refusals_per_minute: config.limits.refusals_per_minute,
-            },
+            options: options(config),
             outside: outside.clone(),
         });
         let parts = (gateway.clone(), Arc::clone(&certificates), Arc::clone(&host));
@@ -132,6 +129,13 @@ async fn serve(
 fn administration(config: &Config) -> Result<(Administration, mpsc::Receiver<Order>)> {
     Administration::open(&config.data, geteuid().as_raw())
         .with_context(|| format!("no administration socket can be made in {}", config.data.display()))
+}
+
+fn options(config: &Config) -> Options {
+    Options {
+        create_timeout: config.limits.create_timeout,
+        refusals_per_minute: config.limits.refusals_per_minute,
+    }
 }
 
 fn tenants(config: &Config, providers: &HashMap<ProviderName, Arc<Loaded>>) -> Tenants {

@@ -26,8 +26,10 @@ pub(crate) fn run() -> ExitCode {
     let cli = Cli::parse();
 
     // A gateway's log is for its operator; to whoever gives another command it would say everything twice.
-    let level = cli.log_level.as_deref().unwrap_or(if cli.command.serves() { "info" } else { "off" });
-    let done = log::start(cli.log, level).map_err(Into::into).and_then(|()| cli.command.run());
+    let usual = if cli.command.serves() { "info" } else { "off" };
+    let done = log::start(cli.log, cli.log_level.as_deref().unwrap_or(usual))
+        .map_err(Into::into)
+        .and_then(|()| cli.command.run());
     done.unwrap_or_else(|error| match error.downcast_ref::<ConfigError>() {
         Some(ConfigError::Wrong(mistakes)) => {
             print::mistakes(mistakes);

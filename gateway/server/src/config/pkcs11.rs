@@ -181,7 +181,6 @@ fn network(allowed: &bool) -> &'static str {
     if *allowed { "allowed" } else { "none" }
 }
 
-#[expect(clippy::unwrap_used, reason = "not zero, and the compiler sees it")]
 const POOL: NonZeroUsize = NonZeroUsize::new(16).unwrap();
 const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 const LABEL: &str = "keyport:{tenant}:{key}";

@@ -83,8 +83,12 @@ impl Probe {
     }
 
     fn look(self) -> Look {
-        let token = self.token.map(TokenChoice::Label);
-        let token = token.or(self.serial.map(TokenChoice::Serial)).or(self.slot.map(TokenChoice::Slot));
+        let token = [
+            self.token.map(TokenChoice::Label),
+            self.serial.map(TokenChoice::Serial),
+            self.slot.map(TokenChoice::Slot),
+        ];
+        let token = token.into_iter().flatten().next();
         let pin = match self.pin_file {
             Some(file) => Some(Pin::File(file)),
             None => (token.is_some() && !self.no_pin).then_some(Pin::Prompt),

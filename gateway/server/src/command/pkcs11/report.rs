@@ -53,7 +53,7 @@ fn slot_lines(slot: &SlotFound, report: Option<&TokenReport>) -> Vec<String> {
 
     match &token.facts {
         Err(why) => {
-            lines.push(format!("  token      its information cannot be read: {why}; choose it by --slot"))
+            lines.push(format!("  token      its information cannot be read: {why}; choose it by --slot"));
         }
         Ok(facts) if !facts.initialised => {
             let made = format!("{} by {}", facts.model, facts.manufacturer);
