@@ -19,6 +19,7 @@ mod flood;
 mod harness;
 mod hostile;
 mod http;
+mod pkcs11;
 mod quotas;
 mod reload;
 mod remote_kms;

@@ -108,6 +108,8 @@ fn endpoints() -> Vec<Endpoint> {
         endpoint("/remote-kms", delete.clone(), "/keys/NAME", Value::Null, 204),
         endpoint("/v1", get, "/keys/NAME", Value::Null, 404),
         endpoint("/v1", delete, "/keys/NAME", Value::Null, 404),
+        // Nobody here has the right to, whatever the name.
+        endpoint("/v1", post.clone(), "/keys/NAME/register", json!({ "object": "NAME" }), 403),
         endpoint("/v1", post.clone(), "/keys/NAME/release", Value::Null, 404),
         endpoint("/v1", post.clone(), "/keys/NAME/restore", json!({ "id": "ID" }), 404),
         endpoint("/v1", post.clone(), "/keys/NAME/sign", json!({ "digest": digest }), 404),

@@ -1,0 +1,18 @@
+//! Keys on a real PKCS#11 token, through the whole gateway, on good days and bad ones.
+
+mod api;
+mod child;
+mod crash;
+mod example;
+mod hostile;
+mod keys;
+mod load;
+mod lost;
+mod opening;
+mod pin;
+mod rebind;
+mod register;
+mod remote;
+mod spy;
+mod stage;
+mod token;
