@@ -23,6 +23,11 @@ pub trait Backend: Debug + Send + Sync {
     /// on record first.
     fn acts_outside(&self) -> bool;
 
+    /// What the custodian calls a failure of this code; `None` where it has no word for it.
+    fn code_name(&self, _code: u32) -> Option<&'static str> {
+        None
+    }
+
     /// Makes a key pair, findable by `request.key_id`. Asked again with the same key-id it returns the same pair.
     async fn generate(&self, request: Generate, deadline: Instant) -> Result<Generated, Failure>;
 

@@ -47,6 +47,27 @@ pub enum FailureKind {
     Other,
 }
 
+impl FailureKind {
+    /// The kind's name, as the WIT package has it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::InvalidArgument => "invalid-argument",
+            Self::NotFound => "not-found",
+            Self::KeyGone => "key-gone",
+            Self::Exists => "exists",
+            Self::Denied => "denied",
+            Self::Credentials => "credentials",
+            Self::OperatorNeeded => "operator-needed",
+            Self::Unsupported => "unsupported",
+            Self::Throttled => "throttled",
+            Self::Unavailable => "unavailable",
+            Self::Internal => "internal",
+            Self::Other => "other",
+        }
+    }
+}
+
 impl Failure {
     /// A failure without a code of its own.
     pub fn new(kind: FailureKind, message: impl Into<String>) -> Self {

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use keyport_core::custody::CustodianFailures;
 use keyport_core::outside::Timestamp;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric, LabelValueEncoder, text};
@@ -29,11 +30,15 @@ pub(crate) struct Telemetry {
 }
 
 impl Telemetry {
-    /// Nothing counted yet. `hits` tells which limits providers ran into so far.
-    pub(crate) fn new(hits: impl Fn() -> Vec<Hits> + Send + Sync + 'static) -> Self {
+    /// Nothing counted yet. `hits` tells which limits providers ran into so far, `failures` how custodians failed.
+    pub(crate) fn new(
+        hits: impl Fn() -> Vec<Hits> + Send + Sync + 'static,
+        failures: impl Fn() -> Vec<CustodianFailures> + Send + Sync + 'static,
+    ) -> Self {
         let mut registry = Registry::with_prefix("keyport");
         registry.register("build", "What is running", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
         registry.register_collector(Box::new(LimitHits(Box::new(hits))));
+        registry.register_collector(Box::new(Failed(Box::new(failures))));
 
         let mut telemetry = Self {
             registry,
@@ -232,6 +237,26 @@ impl Collector for LimitHits {
     }
 }
 
+struct Failed(Box<dyn Fn() -> Vec<CustodianFailures> + Send + Sync>);
+
+impl fmt::Debug for Failed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Failed(…)")
+    }
+}
+
+impl Collector for Failed {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let help = "How often a custodian failed, by what it calls the failure";
+        let mut metric = encoder.encode_descriptor("custodian_failures", help, None, MetricType::Counter)?;
+        for CustodianFailures { connection, code, count } in (self.0)() {
+            let labels = [("connection", connection.as_str()), ("code", code.as_str())];
+            ConstCounter::new(count).encode(metric.encode_family(&labels)?)?;
+        }
+        Ok(())
+    }
+}
+
 /// From a signature of the embedded token's to the longest a caller waits.
 const SECONDS: [f64; 14] =
     [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0];
@@ -243,7 +268,11 @@ mod tests {
     #[test]
     fn page_shows_what_was_counted() {
         let hits = || vec![Hits { provider: "soft".to_owned(), limit: "cpu", count: 3 }];
-        let telemetry = Telemetry::new(hits);
+        let failures = || {
+            let (connection, code) = ("hsm".parse().unwrap(), "CKR_DEVICE_ERROR".to_owned());
+            vec![CustodianFailures { connection, code, count: 2 }]
+        };
+        let telemetry = Telemetry::new(hits, failures);
         let open = telemetry.connection();
         telemetry.connection();
         telemetry.handshake_failed(HandshakeFailure::Timeout);
@@ -264,6 +293,7 @@ mod tests {
             "keyport_connections 1",
             "keyport_handshake_failures_total{reason=\"timeout\"} 1",
             "keyport_provider_limit_hits_total{provider=\"soft\",limit=\"cpu\"} 3",
+            "keyport_custodian_failures_total{connection=\"hsm\",code=\"CKR_DEVICE_ERROR\"} 2",
             "keyport_audit_writable 1",
             "keyport_certificate_expiry_seconds 1900000000",
             concat!("keyport_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\"} 1"),

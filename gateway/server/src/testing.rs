@@ -75,7 +75,7 @@ impl World {
             options: Options::default(),
         });
 
-        let telemetry = Arc::new(Telemetry::new(Vec::new));
+        let telemetry = Arc::new(Telemetry::new(Vec::new, Vec::new));
         let webhook = Webhook {
             gateway: Arc::clone(&gateway),
             authenticator: Arc::new(authenticator()),

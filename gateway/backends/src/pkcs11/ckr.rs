@@ -75,6 +75,12 @@ pub fn meaning(error: RvError) -> Meaning {
     Meaning { name, code, class, kind, then, why }
 }
 
+/// The name of the value `code`; `None` where no version of the standard had it.
+#[must_use]
+pub fn name_of(code: u32) -> Option<&'static str> {
+    TABLE.iter().find(|row| row.1 == code).map(|row| row.2)
+}
+
 impl From<Error> for Trouble {
     fn from(error: Error) -> Self {
         let Error::Pkcs11(value, function) = error else {

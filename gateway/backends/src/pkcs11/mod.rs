@@ -118,6 +118,10 @@ impl Backend for Pkcs11 {
         true
     }
 
+    fn code_name(&self, code: u32) -> Option<&'static str> {
+        ckr::name_of(code)
+    }
+
     async fn generate(&self, request: Generate, deadline: Instant) -> Result<Generated, Failure> {
         self.refuse_to_write(FailureKind::Unsupported)?;
         let id = request.key_id.bytes().to_vec();

@@ -6,6 +6,7 @@
 //! budget; renders the input itself; calls the backend; and keeps what came back, so that the gateway can compare
 //! the guest's answer with it.
 
+mod counted;
 mod ledger;
 mod making;
 mod mechanism;
@@ -19,6 +20,7 @@ use std::time::Instant;
 
 use async_trait::async_trait;
 
+pub use counted::CustodianFailures;
 pub use ledger::OperationId;
 pub(crate) use ledger::Seen;
 pub use mechanism::Mechanism;
@@ -36,6 +38,7 @@ use crate::public_key::PublicKey;
 use crate::scheme::KeyType;
 use crate::signature::Signature;
 use crate::store::Keys;
+use counted::{Counted, Failures};
 use ledger::{Entry, Ledger, Refusal, subject};
 use making::Making;
 
@@ -94,6 +97,7 @@ pub struct Custody {
     ledger: Arc<Ledger>,
     making: Making,
     backends: HashMap<ConnectionName, Arc<dyn Backend>>,
+    failures: Failures,
     keys: Arc<dyn Keys>,
     outside: Outside,
 }
@@ -106,7 +110,26 @@ impl Custody {
         keys: Arc<dyn Keys>,
         backends: HashMap<ConnectionName, Arc<dyn Backend>>,
     ) -> Arc<Self> {
-        Arc::new(Self { ledger: Arc::default(), making: Making::default(), backends, keys, outside })
+        let failures = Failures::default();
+        let counted = |(name, backend): (ConnectionName, _)| {
+            (name.clone(), Counted::new(name, backend, failures.clone()))
+        };
+        let backends = backends.into_iter().map(counted).collect();
+
+        Arc::new(Self {
+            ledger: Arc::default(),
+            making: Making::default(),
+            backends,
+            failures,
+            keys,
+            outside,
+        })
+    }
+
+    /// How often each custodian failed so far, and in which ways.
+    #[must_use]
+    pub fn failures(&self) -> Vec<CustodianFailures> {
+        self.failures.counts()
     }
 
     /// Enters `operation` in the ledger, to be served by `loaded` until `deadline`.

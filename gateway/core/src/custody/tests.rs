@@ -111,6 +111,21 @@ async fn a_signature_of_another_key_never_leaves_a_custodian_that_may_mistake_on
 }
 
 #[tokio::test]
+async fn what_a_custodian_fails_with_is_counted_and_on_record() {
+    let world = World::new();
+    world.create("a", OnDuplicate::Conflict).await.unwrap();
+    *world.backend.failing.lock().unwrap() = Some(FailureKind::Unavailable);
+    world.sign("a").await.unwrap_err();
+    world.sign("a").await.unwrap_err();
+
+    let failures = world.gateway.custodian_failures();
+    assert_eq!(failures.len(), 1);
+    assert_eq!((failures[0].code.as_str(), failures[0].count), ("unavailable", 2));
+    let events = world.audit.events.lock().unwrap();
+    assert_eq!(events.last().unwrap().detail.as_deref(), Some("the token was told to fail"));
+}
+
+#[tokio::test]
 async fn a_call_that_is_over_can_do_nothing_more() {
     let (world, _) = sign_with(Conduct::Lingers).await;
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::creates::{Joined, Outcomes};
-use super::record::note;
+use super::record::{note, note_failure};
 use super::sign::meaning;
 use super::{Context, Gateway, Tenant};
 use crate::audit::{Event, Operation, Outcome};
@@ -279,6 +279,7 @@ impl Gateway {
         };
         let (seen, made) = open.close();
         draft.attempts = seen.attempts;
+        note_failure(draft, &seen);
 
         let created = answer.map_err(|failure| {
             let failure = seen.failure.unwrap_or(failure);

@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use super::Gateway;
+use crate::custody::CustodianFailures;
 use crate::name::{ProviderName, TenantId};
 use crate::outside::Timestamp;
 use crate::policy;
@@ -67,6 +68,12 @@ impl Gateway {
             .collect();
         providers.sort_by(|(one, _), (other, _)| one.name.cmp(&other.name));
         providers
+    }
+
+    /// How often each custodian failed so far, and in which ways.
+    #[must_use]
+    pub fn custodian_failures(&self) -> Vec<CustodianFailures> {
+        self.custody.failures()
     }
 
     /// The provider that makes a tenant's new keys, where no route leads elsewhere.

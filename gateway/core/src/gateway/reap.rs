@@ -176,7 +176,8 @@ impl Gateway {
             Err(failure) => {
                 tracing::warn!(tenant = %key.tenant, key_id = %key.id, %failure, "a key is not destroyed yet");
                 if self.reaping.failed(key.id, now) {
-                    let event = Event { outcome: Outcome::Failed, reason: Some("unavailable"), ..draft };
+                    let (reason, detail) = (Some("unavailable"), Some(failure.message));
+                    let event = Event { outcome: Outcome::Failed, reason, detail, ..draft };
                     self.append(event, deadline).await?;
                 }
                 Ok(())

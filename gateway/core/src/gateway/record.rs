@@ -5,6 +5,7 @@ use std::time::Instant;
 use super::{Context, Gateway};
 use crate::audit::{Event, Operation, Outcome};
 use crate::caller::Caller;
+use crate::custody::Seen;
 use crate::key::{Key, KeyName};
 use crate::provider::Loaded;
 use crate::{Error, Result};
@@ -120,9 +121,19 @@ fn late() -> Error {
     Error::unavailable("the audit log did not take the event in time")
 }
 
+/// Notes in a draft what a custodian, or custody itself, had to say. What a provider says is not believed.
+pub(super) fn note_failure(draft: &mut Event, seen: &Seen) {
+    if let Some(failure) = &seen.failure {
+        draft.detail = Some(failure.message.chars().take(DETAIL).collect());
+    }
+}
+
 /// Notes in a draft which key and provider it is about.
 pub(super) fn note(draft: &mut Event, key: &Key, loaded: &Loaded) {
     *draft =
         std::mem::replace(draft, Event::new(key.changed, Operation::Request, Outcome::Unknown)).about(key);
     draft.component = Some(loaded.component.clone());
 }
+
+/// Characters of a custodian's words that are kept.
+const DETAIL: usize = 300;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use futures_util::stream::{self, StreamExt};
 
-use super::record::note;
+use super::record::{note, note_failure};
 use super::{Context, Gateway};
 use crate::audit::{Event, Operation};
 use crate::caller::{Caller, Verb};
@@ -130,6 +130,7 @@ impl Gateway {
         let answer = loaded.provider.sign(call, sign).await;
         let (seen, _) = open.close();
         draft.attempts = seen.attempts;
+        note_failure(draft, &seen);
 
         Ok(Signed { signature: checked(&key, loaded, answer, seen)?, key })
     }

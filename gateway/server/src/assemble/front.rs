@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use keyport_core::Gateway;
+use keyport_core::custody::CustodianFailures;
 use keyport_core::outside::Outside;
 use keyport_host::Host;
 use tokio::net::{TcpListener, TcpSocket};
@@ -68,7 +69,7 @@ impl Front {
         (gateway, certificates, host): (Arc<Gateway>, Arc<Certificates>, Arc<Host>),
         outside: &Outside,
     ) -> Result<Self> {
-        let telemetry = Arc::new(Telemetry::new(move || hits(&host)));
+        let telemetry = Arc::new(Telemetry::new(move || hits(&host), custodians_failed(&gateway)));
         let (stop, stopped) = watch::channel(false);
         let authenticator = authentication::authenticator(config, None, outside)?;
         let creates = Arc::new(Remembered::new(Arc::clone(&outside.clock)));
@@ -227,6 +228,12 @@ fn hits(host: &Host) -> Vec<Hits> {
         })
     };
     host.stats().into_iter().flat_map(of_each).collect()
+}
+
+fn custodians_failed(gateway: &Arc<Gateway>) -> impl Fn() -> Vec<CustodianFailures> + use<> {
+    let gateway = Arc::clone(gateway);
+
+    move || gateway.custodian_failures()
 }
 
 fn limits(config: &Config) -> Limits {

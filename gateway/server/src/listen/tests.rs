@@ -274,7 +274,7 @@ async fn listen(answer: &Arc<Brackets>, tls: Option<Arc<Certificates>>, limits: 
     let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = socket.local_addr().unwrap();
     let stop = watch::Sender::new(false);
-    let telemetry = Arc::new(Telemetry::new(Vec::new));
+    let telemetry = Arc::new(Telemetry::new(Vec::new, Vec::new));
     let listener = Listener { socket, tls, answer: Arc::clone(answer), limits, telemetry };
     let served = tokio::spawn(listener.serve(stop.subscribe()));
 

@@ -143,7 +143,7 @@ fn compact(schemes: impl Iterator<Item = Scheme>) -> String {
 
 fn opened_lines(Opened { identity, test_keys }: &Opened) -> Vec<String> {
     let mut lines = vec![String::new(), format!("{} {identity}", Painted(GOOD, "logged in to"))];
-    for key in test_keys.iter().filter(|key| is_offered(key)) {
+    for key in test_keys {
         lines.extend(test_lines(key));
     }
 
@@ -153,6 +153,11 @@ fn opened_lines(Opened { identity, test_keys }: &Opened) -> Vec<String> {
 fn test_lines(key: &TestKey) -> Vec<String> {
     let took = match &key.made {
         Ok(took) => *took,
+        // Mechanism lists say nothing of curves, for one.
+        Err(why) if !is_offered(key) => {
+            let (refuses, key_type) = (Painted(FAINT, "refuses"), key.key_type.as_str());
+            return vec![format!("  {refuses}    {key_type:<13} cannot be made: {}", why.message)];
+        }
         Err(why) => return vec![bad(key, "cannot be made", why)],
     };
     let verified: Vec<_> =
@@ -206,7 +211,7 @@ fn next(report: &Report, module: &Path) -> Vec<String> {
     ]
 }
 
-/// What the token itself says it does not offer was not tried for nothing.
+/// What the token does not offer is no fault of it.
 fn is_offered(key: &TestKey) -> bool {
     !matches!(&key.made, Err(why) if why.kind == FailureKind::Unsupported)
 }
