@@ -56,12 +56,8 @@ pub(super) struct Counted {
 }
 
 impl Counted {
-    pub(super) fn new(
-        connection: ConnectionName,
-        backend: Arc<dyn Backend>,
-        failures: Failures,
-    ) -> Arc<dyn Backend> {
-        Arc::new(Self { connection, backend, failures })
+    pub(super) fn new(connection: ConnectionName, backend: Arc<dyn Backend>, failures: Failures) -> Self {
+        Self { connection, backend, failures }
     }
 
     fn seen<T>(&self, outcome: Result<T, Failure>) -> Result<T, Failure> {

@@ -112,7 +112,8 @@ impl Custody {
     ) -> Arc<Self> {
         let failures = Failures::default();
         let counted = |(name, backend): (ConnectionName, _)| {
-            (name.clone(), Counted::new(name, backend, failures.clone()))
+            let counted: Arc<dyn Backend> = Arc::new(Counted::new(name.clone(), backend, failures.clone()));
+            (name, counted)
         };
         let backends = backends.into_iter().map(counted).collect();
 
