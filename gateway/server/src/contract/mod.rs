@@ -18,7 +18,7 @@ use keyport_core::gateway::Context;
 use keyport_core::key::KeyName;
 use keyport_core::{Error, Gateway};
 
-use crate::auth::Denial;
+use crate::auth::{Authenticator, Denial};
 use crate::request::{BadBody, Body, Head};
 
 /// One inbound wire API.
@@ -88,7 +88,31 @@ pub(crate) struct Noted {
     pub(crate) refusal: Option<Refusal>,
 }
 
+/// Who asks, and in which request.
+#[derive(Clone, Debug)]
+struct Asking {
+    caller: Arc<Caller>,
+    context: Context,
+}
+
 impl Noted {
+    /// Finds out who asks, over the contract `name`.
+    async fn admit(
+        &mut self,
+        name: &'static str,
+        head: &Head,
+        (gateway, authenticator): (&Gateway, &Authenticator),
+    ) -> Result<Asking, Refusal> {
+        let caller = authenticator.authenticate(head).await.map_err(|denial| {
+            gateway.unauthenticated(name, denial.as_str());
+            Refusal::Unauthenticated(denial)
+        })?;
+        self.caller = Some(Arc::clone(&caller));
+
+        let context = Context { request_id: head.id.clone(), contract: name, deadline: head.deadline };
+        Ok(Asking { caller, context })
+    }
+
     /// `ok`, or the refusal's code.
     pub(crate) fn outcome(&self) -> &'static str {
         self.refusal.as_ref().map_or("ok", Refusal::code)
@@ -98,8 +122,7 @@ impl Noted {
     async fn record(
         &self,
         gateway: &Gateway,
-        caller: &Caller,
-        context: Context,
+        Asking { caller, context }: Asking,
         refusal: Refusal,
     ) -> Refusal {
         let deadline = match &refusal {
@@ -113,7 +136,7 @@ impl Noted {
         };
         let context = Context { deadline, ..context };
 
-        match gateway.refused(caller, &context, (self.operation, self.key.clone()), refusal.error()).await {
+        match gateway.refused(&caller, &context, (self.operation, self.key.clone()), refusal.error()).await {
             error if error.is_refusal() => refusal,
             error => Refusal::Failed(error),
         }

@@ -11,13 +11,13 @@ use hyper::body::Bytes;
 use hyper::{Method, Response, StatusCode};
 use keyport_core::audit::Operation;
 use keyport_core::caller::Caller;
-use keyport_core::gateway::{Context, CreateRequest, OnDuplicate, SignRequest};
+use keyport_core::gateway::{CreateRequest, OnDuplicate, SignRequest};
 use keyport_core::key::{Key, KeyName};
 use keyport_core::name::ProviderName;
 use keyport_core::{Error, Gateway};
 use zeroize::Zeroizing;
 
-use super::{Answered, Noted, Refusal};
+use super::{Answered, Asking, Noted, Refusal};
 use crate::auth::Authenticator;
 use crate::json;
 use crate::jwk::Algorithm;
@@ -69,16 +69,11 @@ impl RemoteKms {
         body: Body<'_>,
         noted: &mut Noted,
     ) -> Result<Response<Full<Bytes>>, Refusal> {
-        let caller = self.authenticator.authenticate(head).await.map_err(|denial| {
-            self.gateway.unauthenticated(NAME, denial.as_str());
-            Refusal::Unauthenticated(denial)
-        })?;
-        noted.caller = Some(Arc::clone(&caller));
-        let context = Context { request_id: head.id.clone(), contract: NAME, deadline: head.deadline };
+        let asking = noted.admit(NAME, head, (&self.gateway, &self.authenticator)).await?;
 
         match self.read(head, body, noted).await {
-            Ok(asked) => Ok(self.perform(&caller, context, asked).await?),
-            Err(refusal) => Err(noted.record(&self.gateway, &caller, context, refusal).await),
+            Ok(asked) => Ok(self.perform(asking, asked).await?),
+            Err(refusal) => Err(noted.record(&self.gateway, asking, refusal).await),
         }
     }
 
@@ -123,29 +118,28 @@ impl RemoteKms {
 
     async fn perform(
         &self,
-        caller: &Arc<Caller>,
-        context: Context,
+        Asking { caller, context }: Asking,
         asked: Asked,
     ) -> Result<Response<Full<Bytes>>, Error> {
         match asked {
             Asked::Create(request, algorithm) => {
-                let key = self.gateway.create(caller, context, request).await?;
+                let key = self.gateway.create(&caller, context, request).await?;
                 Ok(json::response(StatusCode::OK, &wire::Created::of(&key, algorithm)?))
             }
             Asked::Delete(name) => {
                 // Whether there was one is not told: the client takes both for done.
-                self.gateway.delete(caller, context, name, self.grace).await?;
+                self.gateway.delete(&caller, context, name, self.grace).await?;
                 let mut response = Response::default();
                 *response.status_mut() = StatusCode::NO_CONTENT;
                 Ok(response)
             }
             Asked::Health => {
-                let keys = self.gateway.list(caller, context).await?;
-                self.check_health(caller, &keys)?;
+                let keys = self.gateway.list(&caller, context).await?;
+                self.check_health(&caller, &keys)?;
                 Ok(json::response(StatusCode::OK, &wire::Health::of(&keys)))
             }
             Asked::Sign(request) => {
-                let signed = self.gateway.sign(caller, context, request).await?;
+                let signed = self.gateway.sign(&caller, context, request).await?;
                 Ok(json::response(StatusCode::OK, &wire::Signature::of(&signed)))
             }
         }

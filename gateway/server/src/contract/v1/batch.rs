@@ -10,7 +10,8 @@ use keyport_core::{Error, Result};
 use serde::{Deserialize, Serialize};
 
 use super::wire::{self, Format, SignBody, Signature, Signing};
-use super::{Asking, V1, error};
+use super::{V1, error};
+use crate::contract::Asking;
 use crate::json::{self, Field, List, Object, object};
 
 /// One signature of a batch: as it was understood, or why it was not.
@@ -34,11 +35,7 @@ pub(super) fn read(body: &[u8]) -> Result<Vec<Item>> {
 
 impl V1 {
     /// Signs every item: one operation and one event for each, and one wait for the disk.
-    pub(super) async fn sign_all(
-        &self,
-        asking: Asking<'_>,
-        items: Vec<Item>,
-    ) -> Result<Response<Full<Bytes>>> {
+    pub(super) async fn sign_all(&self, asking: Asking, items: Vec<Item>) -> Result<Response<Full<Bytes>>> {
         let (mut formats, mut requests) = (Vec::new(), Vec::new());
         for Item { key, signing } in items {
             formats.push(match signing {
@@ -52,16 +49,16 @@ impl V1 {
 
         let signed = match requests.is_empty() {
             true => Vec::new(),
-            false => self.gateway.sign_all(asking.caller, asking.context, requests).await?,
+            false => self.gateway.sign_all(&asking.caller, asking.context, requests).await?,
         };
         Ok(json::response(StatusCode::OK, &Outcomes::of(formats, &signed)?))
     }
 
     /// Records that an item was refused. Where that cannot be done, nothing of the batch is.
-    async fn refuse(&self, asking: &Asking<'_>, key: Option<KeyName>, refusal: Error) -> Result<Error> {
+    async fn refuse(&self, asking: &Asking, key: Option<KeyName>, refusal: Error) -> Result<Error> {
         let asked = (Operation::Sign, key);
 
-        match self.gateway.refused(asking.caller, &asking.context, asked, refusal).await {
+        match self.gateway.refused(&asking.caller, &asking.context, asked, refusal).await {
             recorded if recorded.is_refusal() => Ok(recorded),
             failed => Err(failed),
         }

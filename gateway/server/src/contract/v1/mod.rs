@@ -15,8 +15,7 @@ use http_body_util::Full;
 use hyper::body::Bytes;
 use hyper::{Response, StatusCode};
 use keyport_core::audit::Operation;
-use keyport_core::caller::Caller;
-use keyport_core::gateway::{Context, CreateRequest, RegisterRequest, VerifyRequest};
+use keyport_core::gateway::{CreateRequest, RegisterRequest, VerifyRequest};
 use keyport_core::key::{Key, KeyId, KeyName};
 use keyport_core::{Error, Gateway};
 use serde::Serialize;
@@ -30,7 +29,7 @@ use self::idempotency::IdempotencyKey;
 use self::jwks::KeySets;
 use self::query::ListQuery;
 use self::wire::Signing;
-use super::{Answered, Noted, Refusal};
+use super::{Answered, Asking, Noted, Refusal};
 use crate::auth::Authenticator;
 use crate::json;
 use crate::request::{Body, Head};
@@ -55,12 +54,6 @@ pub(crate) struct Settings {
     pub(crate) grace: Duration,
     /// The key sets that anybody may read.
     pub(crate) publications: Vec<Publication>,
-}
-
-/// Who asks, and in which request.
-struct Asking<'a> {
-    caller: &'a Arc<Caller>,
-    context: Context,
 }
 
 /// What was asked for.
@@ -115,54 +108,49 @@ impl V1 {
             return self.key_sets.answer(&self.gateway, head, id).await;
         }
 
-        let caller = self.authenticator.authenticate(head).await.map_err(|denial| {
-            self.gateway.unauthenticated(NAME, denial.as_str());
-            Refusal::Unauthenticated(denial)
-        })?;
-        noted.caller = Some(Arc::clone(&caller));
-        let context = Context { request_id: head.id.clone(), contract: NAME, deadline: head.deadline };
+        let asking = noted.admit(NAME, head, (&self.gateway, &self.authenticator)).await?;
 
         match read(head, body, noted).await {
-            Ok(asked) => Ok(self.perform(Asking { caller: &caller, context }, asked).await?),
-            Err(refusal) => Err(noted.record(&self.gateway, &caller, context, refusal).await),
+            Ok(asked) => Ok(self.perform(asking, asked).await?),
+            Err(refusal) => Err(noted.record(&self.gateway, asking, refusal).await),
         }
     }
 
-    async fn perform(&self, asking: Asking<'_>, asked: Asked) -> Result<Response<Full<Bytes>>, Error> {
+    async fn perform(&self, asking: Asking, asked: Asked) -> Result<Response<Full<Bytes>>, Error> {
         let gateway = &self.gateway;
         match asked {
             Asked::Create(request, key) => {
                 let Asking { caller, context } = asking;
-                created(&*self.creates.create(gateway, caller, (context, request), key).await?)
+                created(&*self.creates.create(gateway, &caller, (context, request), key).await?)
             }
             Asked::Delete(name) => {
-                match gateway.delete(asking.caller, asking.context, name, self.grace).await? {
+                match gateway.delete(&asking.caller, asking.context, name, self.grace).await? {
                     true => Ok(no_content()),
                     false => Err(Error::KeyNotFound),
                 }
             }
             Asked::Get(name) => {
-                ok(&wire::KeyObject::of(&*gateway.key(asking.caller, asking.context, name).await?)?)
+                ok(&wire::KeyObject::of(&*gateway.key(&asking.caller, asking.context, name).await?)?)
             }
             Asked::Import(request) => {
-                created(&*gateway.create(asking.caller, asking.context, request).await?)
+                created(&*gateway.create(&asking.caller, asking.context, request).await?)
             }
             Asked::List(query) => {
-                let keys = gateway.keys(asking.caller, asking.context).await?;
+                let keys = gateway.keys(&asking.caller, asking.context).await?;
                 ok(&wire::KeyPage::of(&query.page(keys))?)
             }
             Asked::Providers => ok(&wire::providers(&gateway.providers(&asking.caller.tenant))),
             Asked::Register(request) => {
-                created(&*gateway.register(asking.caller, asking.context, request).await?)
+                created(&*gateway.register(&asking.caller, asking.context, request).await?)
             }
             Asked::Release(name) => {
-                gateway.release(asking.caller, asking.context, name).await.map(|()| no_content())
+                gateway.release(&asking.caller, asking.context, name).await.map(|()| no_content())
             }
             Asked::Restore(name, id) => self.restore(asking, (name, id)).await,
             Asked::Sign(signing) => self.sign(asking, signing).await,
             Asked::SignAll(items) => self.sign_all(asking, items).await,
             Asked::Verify(request) => {
-                let verified = gateway.verify(asking.caller, asking.context, request).await;
+                let verified = gateway.verify(&asking.caller, asking.context, request).await;
                 ok(&wire::Verified { valid: verified.map_err(wire::respelt)? })
             }
         }
@@ -170,11 +158,11 @@ impl V1 {
 
     async fn sign(
         &self,
-        asking: Asking<'_>,
+        asking: Asking,
         Signing { request, format }: Signing,
     ) -> Result<Response<Full<Bytes>>, Error> {
         let signed =
-            self.gateway.sign(asking.caller, asking.context, request).await.map_err(wire::respelt)?;
+            self.gateway.sign(&asking.caller, asking.context, request).await.map_err(wire::respelt)?;
 
         ok(&wire::Signature::of(&signed, format)?)
     }
@@ -182,16 +170,16 @@ impl V1 {
     /// Restores the key of an id, unless the caller can see that it has another name.
     async fn restore(
         &self,
-        Asking { caller, context }: Asking<'_>,
+        Asking { caller, context }: Asking,
         (name, id): (KeyName, KeyId),
     ) -> Result<Response<Full<Bytes>>, Error> {
-        let keys = self.gateway.keys(caller, context.clone()).await?;
+        let keys = self.gateway.keys(&caller, context.clone()).await?;
         if keys.iter().any(|key| key.id == id && key.name != name) {
             let asked = (Operation::Restore, Some(name));
-            return Err(self.gateway.refused(caller, &context, asked, Error::KeyNotFound).await);
+            return Err(self.gateway.refused(&caller, &context, asked, Error::KeyNotFound).await);
         }
 
-        let key = self.gateway.restore(caller, context, id).await?;
+        let key = self.gateway.restore(&caller, context, id).await?;
         ok(&wire::KeyObject::of(&key)?)
     }
 }

@@ -9,12 +9,11 @@ use http_body_util::Full;
 use hyper::body::Bytes;
 use hyper::{Method, Response, StatusCode};
 use keyport_core::audit::Operation;
-use keyport_core::caller::Caller;
-use keyport_core::gateway::{Context, CreateRequest, OnDuplicate, SignRequest};
+use keyport_core::gateway::{CreateRequest, OnDuplicate, SignRequest};
 use keyport_core::key::KeyName;
 use keyport_core::{Error, Gateway};
 
-use super::{Answered, Noted, Refusal};
+use super::{Answered, Asking, Noted, Refusal};
 use crate::auth::Authenticator;
 use crate::json;
 use crate::request::{Body, Head};
@@ -59,16 +58,11 @@ impl Webhook {
         body: Body<'_>,
         noted: &mut Noted,
     ) -> Result<Response<Full<Bytes>>, Refusal> {
-        let caller = self.authenticator.authenticate(head).await.map_err(|denial| {
-            self.gateway.unauthenticated(NAME, denial.as_str());
-            Refusal::Unauthenticated(denial)
-        })?;
-        noted.caller = Some(Arc::clone(&caller));
-        let context = Context { request_id: head.id.clone(), contract: NAME, deadline: head.deadline };
+        let asking = noted.admit(NAME, head, (&self.gateway, &self.authenticator)).await?;
 
         match self.read(head, body, noted).await {
-            Ok(asked) => Ok(self.perform(&caller, context, asked).await?),
-            Err(refusal) => Err(noted.record(&self.gateway, &caller, context, refusal).await),
+            Ok(asked) => Ok(self.perform(asking, asked).await?),
+            Err(refusal) => Err(noted.record(&self.gateway, asking, refusal).await),
         }
     }
 
@@ -106,25 +100,24 @@ impl Webhook {
 
     async fn perform(
         &self,
-        caller: &Arc<Caller>,
-        context: Context,
+        Asking { caller, context }: Asking,
         asked: Asked,
     ) -> Result<Response<Full<Bytes>>, Error> {
         match asked {
             Asked::Create(request) => {
-                let key = self.gateway.create(caller, context, request).await?;
+                let key = self.gateway.create(&caller, context, request).await?;
                 Ok(json::response(StatusCode::CREATED, &wire::Created::of(&key)?))
             }
             Asked::List => {
-                let keys = self.gateway.list(caller, context).await?;
+                let keys = self.gateway.list(&caller, context).await?;
                 Ok(json::response(StatusCode::OK, &wire::Listed::of(&keys)?))
             }
             Asked::Release(name) => {
-                self.gateway.release(caller, context, name).await?;
+                self.gateway.release(&caller, context, name).await?;
                 Ok(Response::default())
             }
             Asked::Sign(request) => {
-                let signed = self.gateway.sign(caller, context, request).await?;
+                let signed = self.gateway.sign(&caller, context, request).await?;
                 Ok(json::response(StatusCode::OK, &wire::Signature::of(&signed)?))
             }
         }
