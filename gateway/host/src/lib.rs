@@ -17,6 +17,7 @@ mod export;
 mod guest;
 mod host;
 mod imports;
+mod inspect;
 mod instances;
 mod limits;
 mod load;
@@ -29,6 +30,7 @@ mod threads;
 mod world;
 
 pub use host::{Host, HostError, HostOptions};
+pub use inspect::{Import, Inspection};
 pub use instances::Instances;
 pub use limits::Limits;
 pub use load::Source;

@@ -58,7 +58,7 @@ impl Host {
     }
 
     async fn admit(self: &Arc<Self>, source: Source) -> Result<Loaded, Refusal> {
-        let digest = check(&source, self.options.component_size)?;
+        let digest = check(&source.bytes, source.sha256.as_ref(), self.options.component_size)?;
         let compiled = self.compile(source.bytes).await?;
         let world = self.link(&compiled, &source.grants)?;
         // Without the grant it could only be refused, so it offers no import.
@@ -100,7 +100,7 @@ impl Host {
         })
     }
 
-    async fn compile(&self, bytes: Cow<'static, [u8]>) -> Result<Compiled, Refusal> {
+    pub(crate) async fn compile(&self, bytes: Cow<'static, [u8]>) -> Result<Compiled, Refusal> {
         let limit = self.options.load_timeout;
         let work = async {
             let place = Arc::clone(&self.compiling).acquire_owned().await;
@@ -148,15 +148,18 @@ impl Host {
 }
 
 /// What can be said of a component without reading it.
-fn check(source: &Source, limit: usize) -> Result<ComponentDigest, Refusal> {
-    let bytes = &*source.bytes;
+pub(crate) fn check(
+    bytes: &[u8],
+    pinned: Option<&ComponentDigest>,
+    limit: usize,
+) -> Result<ComponentDigest, Refusal> {
     if bytes.len() > limit {
         return Err(Refusal::TooLarge { size: bytes.len(), limit });
     }
 
     let found = digest(bytes);
-    if let Some(pinned) = source.sha256.clone().filter(|pinned| *pinned != found) {
-        return Err(Refusal::Digest { found, pinned });
+    if let Some(pinned) = pinned.filter(|pinned| **pinned != found) {
+        return Err(Refusal::Digest { found, pinned: pinned.clone() });
     }
 
     match bytes.get(..8) {

@@ -226,3 +226,37 @@ fn a_new_token_comes_with_its_line_for_the_configuration() {
 }
 
 const ANY: &str = "127.0.0.1:0";
+
+#[test]
+fn a_component_is_inspected_and_whatever_is_none_is_refused_by_name() {
+    let folder = TempDir::new().unwrap();
+    let (empty, notes) = (folder.path().join("empty.wasm"), folder.path().join("notes.txt"));
+    // The smallest component there is, which exports nothing.
+    fs::write(&empty, b"\0asm\x0d\0\x01\0").unwrap();
+    fs::write(&notes, "no component").unwrap();
+
+    let looked = run(&["provider", "inspect", empty.to_str().unwrap()]);
+    assert_eq!(looked.status.code(), Some(1));
+    assert!(text(&looked.stdout).contains("size       8 bytes"), "{}", text(&looked.stdout));
+    assert!(
+        text(&looked.stdout).contains("refused: it has a component that does not fit"),
+        "{}",
+        text(&looked.stdout)
+    );
+
+    let error = fails_with(1, &["provider", "inspect", notes.to_str().unwrap()]);
+    assert!(error.contains("notes.txt has a file that is not a WebAssembly component"), "{error}");
+    let error = fails_with(1, &["provider", "inspect", "/nowhere.wasm"]);
+    assert!(error.contains("cannot read /nowhere.wasm"), "{error}");
+}
+
+#[test]
+fn a_probe_says_what_is_wrong_with_a_module_and_how_a_pin_is_given() {
+    let error = fails_with(1, &["pkcs11", "probe", "--module", "/nowhere/libhsm.so"]);
+    assert!(error.contains("there is no module /nowhere/libhsm.so; install"), "{error}");
+
+    let mute = ["pkcs11", "probe", "--module", "/nowhere/libhsm.so", "--token", "a"];
+    let mute = keyport(&mute).stdin(Stdio::null()).output().unwrap();
+    assert!(text(&mute.stderr).contains("give --pin-file FILE, or --no-pin"), "{}", text(&mute.stderr));
+    fails_with(2, &["pkcs11", "probe", "--module", "a", "--token", "a", "--slot", "1"]);
+}

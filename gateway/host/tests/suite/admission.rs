@@ -376,3 +376,25 @@ impl Dice {
         }
     }
 }
+
+#[tokio::test]
+async fn a_component_is_looked_at_without_a_grant_and_says_what_it_would_need() {
+    let host = Bench::new().host;
+    let looked = host.inspect("signer".parse().unwrap(), SOFT.to_vec()).await.unwrap();
+
+    assert_eq!(looked.size, SOFT.len());
+    let needs: Vec<_> = looked.imports.iter().filter(|import| import.needs.is_some()).collect();
+    assert_eq!(needs.len(), 1);
+    assert_eq!((needs[0].name.as_str(), needs[0].is_known), ("keyport:provider/soft-token@0.1.0", true));
+    assert_eq!(looked.exports, ["keyport:provider/import-key@0.1.0", "keyport:provider/provider@0.1.0"]);
+    assert_eq!(looked.loaded.unwrap().descriptor.name, "soft");
+
+    let nosy = wat("nosy", r#"(component (import "wasi:cli/environment@0.2.0" (instance)))"#).bytes;
+    let looked = host.inspect("nosy".parse().unwrap(), nosy.to_vec()).await.unwrap();
+    assert!(!looked.imports[0].is_known);
+    assert!(matches!(looked.loaded, Err(Refusal::Imports(_))));
+    assert!(matches!(
+        host.inspect("no".parse().unwrap(), b"no".to_vec()).await,
+        Err(Refusal::NotWebAssembly)
+    ));
+}

@@ -30,7 +30,7 @@ pub(crate) async fn check(config: &Config) -> Result<()> {
 
 /// Denies everything: a component that is only looked at has no business with keys.
 #[derive(Debug)]
-struct NoCustody;
+pub(super) struct NoCustody;
 
 #[async_trait]
 impl Capabilities for NoCustody {

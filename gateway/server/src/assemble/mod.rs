@@ -6,6 +6,7 @@ mod changes;
 mod check;
 mod custodians;
 mod front;
+pub(crate) mod inspect;
 mod pin;
 pub(crate) mod probe;
 mod providers;

@@ -7,6 +7,7 @@ mod keys;
 mod master_key;
 mod pkcs11;
 mod print;
+mod provider;
 mod reload;
 mod serve;
 mod token;
@@ -71,6 +72,8 @@ enum Command {
     #[command(subcommand)]
     Pkcs11(pkcs11::Pkcs11),
     Pkcs11Host(pkcs11::Pkcs11Host),
+    #[command(subcommand)]
+    Provider(provider::Provider),
     Reload(reload::Reload),
     Serve(serve::Serve),
     #[command(subcommand)]
@@ -91,6 +94,7 @@ impl Command {
             Self::Keys(keys) => keys.run(),
             Self::MasterKey(master_key) => master_key.run(),
             Self::Pkcs11(pkcs11) => pkcs11.run(),
+            Self::Provider(provider) => provider.run(),
             Self::Pkcs11Host(host) => Ok(host.run()),
             Self::Reload(reload) => reload.run(),
             Self::Serve(serve) => serve.run(),

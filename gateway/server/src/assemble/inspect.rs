@@ -1,0 +1,23 @@
+//! A look at a component, as a gateway would load it.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use keyport_core::name::ProviderName;
+use keyport_host::{Host, HostOptions};
+pub(crate) use keyport_host::{Import, Inspection};
+use tokio::runtime::Handle;
+
+use super::check::NoCustody;
+use crate::outside::outside;
+
+/// Looks at the component in `file`. It reaches nothing.
+pub(crate) async fn inspect(file: &Path) -> Result<Inspection> {
+    let bytes = tokio::fs::read(file).await.with_context(|| format!("cannot read {}", file.display()))?;
+    let host = Host::new(HostOptions::default(), Arc::new(NoCustody), outside(Handle::current()))?;
+    let name: ProviderName = "inspected".parse()?;
+
+    let looked = host.inspect(name, bytes).await;
+    looked.map_err(|refusal| anyhow::anyhow!("a provider of {} {refusal}", file.display()))
+}
