@@ -77,6 +77,20 @@ impl Store {
         self.database.pin(connection, identity).await
     }
 
+    /// The salt and the hash of the PIN that `connection` did not take last.
+    pub async fn refused_pin(&self, connection: &ConnectionName) -> Result<Option<(Vec<u8>, Vec<u8>)>> {
+        self.database.refused_pin(connection).await
+    }
+
+    /// Keeps the salt and the hash of the PIN that `connection` did not take; `None` where it took one.
+    pub async fn set_refused_pin(
+        &self,
+        connection: &ConnectionName,
+        refused: Option<(Vec<u8>, Vec<u8>)>,
+    ) -> Result<()> {
+        self.database.set_refused_pin(connection, refused).await
+    }
+
     /// Opens the audit log, repairs what a crash left of it, and closes the intents that are open. To be called once.
     pub async fn audit(&self, options: Options) -> Result<(Arc<dyn AuditLog>, Recovery), OpenError> {
         let path = self.folder.audit();

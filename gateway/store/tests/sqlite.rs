@@ -112,6 +112,22 @@ async fn a_connection_stays_bound_to_its_custodian_until_it_is_bound_anew() {
 }
 
 #[tokio::test]
+async fn a_refused_pin_is_remembered_until_one_is_taken() {
+    let (folder, store) = fresh().await;
+    let hsm = "hsm".parse().unwrap();
+    assert_eq!(store.refused_pin(&hsm).await.unwrap(), None);
+
+    for hash in [b"one", b"two"] {
+        store.set_refused_pin(&hsm, Some((b"salt".to_vec(), hash.to_vec()))).await.unwrap();
+    }
+    drop(store);
+    let store = open(folder.path()).await;
+    assert_eq!(store.refused_pin(&hsm).await.unwrap(), Some((b"salt".to_vec(), b"two".to_vec())));
+    store.set_refused_pin(&hsm, None).await.unwrap();
+    assert_eq!(store.refused_pin(&hsm).await.unwrap(), None);
+}
+
+#[tokio::test]
 async fn what_was_answered_survives_a_crash_at_any_moment() {
     let (folder, store) = fresh().await;
     let (keys, sealed, acme) = (store.keys(), store.sealed(), tenant("acme"));

@@ -56,10 +56,9 @@ impl fmt::Display for Misplaced {
     }
 }
 
+/// Whether the key signs, or may sign again. What is about to be destroyed need not be there any more.
 fn is_alive_on(key: &Key, connection: &ConnectionName) -> bool {
-    let is_made = key.native_id.is_some() && key.state != State::Destroyed;
-
-    is_made && key.connection.as_ref() == Some(connection)
+    matches!(key.state, State::Active | State::Released) && key.connection.as_ref() == Some(connection)
 }
 
 /// How long one public half may take.

@@ -129,6 +129,10 @@ impl Gateway {
 fn granted<'l>(loaded: &'l Loaded, object: &str) -> Result<&'l ConnectionName> {
     let grant = loaded.grants.iter().find(|grant| grant.objects.iter().any(|some| some.matches_text(object)));
 
+    if grant.is_none() {
+        let provider = &loaded.name;
+        tracing::info!(%provider, object, "not registered: add the object to `objects` in a grant of the provider");
+    }
     grant.map(|grant| &grant.connection).ok_or(Error::Forbidden)
 }
 

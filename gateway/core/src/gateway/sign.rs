@@ -91,12 +91,13 @@ impl Gateway {
     }
 
     /// How many operations of one batch are under way at once: no more than the caller may have, or it would be refused
-    /// for its own.
+    /// for its own, and one less, where that leaves any, so that the tenant's others are not.
     fn at_once(&self, caller: &Caller) -> Result<usize> {
         let (tenant, own) = self.tenants().quotas(caller)?;
         let bounds = [tenant.in_flight, own.in_flight].into_iter().flatten();
 
-        Ok(bounds.filter_map(|bound| usize::try_from(bound).ok()).fold(AT_ONCE, usize::min).max(1))
+        let fewest = bounds.filter_map(|bound| usize::try_from(bound).ok()).min();
+        Ok(fewest.map_or(AT_ONCE, |fewest| AT_ONCE.min(fewest.saturating_sub(1)).max(1)))
     }
 
     async fn try_sign(

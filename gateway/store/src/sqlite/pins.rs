@@ -1,4 +1,4 @@
-//! Which custodian each connection reached, in SQLite.
+//! Which custodian each connection reached, and which PIN it did not take, in SQLite.
 
 use keyport_core::Result;
 use keyport_core::name::ConnectionName;
@@ -26,7 +26,41 @@ impl Database {
 
         to_the_end(pin).await
     }
+
+    /// The salt and the hash of the PIN that `connection` did not take last.
+    pub(crate) async fn refused_pin(
+        &self,
+        connection: &ConnectionName,
+    ) -> Result<Option<(Vec<u8>, Vec<u8>)>> {
+        sqlx::query_as("SELECT salt, hash FROM refused_pins WHERE connection = ?1")
+            .bind(connection.as_str())
+            .fetch_optional(&self.readers)
+            .await
+            .map_err(failed)
+    }
+
+    /// Keeps the salt and the hash of the PIN that `connection` did not take; `None` where it took one.
+    pub(crate) async fn set_refused_pin(
+        &self,
+        connection: &ConnectionName,
+        refused: Option<(Vec<u8>, Vec<u8>)>,
+    ) -> Result<()> {
+        let (writer, connection) = (self.writer.clone(), connection.as_str().to_owned());
+        let set = async move {
+            let query = match refused {
+                None => sqlx::query("DELETE FROM refused_pins WHERE connection = ?1").bind(connection),
+                Some((salt, hash)) => sqlx::query(REFUSE).bind(connection).bind(salt).bind(hash),
+            };
+            query.execute(&writer).await.map(drop).map_err(failed)
+        };
+
+        to_the_end(set).await
+    }
 }
+
+const REFUSE: &str = "
+    INSERT INTO refused_pins (connection, salt, hash) VALUES (?1, ?2, ?3)
+    ON CONFLICT (connection) DO UPDATE SET salt = excluded.salt, hash = excluded.hash";
 
 const PIN: &str = "
     INSERT INTO connections (name, identity) VALUES (?1, ?2)
