@@ -6,12 +6,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-use crate::client::{Answer, Client, Target};
+use crate::client::{Client, Target};
+use crate::contract::Contract;
 use crate::key::{KeyType, VerifyingKey};
 
 /// Sign requests, made beforehand, that are sent in turn.
@@ -22,18 +20,27 @@ pub(crate) struct Workload {
 
 #[derive(Debug)]
 struct Request {
-    name: String,
-    key_type: KeyType,
-    key: Arc<VerifyingKey>,
+    key: Key,
     digest: Vec<u8>,
     bytes: Vec<u8>,
 }
 
+/// A key that was created, and over which contract.
+#[derive(Clone, Debug)]
+struct Key {
+    name: String,
+    contract: Contract,
+    key_type: KeyType,
+    key: Arc<VerifyingKey>,
+}
+
 impl Workload {
-    /// Creates a key at `target`; the requests sign random digests with it.
-    pub(crate) async fn of_one_key(target: &Target, key_type: KeyType) -> Result<Self> {
-        let key = Arc::new(Client::connect(target).await?.create(target, "bench", key_type).await?);
-        let requests = (0..DIGESTS).map(|_| Request::new(target, "bench", key_type, &key));
+    /// Creates a key at `target` over `contract`; the requests sign random digests with it.
+    pub(crate) async fn of_one_key(target: &Target, contract: Contract, key_type: KeyType) -> Result<Self> {
+        let name = format!("bench-{contract:?}-{}", key_type.argument());
+        let key = Client::connect(target).await?.create(target, contract, &name, key_type).await?;
+        let key = Key { name, contract, key_type, key: Arc::new(key) };
+        let requests = (0..DIGESTS).map(|_| Request::new(target, key.clone()));
         Ok(Self { requests: requests.collect::<Result<_>>()? })
     }
 
@@ -50,21 +57,25 @@ impl Workload {
         Ok(Self { requests })
     }
 
-    /// The same requests for the same keys at another address, where the server was started again.
-    pub(crate) fn moved(self, target: &Target) -> Result<Self> {
-        let again = |request: Request| Request::new(target, &request.name, request.key_type, &request.key);
-        Ok(Self { requests: self.requests.into_iter().map(again).collect::<Result<_>>()? })
+    /// The same requests for the same keys at another address, where the server was started again, or by another caller.
+    pub(crate) fn moved(&self, target: &Target) -> Result<Self> {
+        let again = |request: &Request| Request::new(target, request.key.clone());
+        Ok(Self { requests: self.requests.iter().map(again).collect::<Result<_>>()? })
+    }
+
+    /// The bytes of a request, in turn.
+    pub(crate) fn request(&self, number: usize) -> &[u8] {
+        &self.requests[number % self.requests.len()].bytes
     }
 }
 
 impl Request {
-    fn new(target: &Target, name: &str, key_type: KeyType, key: &Arc<VerifyingKey>) -> Result<Self> {
-        let mut digest = vec![0; key_type.hash().output_len()];
+    fn new(target: &Target, key: Key) -> Result<Self> {
+        let mut digest = vec![0; key.key_type.hash().output_len()];
         SystemRandom::new().fill(&mut digest).context("no randomness")?;
 
-        let body = json!({ "digest": STANDARD.encode(&digest), "hash_algorithm": key_type.hash_name() });
-        let bytes = target.post(&format!("/webhook/keys/{name}/sign"), &body.to_string());
-        Ok(Self { name: name.to_owned(), key_type, key: Arc::clone(key), digest, bytes })
+        let bytes = key.contract.sign(target, &key.name, key.key_type, &digest);
+        Ok(Self { key, digest, bytes })
     }
 }
 
@@ -77,8 +88,9 @@ async fn create(target: Arc<Target>, next: Arc<AtomicUsize>, count: usize) -> Re
             return Ok(requests);
         }
         let name = format!("bench-{number}");
-        let key = client.create(&target, &name, KeyType::P256).await?;
-        requests.push(Request::new(&target, &name, KeyType::P256, &Arc::new(key))?);
+        let (contract, key_type) = (Contract::Webhook, KeyType::P256);
+        let key = Arc::new(client.create(&target, contract, &name, key_type).await?);
+        requests.push(Request::new(&target, Key { name, contract, key_type, key })?);
     }
 }
 
@@ -143,32 +155,29 @@ async fn sender(
         if number >= count {
             return Ok(sent);
         }
-        let request = number % workload.requests.len();
+        let place = number % workload.requests.len();
+        let request = &workload.requests[place];
 
         let start = Instant::now();
-        let answer = sent.client.exchange(&workload.requests[request].bytes).await?;
+        let answer = sent.client.exchange(&request.bytes).await?;
         let took = start.elapsed();
 
         if answer.status == 429 || answer.status == 503 {
             sent.refused += 1;
             continue;
         }
-        ensure!(is_signature(&answer), "not a signature: {answer}");
+        ensure!(request.key.contract.is_signature(&answer), "not a signature: {answer}");
         if number.is_multiple_of(VERIFY_EACH) {
-            sent.kept.push((request, answer.body.to_vec()));
+            sent.kept.push((place, answer.body.to_vec()));
         }
         sent.round_trips.push(took);
     }
 }
 
-fn is_signature(answer: &Answer<'_>) -> bool {
-    answer.status == 200 && answer.body.starts_with(b"{\"signature\":\"")
-}
+fn verify(Request { key, digest, .. }: &Request, body: &[u8]) -> Result<()> {
+    let signatures = key.contract.signatures(body)?;
 
-fn verify(request: &Request, body: &[u8]) -> Result<()> {
-    let answer: Value = serde_json::from_slice(body)?;
-    let signature = STANDARD.decode(answer["signature"].as_str().context("no signature")?)?;
-    request.key.verify(&request.digest, &signature)
+    signatures.iter().try_for_each(|signature| key.key.verify(digest, signature))
 }
 
 /// How many different digests one key is asked to sign.

@@ -4,19 +4,24 @@
 //! What counts is the CPU time of the server's process for each request, and ratios within the run: both depend little
 //! on the machine. Servers are child processes on their own half of the CPUs, load comes from the other half.
 
+mod bare_token;
 mod bench;
 mod certificate;
 mod client;
+mod contract;
 mod cpus;
 mod disk;
 mod floor;
+mod issuer;
 mod key;
 mod load;
 mod machine;
 mod measure;
+mod open_loop;
 mod report;
 mod scenario;
 mod server;
+mod token;
 mod usage;
 
 use std::path::PathBuf;
@@ -25,6 +30,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 
+use crate::bare_token::BareToken;
 use crate::bench::Bench;
 use crate::floor::Floor;
 use crate::scenario::Scenario;
@@ -32,6 +38,7 @@ use crate::scenario::Scenario;
 fn main() -> Result<ExitCode> {
     let cli = Cli::parse();
     match cli.command {
+        Some(Command::BareToken(token)) => token.run().map(|()| ExitCode::SUCCESS),
         Some(Command::Floor(floor)) => floor.serve().map(|()| ExitCode::SUCCESS),
         None => run(cli.options),
     }
@@ -69,6 +76,7 @@ pub(crate) struct Options {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    BareToken(BareToken),
     Floor(Floor),
 }
 

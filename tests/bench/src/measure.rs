@@ -93,6 +93,11 @@ impl Series {
         median(self.samples.iter().map(figure))
     }
 
+    /// By how much this one's `figure` is beyond `other`'s, in the median over all rounds.
+    pub(crate) fn difference(&self, other: &Self, figure: impl Fn(&Sample) -> f64) -> f64 {
+        median(self.samples.iter().zip(&other.samples).map(|(own, other)| figure(own) - figure(other)))
+    }
+
     /// How many times `other`'s `figure` this one's is, in the median over all rounds.
     pub(crate) fn ratio(&self, other: &Self, figure: impl Fn(&Sample) -> f64) -> f64 {
         median(self.samples.iter().zip(&other.samples).map(|(own, other)| figure(own) / figure(other)))

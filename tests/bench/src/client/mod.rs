@@ -8,12 +8,12 @@ mod target;
 
 use anyhow::{Context, Result, ensure};
 use rustls_pki_types::ServerName;
-use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
+use crate::contract::Contract;
 use crate::key::{KeyType, VerifyingKey};
 pub(crate) use answer::Answer;
 use answer::Head;
@@ -65,16 +65,13 @@ impl Client {
     pub(crate) async fn create(
         &mut self,
         target: &Target,
+        contract: Contract,
         name: &str,
         key_type: KeyType,
     ) -> Result<VerifyingKey> {
-        let body = serde_json::json!({ "key_id": name, "key_type": key_type.name() }).to_string();
+        let answer = self.exchange(&contract.create(target, name, key_type)).await?;
 
-        let answer = self.exchange(&target.post("/webhook/keys", &body)).await?;
-        ensure!(answer.status == 201, "a key was not created: {answer}");
-        let created: Value = serde_json::from_slice(answer.body)?;
-        let pem = created["public_key"].as_str().context("no public_key")?;
-        VerifyingKey::from_pem(key_type, target.proof, pem)
+        contract.created(&answer, key_type, target.proof)
     }
 }
 

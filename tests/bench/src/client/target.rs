@@ -13,7 +13,7 @@ use crate::certificate::{CA, TOKEN};
 use crate::key::Proof;
 
 /// A server that can be called.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Target {
     /// Where it listens.
     pub(crate) address: SocketAddr,
@@ -39,6 +39,11 @@ impl Target {
             .with_no_client_auth();
         let token = std::fs::read_to_string(folder.join(TOKEN)).context("cannot read the token")?;
         Ok(Self { address, proof, tls: Arc::new(tls), token: token.trim().to_owned() })
+    }
+
+    /// The same server, called by somebody else.
+    pub(crate) fn with_token(&self, token: &str) -> Self {
+        Self { token: token.to_owned(), ..self.clone() }
     }
 
     /// The bytes of a GET request.

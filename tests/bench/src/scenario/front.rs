@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::CONNECTIONS;
 use crate::bench::Bench;
+use crate::contract::Contract;
 use crate::key::KeyType;
 use crate::load::Workload;
 use crate::measure::{self, Sample, Series, Variant};
@@ -30,7 +31,8 @@ pub(super) async fn run(bench: &Bench) -> Result<Section> {
 
     let mut variants = Vec::new();
     for server in &servers {
-        let workload = Arc::new(Workload::of_one_key(&server.target, KeyType::P256).await?);
+        let workload =
+            Arc::new(Workload::of_one_key(&server.target, Contract::Webhook, KeyType::P256).await?);
         let requests = bench.requests(if server.name.starts_with("Express") { 10_000 } else { 40_000 });
         variants.push(Variant { server, workload, connections: CONNECTIONS, requests });
     }

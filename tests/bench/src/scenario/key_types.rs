@@ -10,6 +10,7 @@ use serde_json::json;
 
 use super::CONNECTIONS;
 use crate::bench::Bench;
+use crate::contract::Contract;
 use crate::key::{KeyType, SigningKey};
 use crate::load::Workload;
 use crate::measure::{self, Sample, Variant};
@@ -36,8 +37,8 @@ pub(super) async fn run(bench: &Bench) -> Result<Section> {
     for key_type in KeyType::value_variants() {
         let floor = floor(bench, *key_type).await?;
         let mut variants = Vec::new();
-        for server in [&floor, &gateway] {
-            let workload = Arc::new(Workload::of_one_key(&server.target, *key_type).await?);
+        for (server, contract) in [(&floor, Contract::Webhook), (&gateway, Contract::of(*key_type))] {
+            let workload = Arc::new(Workload::of_one_key(&server.target, contract, *key_type).await?);
             let requests = bench.requests(if *key_type == KeyType::P256 { 40_000 } else { 10_000 });
             variants.push(Variant { server, workload, connections: CONNECTIONS, requests });
         }
@@ -55,11 +56,12 @@ pub(super) async fn run(bench: &Bench) -> Result<Section> {
         ]);
     }
     section.note("bare: aws-lc-rs in a loop on one of the server's CPUs");
+    section.note("P-521 and Ed25519 over `v1`, the others over `webhook`");
     Ok(section)
 }
 
 /// CPU time of one signature in a loop on one thread, in microseconds.
-fn bare(bench: &Bench, key_type: KeyType) -> Result<f64> {
+pub(super) fn bare(bench: &Bench, key_type: KeyType) -> Result<f64> {
     let key = SigningKey::generate(key_type)?;
     let digest = digest(key_type.hash(), b"bench");
     let count = bench.requests(4_000);

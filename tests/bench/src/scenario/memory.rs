@@ -8,6 +8,7 @@ use serde_json::json;
 use super::CONNECTIONS;
 use crate::bench::Bench;
 use crate::client::Client;
+use crate::contract::Contract;
 use crate::key::KeyType;
 use crate::load::{self, Workload};
 use crate::report::Section;
@@ -21,7 +22,7 @@ pub(super) async fn run(bench: &Bench) -> Result<Section> {
     let mut section = Section::new("Resident memory", &["signatures", "MiB"]);
     section.row([json!(0), json!(resident(server.pid())?)]);
 
-    let workload = Arc::new(Workload::of_one_key(&server.target, KeyType::P256).await?);
+    let workload = Arc::new(Workload::of_one_key(&server.target, Contract::Webhook, KeyType::P256).await?);
     let mut clients = Vec::new();
     for _ in 0..CONNECTIONS {
         clients.push(Client::connect(&server.target).await?);

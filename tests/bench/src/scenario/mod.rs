@@ -1,13 +1,19 @@
 //! What is measured: a file for each table.
 
+mod contracts;
+mod foreign;
 mod front;
+mod isolation;
 mod key_types;
 mod latency;
 mod many_keys;
 mod memory;
+mod pkcs11;
+mod slow_token;
 mod throughput;
 
 use anyhow::{Context, Result};
+use aws_lc_rs::digest::{SHA256, digest};
 use clap::ValueEnum;
 
 use crate::bench::Bench;
@@ -21,12 +27,22 @@ pub(crate) enum Scenario {
     Front,
     /// The round trip on one connection
     Latency,
-    /// P-256, P-384 and RSA-2048 beside their bare cost
+    /// Each key type beside its bare cost
     KeyTypes,
+    /// Contracts and credentials beside `webhook` with a bearer token, and batches
+    Contracts,
+    /// Answers about another tenant's keys beside those about keys that are missing
+    Foreign,
+    /// A tenant beside one that asks for more than its share
+    Isolation,
     /// From 1 to 256 connections
     Throughput,
     /// 10,000 keys
     ManyKeys,
+    /// Keys on a SoftHSM token beside the token itself, with ten pairs and 10,000
+    Pkcs11,
+    /// What of a slow token's rate is left behind the gateway
+    SlowToken,
     /// Resident memory after many signatures
     Memory,
 }
@@ -37,8 +53,13 @@ impl Scenario {
             Self::Front => front::run(bench).await,
             Self::Latency => latency::run(bench).await,
             Self::KeyTypes => key_types::run(bench).await,
+            Self::Contracts => contracts::run(bench).await,
+            Self::Foreign => foreign::run(bench).await,
+            Self::Isolation => isolation::run(bench).await,
             Self::Throughput => throughput::run(bench).await,
             Self::ManyKeys => many_keys::run(bench).await,
+            Self::Pkcs11 => pkcs11::run(bench).await,
+            Self::SlowToken => slow_token::run(bench).await,
             Self::Memory => memory::run(bench).await,
         }
     }
@@ -66,3 +87,13 @@ pub(crate) async fn run(bench: &Bench) -> Result<Report> {
 
 /// How many connections a client that is busy has.
 const CONNECTIONS: usize = 16;
+
+/// A tenant of the embedded token whose one caller may do everything and presents `token`.
+fn tenant(name: &str, token: &str) -> String {
+    let digest = hex::encode(digest(&SHA256, token.as_bytes()));
+    format!(
+        "[[tenant]]\nname = \"{name}\"\nprovider = \"soft\"\n\n[[tenant.caller]]\nname = \"bench\"\n\
+         tokens = [\"sha256:{digest}\"]\n\n[[tenant.caller.right]]\nkeys = [\"*\"]\n\
+         may = [\"create\", \"delete\", \"list\", \"release\", \"sign\", \"verify\"]\n\n"
+    )
+}

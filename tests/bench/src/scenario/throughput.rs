@@ -6,6 +6,7 @@ use anyhow::Result;
 use serde_json::json;
 
 use crate::bench::Bench;
+use crate::contract::Contract;
 use crate::key::KeyType;
 use crate::load::Workload;
 use crate::measure::{self, Sample, Variant};
@@ -20,7 +21,8 @@ pub(super) async fn run(bench: &Bench) -> Result<Section> {
     ];
     let mut variants = Vec::new();
     for server in &servers {
-        let workload = Arc::new(Workload::of_one_key(&server.target, KeyType::P256).await?);
+        let workload =
+            Arc::new(Workload::of_one_key(&server.target, Contract::Webhook, KeyType::P256).await?);
         for connections in CONNECTIONS {
             let requests = bench.requests(if connections == 1 { 5_000 } else { 40_000 });
             variants.push(Variant { server, workload: Arc::clone(&workload), connections, requests });

@@ -86,6 +86,20 @@ impl Gateway {
         Ok(Self { name, folder })
     }
 
+    /// Adds these lines to the end of its configuration; tables of a tenant belong to the last one.
+    pub(crate) fn configure(&self, lines: &str) -> Result<()> {
+        let file = self.folder.join(CONFIG);
+        let before = fs::read_to_string(&file)?;
+        fs::write(file, format!("{before}\n{lines}"))?;
+        Ok(())
+    }
+
+    /// Puts a file beside its configuration.
+    pub(crate) fn write(&self, name: &str, content: &str) -> Result<()> {
+        fs::write(self.folder.join(name), content)?;
+        Ok(())
+    }
+
     /// Starts the gateway on the folder.
     pub(crate) async fn start(&self, bench: &Bench) -> Result<Server> {
         let mut command = Command::new(&bench.keyport);

@@ -3,6 +3,7 @@
 mod express;
 mod floor;
 mod gateway;
+mod hsm;
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -22,6 +23,7 @@ use crate::key::Proof;
 pub(crate) use express::{Crypto, Express};
 pub(crate) use floor::{floor, forcing_floor};
 pub(crate) use gateway::{Audit, Gateway, Instances};
+pub(crate) use hsm::Hsm;
 
 /// A server that is ready. It is killed when it is dropped.
 #[derive(Debug)]

@@ -1,0 +1,57 @@
+//! The gateway on a PKCS#11 token, and the token without it.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::Stdio;
+
+use anyhow::{Context, Result};
+
+use super::Server;
+use crate::bare_token::Cost;
+use crate::bench::Bench;
+use crate::key::Proof;
+use crate::token::{LABEL, Token, succeeded};
+
+/// A token, and the folder of a gateway on it.
+#[derive(Debug)]
+pub(crate) struct Hsm {
+    name: String,
+    folder: PathBuf,
+    token: Token,
+}
+
+impl Hsm {
+    /// An empty folder for a gateway on `token`.
+    pub(crate) fn prepare(bench: &Bench, name: &str, token: Token) -> Result<Self> {
+        let folder = bench.folder.join(name);
+        if folder.exists() {
+            fs::remove_dir_all(&folder).with_context(|| format!("cannot empty {}", folder.display()))?;
+        }
+        fs::create_dir_all(&folder)?;
+
+        Ok(Self { name: format!("keyport dev, {name}"), folder, token })
+    }
+
+    /// Starts a gateway whose new keys are on the token.
+    pub(crate) async fn start(&self, bench: &Bench) -> Result<Server> {
+        let mut command = self.token.command(&bench.keyport);
+        command.args(["dev", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]);
+        command.arg("--data").arg(&self.folder).arg("--module").arg(&self.token.module);
+        command.args(["--token", LABEL, "--pin-file"]).arg(self.token.pin());
+
+        Server::start(bench, &self.name, command, &self.folder, Proof::Digest).await
+    }
+
+    /// What the token's signatures cost without a gateway, with so many at once.
+    pub(crate) async fn bare(&self, bench: &Bench, sessions: usize, signatures: usize) -> Result<Cost> {
+        let mut command = self.token.command(&bench.own);
+        command.arg("bare-token").arg("--module").arg(&self.token.module);
+        command.args(["--token", LABEL, "--pin-file"]).arg(self.token.pin());
+        command.args(["--sessions", &sessions.to_string(), "--signatures", &signatures.to_string()]);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+
+        let child = bench.cpus.as_server(|| command.spawn())?.context("the bench cannot start itself")?;
+        let output = succeeded(child.wait_with_output().await?)?;
+        serde_json::from_slice(&output.stdout).context("not a cost")
+    }
+}
