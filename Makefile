@@ -1,7 +1,7 @@
 # Two commands matter: `make run` starts a working gateway, `make test` runs every test. Both install what they need.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint bench fuzz advisories clean
+.PHONY: help setup run run-softhsm test test-peers lint bench fuzz advisories clean
 
 DATA ?= keyport-data
 LISTEN ?= 127.0.0.1:8443
@@ -17,12 +17,22 @@ run: setup ## Build a release and start a gateway on its embedded token; prints 
 	cargo build --release --locked -p keyport
 	target/release/keyport dev --data $(DATA) --listen $(LISTEN) --admin $(ADMIN)
 
+run-softhsm: DATA = keyport-softhsm
+run-softhsm: setup ## The same on a SoftHSM token, which is made in DATA; see examples/softhsm
+	cargo build --release --locked -p keyport
+	KEYPORT=target/release/keyport examples/softhsm/run.sh $(DATA) --listen $(LISTEN) --admin $(ADMIN)
+
 test: setup ## Run every test
 	cargo test --workspace --locked
+
+test-peers: setup ## Test on more PKCS#11 tokens: NSS, a TPM in software, Kryoptic; builds for minutes the first time
+	@.ci/setup-peers
+	CI=true cargo test --locked -p keyport-backends --test peers
 
 lint: setup ## Formatting, clippy, documentation, dependencies
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
+	cargo clippy -p keyport-backends --test peers --locked -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
 	@.ci/setup cargo-deny
 	cargo deny --locked check bans licenses sources

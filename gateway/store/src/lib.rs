@@ -13,4 +13,5 @@ mod sqlite;
 mod store;
 
 pub use data_folder::{DataFolder, Holder, LockError};
+pub use sqlite::Pins;
 pub use store::{OpenError, Store};

@@ -5,16 +5,14 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use keyport_core::Result;
 use keyport_core::audit::AuditLog;
-use keyport_core::name::ConnectionName;
 use keyport_core::outside::Clock;
 use keyport_core::store::{Keys, SealedKeys};
 use tokio::task::JoinHandle;
 
 use crate::audit::{AuditFiles, Head, Options, Recovery};
 use crate::data_folder::{DataFolder, LockError};
-use crate::sqlite::{Database, LoadError, SqliteKeys, SqliteSealedKeys};
+use crate::sqlite::{Database, LoadError, Pins, SqliteKeys, SqliteSealedKeys};
 
 /// A data folder that this process alone has. It stays locked until the value is dropped.
 #[derive(Debug)]
@@ -67,28 +65,10 @@ impl Store {
         Arc::new(SqliteSealedKeys::new(self.database.clone()))
     }
 
-    /// What tells the custodian that `connection` is bound to from every other, if it was ever reached.
-    pub async fn pinned(&self, connection: &ConnectionName) -> Result<Option<String>> {
-        self.database.pinned(connection).await
-    }
-
-    /// Binds `connection` to the custodian of this identity.
-    pub async fn pin(&self, connection: &ConnectionName, identity: &str) -> Result<()> {
-        self.database.pin(connection, identity).await
-    }
-
-    /// The salt and the hash of the PIN that `connection` did not take last.
-    pub async fn refused_pin(&self, connection: &ConnectionName) -> Result<Option<(Vec<u8>, Vec<u8>)>> {
-        self.database.refused_pin(connection).await
-    }
-
-    /// Keeps the salt and the hash of the PIN that `connection` did not take; `None` where it took one.
-    pub async fn set_refused_pin(
-        &self,
-        connection: &ConnectionName,
-        refused: Option<(Vec<u8>, Vec<u8>)>,
-    ) -> Result<()> {
-        self.database.set_refused_pin(connection, refused).await
+    /// What is remembered of connections.
+    #[must_use]
+    pub fn pins(&self) -> Pins {
+        Pins(self.database.clone())
     }
 
     /// Opens the audit log, repairs what a crash left of it, and closes the intents that are open. To be called once.

@@ -100,31 +100,31 @@ async fn rows_are_the_same_after_a_restart() {
 async fn a_connection_stays_bound_to_its_custodian_until_it_is_bound_anew() {
     let (folder, store) = fresh().await;
     let (hsm, other) = ("hsm".parse().unwrap(), "other".parse().unwrap());
-    assert_eq!(store.pinned(&hsm).await.unwrap(), None);
+    assert_eq!(store.pins().pinned(&hsm).await.unwrap(), None);
 
-    store.pin(&hsm, "vendor/model/1").await.unwrap();
+    store.pins().pin(&hsm, "vendor/model/1").await.unwrap();
     drop(store);
     let store = open(folder.path()).await;
-    assert_eq!(store.pinned(&hsm).await.unwrap().as_deref(), Some("vendor/model/1"));
-    store.pin(&hsm, "vendor/model/2").await.unwrap();
-    assert_eq!(store.pinned(&hsm).await.unwrap().as_deref(), Some("vendor/model/2"));
-    assert_eq!(store.pinned(&other).await.unwrap(), None);
+    assert_eq!(store.pins().pinned(&hsm).await.unwrap().as_deref(), Some("vendor/model/1"));
+    store.pins().pin(&hsm, "vendor/model/2").await.unwrap();
+    assert_eq!(store.pins().pinned(&hsm).await.unwrap().as_deref(), Some("vendor/model/2"));
+    assert_eq!(store.pins().pinned(&other).await.unwrap(), None);
 }
 
 #[tokio::test]
 async fn a_refused_pin_is_remembered_until_one_is_taken() {
     let (folder, store) = fresh().await;
     let hsm = "hsm".parse().unwrap();
-    assert_eq!(store.refused_pin(&hsm).await.unwrap(), None);
+    assert_eq!(store.pins().refused_pin(&hsm).await.unwrap(), None);
 
     for hash in [b"one", b"two"] {
-        store.set_refused_pin(&hsm, Some((b"salt".to_vec(), hash.to_vec()))).await.unwrap();
+        store.pins().set_refused_pin(&hsm, Some((b"salt".to_vec(), hash.to_vec()))).await.unwrap();
     }
     drop(store);
     let store = open(folder.path()).await;
-    assert_eq!(store.refused_pin(&hsm).await.unwrap(), Some((b"salt".to_vec(), b"two".to_vec())));
-    store.set_refused_pin(&hsm, None).await.unwrap();
-    assert_eq!(store.refused_pin(&hsm).await.unwrap(), None);
+    assert_eq!(store.pins().refused_pin(&hsm).await.unwrap(), Some((b"salt".to_vec(), b"two".to_vec())));
+    store.pins().set_refused_pin(&hsm, None).await.unwrap();
+    assert_eq!(store.pins().refused_pin(&hsm).await.unwrap(), None);
 }
 
 #[tokio::test]

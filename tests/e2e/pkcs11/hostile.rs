@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::OnceLock;
 
-use super::api::text;
+use super::api::{is_by, text};
 use super::spy::Spy;
 use super::stage::{Stage, api, grant, provider, tenant};
 use super::token::{Half, Token};
@@ -78,6 +78,27 @@ async fn a_guest_that_signs_outside_a_request_for_a_signature_gets_none() {
 }
 
 #[tokio::test]
+async fn a_key_pair_that_a_guest_keeps_for_later_makes_no_more_signatures_than_were_asked_for() {
+    let Some((mut stage, spy)) = stage(&[]).await else { return };
+    for instances in ["fresh", "reuse"] {
+        stage.configure_as(instances, &[("mode", "keep")]);
+        let gateway = stage.gateway().await;
+        let acme = api(&gateway, "acme");
+        let key = acme.create(instances, "ec-p256").await;
+
+        let (mut answered, before) = (0, spy.count(SIGNS));
+        for _ in 0..4 {
+            let answer = acme.ask_to_sign(instances).await;
+            assert!(answer.status == 500 || is_by(&key, answer.expect(200)), "{instances}");
+            answered += usize::from(answer.status == 200);
+        }
+        assert_eq!(spy.count(SIGNS) - before, answered, "{instances}");
+        assert!(answered >= 1, "{instances}");
+        gateway.stop().await;
+    }
+}
+
+#[tokio::test]
 async fn a_grant_bounds_a_guest_to_its_mechanisms() {
     let Some((mut stage, spy)) = stage(&[]).await else { return };
     stage.configure_granted("mechanisms = [\"rsa-pss(sha-256)\"]\n");
@@ -109,6 +130,13 @@ async fn stage(settings: &[(&str, &str)]) -> Option<(Hostile, Spy)> {
 impl Hostile {
     fn configure(&mut self, settings: &[(&str, &str)], more: &str) {
         self.stage.configure(&self.way, sections(settings, more, ""));
+    }
+
+    fn configure_as(&mut self, instances: &str, settings: &[(&str, &str)]) {
+        let sections = sections(settings, "", "").into_iter().map(|section| {
+            section.replace("settings = {", &format!("instances = \"{instances}\"\nsettings = {{"))
+        });
+        self.stage.configure(&self.way, sections.collect());
     }
 
     fn configure_granted(&mut self, grant: &str) {

@@ -51,7 +51,7 @@ async fn every_key_type_of_the_token_signs_in_every_scheme_what_openssl_accepts(
     let api = api(&gateway, "acme");
 
     for (key_type, schemes) in KEY_TYPES {
-        let key = api.create(key_type, key_type).await;
+        let key = create_patiently(&api, key_type).await;
         assert_eq!(key["type"], *key_type);
         for scheme in *schemes {
             let answer = api.ask_to_sign_with(key_type, scheme, b"a message").await;
@@ -135,6 +135,39 @@ async fn keys_outlive_the_gateway_and_are_found_again_by_their_id_alone() {
     let gateway = stage.start().await;
     api(&gateway, "acme").sign(&key).await;
     api(&gateway, "globex").ask_to_sign("kept").await.expect(404);
+}
+
+#[tokio::test]
+async fn two_gateways_on_one_token_keep_to_their_own_keys() {
+    let Some(stage) = Stage::usual().await else { return };
+    let (first, site) = (stage.start().await, stage.another_site(usual()));
+    let second = stage.start_on(&site).await;
+    let (ours, theirs) = (api(&first, "acme"), api(&second, "acme"));
+
+    let (own, other) = (ours.create("svid", "ec-p256").await, theirs.create("svid", "ec-p256").await);
+    for _ in 0..3 {
+        ours.sign(&own).await;
+        theirs.sign(&other).await;
+    }
+    theirs.release("svid").await;
+    eventually("the key to be destroyed", async || {
+        entries(&site.data()).iter().any(|entry| entry.is("destroy", "ok")).then_some(())
+    })
+    .await;
+    // A start puts right what this gateway left, and nothing of the other's.
+    second.stop().await;
+    let _again = stage.start_on(&site).await;
+    ours.sign(&own).await;
+    assert_eq!(stage.token.ids(Half::Private).await, ids(&[&own]));
+}
+
+/// Creates a key that may take longer than a request: who asks again is told what became of it.
+async fn create_patiently(api: &Api, key_type: &str) -> Value {
+    eventually("the key to be made", async || {
+        let answer = api.ask_to_create(key_type, key_type).await;
+        (answer.status != 503).then(|| answer.expect(201).json())
+    })
+    .await
 }
 
 async fn get(api: &Api, name: &str) -> Value {

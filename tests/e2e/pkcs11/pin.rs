@@ -3,27 +3,50 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
+use tokio::process::Command;
+
 use super::spy::Spy;
 use super::stage::{Stage, api, kill_child, usual};
 use super::token::{PIN, Token};
-use crate::harness::eventually;
+use crate::harness::{KEYPORT, eventually, run};
 
 #[tokio::test]
-async fn a_wrong_pin_ends_the_start_after_one_try_and_says_so() {
+async fn a_wrong_pin_ends_the_start_and_is_tried_once_however_often_somebody_starts_it_again() {
     let Some((stage, spy)) = spied().await else { return };
     fs::write(stage.token.pin_file(), "0000-wrong\n").unwrap();
 
-    for starts in 1..=3 {
+    for _ in 0..4 {
         let said = stage.refuses().await;
-        assert_eq!(spy.count("C_Login"), starts, "one start is one try");
+        assert_eq!(spy.count("C_Login"), 1, "tokens lock");
         for words in ["`hsm`", "PIN", "not tried again"] {
             assert!(said.contains(words), "`{words}` is not in\n{said}");
         }
         assert!(!said.contains("0000-wrong") && !said.contains(PIN), "{said}");
     }
 
+    // Another one is tried, and taken.
     fs::write(stage.token.pin_file(), PIN).unwrap();
-    api(&stage.start().await, "acme").create("a", "ec-p256").await;
+    let gateway = stage.start().await;
+    api(&gateway, "acme").create("a", "ec-p256").await;
+    gateway.stop().await;
+    assert_eq!(spy.count("C_Login"), 2);
+}
+
+#[tokio::test]
+async fn a_refused_pin_is_tried_again_where_the_operator_says_so() {
+    let Some((stage, spy)) = spied().await else { return };
+    fs::write(stage.token.pin_file(), "4321-other\n").unwrap();
+    stage.refuses().await;
+    stage.token.change_pin("4321-other").await;
+    stage.refuses().await;
+    assert_eq!(spy.count("C_Login"), 1);
+
+    let mut retry = Command::new(KEYPORT);
+    retry.args(["pkcs11", "retry-pin", "hsm", "--data"]).arg(stage.data());
+    let retried = run(retry).await;
+    assert!(retried.stdout.contains("tries the PIN of `hsm` once"), "{retried:?}");
+    stage.start().await.stop().await;
+    assert_eq!(spy.count("C_Login"), 2);
 }
 
 #[tokio::test]

@@ -82,7 +82,7 @@ impl Stage {
 
     /// The same, with more arguments.
     pub(super) async fn start_with(&self, more: &[&str]) -> Gateway {
-        self.try_start(more).await.unwrap_or_else(|ended| panic!("no start: {ended:#?}"))
+        self.try_start(&self.site, more).await.unwrap_or_else(|ended| panic!("no start: {ended:#?}"))
     }
 
     /// Starts a gateway, which must refuse to; answers what it said.
@@ -92,7 +92,7 @@ impl Stage {
 
     /// The same, with more arguments.
     pub(super) async fn refuses_with(&self, more: &[&str]) -> String {
-        match self.try_start(more).await {
+        match self.try_start(&self.site, more).await {
             Ok(gateway) => panic!("it started, and logged:\n{}", gateway.logged()),
             Err(ended) => {
                 assert_eq!(ended.code(), Some(1), "{ended:#?}");
@@ -101,12 +101,22 @@ impl Stage {
         }
     }
 
-    async fn try_start(&self, more: &[&str]) -> Result<Gateway, Ended> {
+    /// A folder for another gateway on the same token.
+    pub(super) fn another_site(&self, sections: Vec<String>) -> Site {
+        Site::new(&plan(&self.token, &Way::straight(), sections))
+    }
+
+    /// Starts the gateway of such a folder, which must become ready.
+    pub(super) async fn start_on(&self, site: &Site) -> Gateway {
+        self.try_start(site, &[]).await.unwrap_or_else(|ended| panic!("no start: {ended:#?}"))
+    }
+
+    async fn try_start(&self, site: &Site, more: &[&str]) -> Result<Gateway, Ended> {
         let mut command = Command::new(KEYPORT);
-        command.args(["serve", "--config"]).arg(self.site.path("keyport.toml")).args(more);
+        command.args(["serve", "--config"]).arg(site.path("keyport.toml")).args(more);
         command.envs([self.token.environment()]).envs(self.environment.iter().cloned());
 
-        Gateway::start(command, self.site.path("ca.pem")).await
+        Gateway::start(command, site.path("ca.pem")).await
     }
 
     pub(super) fn data(&self) -> PathBuf {

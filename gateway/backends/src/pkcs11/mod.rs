@@ -285,7 +285,7 @@ fn confused() -> Failure {
     Failure::new(FailureKind::Internal, "the module's process answered another question")
 }
 
-const HEARTBEAT: Duration = Duration::from_millis(500);
+const HEARTBEAT: Duration = Duration::from_secs(1);
 /// Characters of a label.
 const LABEL: usize = 200;
 /// How much longer than others a call may take that makes a key: RSA-4096 pairs take minutes in some HSMs.

@@ -84,7 +84,7 @@ pub struct Ability {
 pub struct Opened {
     /// What tells it from every other.
     pub identity: String,
-    /// How each type of key did, where keys were to be made.
+    /// How each type of key did that the token says it can make, where keys were to be made.
     pub test_keys: Vec<TestKey>,
 }
 
@@ -104,9 +104,9 @@ pub struct TestKey {
 /// Finds out what a module and its tokens can do. The module runs in a process of its own, as it would for the gateway.
 pub async fn probe(probe: Probe) -> Result<Report, OpenError> {
     let inventory = inventory(&probe).await?;
-    let tokens = inventory.slots.iter().filter_map(token).collect();
+    let tokens: Vec<_> = inventory.slots.iter().filter_map(token).collect();
     let opened = match &probe.token {
-        Some(token) => Some(open(&probe, token.clone()).await),
+        Some(token) => Some(open(&probe, token.clone(), &tokens).await),
         None => None,
     };
 
@@ -158,7 +158,8 @@ fn ability(offers: &Offers, key_type: KeyType) -> Ability {
     }
 }
 
-async fn open(probe: &Probe, token: TokenChoice) -> Result<Opened, OpenError> {
+async fn open(probe: &Probe, token: TokenChoice, tokens: &[TokenReport]) -> Result<Opened, OpenError> {
+    let offered = offered(&token, tokens);
     let backend = Pkcs11::open(connection(probe, token)).await?;
     let deadline = || (Instant::now() + probe.call_timeout.saturating_mul(20)).into_std();
     let identity = match backend.identity(deadline()).await {
@@ -167,10 +168,23 @@ async fn open(probe: &Probe, token: TokenChoice) -> Result<Opened, OpenError> {
     };
 
     let mut test_keys = Vec::new();
-    for key_type in KeyType::ALL.into_iter().filter(|_| probe.test_keys) {
+    for key_type in offered.into_iter().filter(|_| probe.test_keys) {
         test_keys.push(test(&backend, key_type, &deadline).await);
     }
     Ok(Opened { identity, test_keys })
+}
+
+/// The types of key that the chosen token says it can make.
+fn offered(choice: &TokenChoice, tokens: &[TokenReport]) -> Vec<KeyType> {
+    let is_chosen = |token: &&TokenReport| match (choice, &token.facts) {
+        (TokenChoice::Slot(number), _) => token.slot == *number,
+        (TokenChoice::Label(label), Some(facts)) => facts.label == *label,
+        (TokenChoice::Serial(serial), Some(facts)) => facts.serial == *serial,
+        (TokenChoice::Label(_) | TokenChoice::Serial(_), None) => false,
+    };
+    let abilities = tokens.iter().filter(is_chosen).flat_map(|token| &token.abilities);
+
+    abilities.filter(|ability| ability.make.is_ok()).map(|ability| ability.key_type).collect()
 }
 
 fn connection(probe: &Probe, token: TokenChoice) -> Connection {

@@ -45,6 +45,11 @@ pub enum Refusal {
         /// The one that is there now.
         found: String,
     },
+    /// The login failed, and the token does not say that it is for the PIN.
+    #[error(
+        "{0}; whether the token counts that as a wrong PIN is not known, so a PIN that never worked is not tried again"
+    )]
+    Login(String),
     /// The token did not take the PIN.
     #[error(
         "{why}; correct the PIN and open the connection anew: it is not tried again, because tokens lock"
@@ -77,6 +82,7 @@ impl worker::Refusal for Refusal {
             Self::Away(_) => Again::Always,
             // After a first success these may pass: an upgrade of the library, an appliance that restarts.
             Self::Initialisation(_)
+            | Self::Login(_)
             | Self::Module { .. }
             | Self::ModuleMissing(_)
             | Self::OtherToken { .. }
@@ -92,6 +98,7 @@ impl worker::Refusal for Refusal {
             Self::PinAtRisk(_) | Self::PinMissing => (FailureKind::Credentials, 0),
             Self::Confinement(_)
             | Self::Initialisation(_)
+            | Self::Login(_)
             | Self::Module { .. }
             | Self::ModuleMissing(_)
             | Self::OtherToken { .. }

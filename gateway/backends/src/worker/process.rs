@@ -4,11 +4,12 @@ use std::io::{self, BufRead, BufReader, Read};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
-use std::os::unix::process::CommandExt;
 use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
 use std::thread;
 
-use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use rustix::process::{
+    Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, kill_process_group, pidfd_open, pidfd_send_signal, waitid,
+};
 use tokio::sync::oneshot;
 
 use super::supervisor::Program;
@@ -81,8 +82,6 @@ fn command(program: &Program, socket: UnixStream) -> Command {
         .envs(program.environment.iter().map(|(name, value)| (name, value)))
         // A Ctrl-C at the terminal is for the gateway, which still has requests to end.
         .process_group(0)
-        // What the terminal sends to the gateway is not for this process: it ends after the gateway, not before.
-        .process_group(0)
         .stdin(Stdio::from(OwnedFd::from(socket)))
         .stdout(Stdio::null())
         .stderr(Stdio::piped());
@@ -94,12 +93,18 @@ fn pidfd(child: &Child) -> io::Result<OwnedFd> {
     Ok(pidfd_open(Pid::from_child(child), PidfdFlags::empty())?)
 }
 
-/// Repeats what the process says in the log, until it ends.
+/// Waits for its end, and takes what it started with it.
 fn wait(mut child: Child) -> io::Result<ExitStatus> {
+    let pid = Pid::from_child(&child);
     if let Some(stderr) = child.stderr.take() {
-        log(child.id(), stderr);
+        // A thread of its own: what the process started may keep the pipe open longer than it lives.
+        let number = child.id();
+        thread::Builder::new().name("worker-stderr".into()).spawn(move || log(number, stderr))?;
     }
 
+    // It is not waited for until its group is gone: its number cannot be another's until then.
+    waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT)?;
+    let _none_left = kill_process_group(pid, Signal::KILL);
     child.wait()
 }
 

@@ -63,13 +63,13 @@ pub fn serve<P: Protocol, S: Service<P>>(
     socket: UnixStream,
     start: impl FnOnce(P::Setup, &Starting<'_>) -> Result<Started<P, S>, P::Refusal>,
 ) -> Result<(), ServeError> {
-    let mut incoming = BufReader::new(socket.try_clone().map_err(FrameError::Io)?);
-    let hello: Option<Hello> = read(&mut incoming)?;
+    let hello: Option<Hello> = read(&mut &socket)?;
     say(&socket, &Hello::of::<P>())?;
     if hello.as_ref() != Some(&Hello::of::<P>()) {
         return Err(ServeError::OtherVersion);
     }
-    let Some(ToWorker::Start(setup)) = read::<ToWorker<P>>(&mut incoming)? else {
+    // Not through a buffer, in which secrets would stay: they come in this one message.
+    let Some(ToWorker::Start(setup)) = read::<ToWorker<P>>(&mut &socket)? else {
         return Err(ServeError::OutOfTurn);
     };
 
@@ -81,12 +81,13 @@ pub fn serve<P: Protocol, S: Service<P>>(
     say(&socket, &FromWorker::<P>::Ready(started.ready))?;
     let Some(service) = started.service else {
         // Nothing is asked any more; what was said must be read before the socket goes.
-        while read::<ToWorker<P>>(&mut incoming)?.is_some() {}
+        while read::<ToWorker<P>>(&mut &socket)?.is_some() {}
         return Ok(());
     };
 
+    let incoming = socket.try_clone().map_err(FrameError::Io)?;
     let office = Office::<P, S> {
-        incoming: Mutex::new(incoming),
+        incoming: Mutex::new(BufReader::new(incoming)),
         outgoing: Mutex::new(socket),
         service,
         protocol: PhantomData,
@@ -169,4 +170,181 @@ fn say<T: Serialize>(mut socket: &UnixStream, message: &T) -> Result<(), ServeEr
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Barrier;
+    use std::time::Duration;
+
+    use keyport_core::FailureKind;
+    use serde::Deserialize;
+
+    use super::*;
+    use crate::worker::{Again, Refusal};
+
+    #[derive(Debug)]
+    struct Echo;
+
+    #[derive(Clone, Debug, Deserialize, Serialize)]
+    struct No;
+
+    impl Refusal for No {
+        fn again(&self) -> Again {
+            Again::Never
+        }
+
+        fn failure(&self) -> Failure {
+            Failure::new(FailureKind::Credentials, "no")
+        }
+    }
+
+    impl Protocol for Echo {
+        const NAME: &'static str = "echo";
+        const VERSION: u32 = 1;
+
+        type Answer = String;
+        type Ready = ();
+        type Refusal = No;
+        type Request = String;
+        type Setup = bool;
+    }
+
+    /// Answers "wait" once two such are with it; panics and leaves when told to.
+    #[derive(Debug)]
+    struct Desk(Barrier);
+
+    impl Service<Echo> for Desk {
+        fn call(&self, request: String, _deadline: std::time::Instant) -> Served<String> {
+            let leave = (request == "leave").then(|| Failure::new(FailureKind::Unavailable, "left"));
+            match request.as_str() {
+                "panic" => panic!("a mistake"),
+                "wait" => drop(self.0.wait()),
+                _ => {}
+            }
+            Served { answer: request, leave }
+        }
+    }
+
+    /// The other side of a worker that serves on a thread.
+    struct Caller {
+        socket: UnixStream,
+        worker: thread::JoinHandle<Result<(), ServeError>>,
+    }
+
+    impl Caller {
+        fn start() -> Self {
+            let (ours, theirs) = UnixStream::pair().unwrap();
+            let start = |serves: bool, starting: &Starting<'_>| {
+                starting.commit().unwrap();
+                let service = Some(Desk(Barrier::new(2)));
+                serves.then_some(Started { service, ready: (), in_flight: 2 }).ok_or(No)
+            };
+            Self { socket: ours, worker: thread::spawn(move || serve::<Echo, Desk>(theirs, start)) }
+        }
+
+        /// One that serves, and said so.
+        fn served() -> Self {
+            let caller = Self::start();
+            caller.greet();
+            caller.say(&ToWorker::<Echo>::Start(true));
+            assert!(matches!(caller.hear(), Some(FromWorker::Committed)));
+            assert!(matches!(caller.hear(), Some(FromWorker::Ready(()))));
+            caller
+        }
+
+        fn greet(&self) {
+            self.say(&Hello::of::<Echo>());
+            assert_eq!(read::<Hello>(&mut &self.socket).unwrap(), Some(Hello::of::<Echo>()));
+        }
+
+        fn say<T: Serialize>(&self, message: &T) {
+            say(&self.socket, message).unwrap();
+        }
+
+        fn ask(&self, id: u64, body: &str) {
+            let within = Duration::from_secs(9);
+            self.say(&ToWorker::<Echo>::Request { id, within, body: body.to_owned() });
+        }
+
+        fn hear(&self) -> Option<FromWorker<Echo>> {
+            read(&mut &self.socket).unwrap()
+        }
+
+        fn end(self) -> Result<(), ServeError> {
+            drop(self.socket);
+            self.worker.join().unwrap()
+        }
+    }
+
+    #[test]
+    fn answers_come_as_they_are_ready_and_pings_between_them() {
+        let caller = Caller::served();
+        caller.ask(1, "wait");
+        caller.say(&ToWorker::<Echo>::Ping);
+        assert!(matches!(caller.hear(), Some(FromWorker::Pong)));
+        caller.ask(2, "at once");
+        assert!(matches!(caller.hear(), Some(FromWorker::Answer { id: 2, .. })));
+
+        caller.ask(3, "wait");
+        caller.say(&ToWorker::<Echo>::Ping);
+        let mut ids = Vec::new();
+        while ids.len() < 2 {
+            if let Some(FromWorker::Answer { id, .. }) = caller.hear() {
+                ids.push(id);
+            }
+        }
+        ids.sort_unstable();
+        assert_eq!(ids, [1, 3]);
+        caller.end().unwrap();
+    }
+
+    #[test]
+    fn a_refusal_is_said_and_the_worker_ends() {
+        let caller = Caller::start();
+        caller.greet();
+        caller.say(&ToWorker::<Echo>::Start(false));
+
+        assert!(matches!(caller.hear(), Some(FromWorker::Committed)));
+        assert!(matches!(caller.hear(), Some(FromWorker::Refused(No))));
+        assert!(caller.hear().is_none());
+        caller.end().unwrap();
+    }
+
+    #[test]
+    fn another_version_is_not_served_but_answered_in_kind() {
+        let caller = Caller::start();
+        caller.say(&Hello { version: 2, ..Hello::of::<Echo>() });
+
+        assert_eq!(read::<Hello>(&mut &caller.socket).unwrap(), Some(Hello::of::<Echo>()));
+        assert!(matches!(caller.end(), Err(ServeError::OtherVersion)));
+    }
+
+    #[test]
+    fn who_wants_to_leave_says_so_with_its_last_answer() {
+        let caller = Caller::served();
+        caller.ask(1, "leave");
+
+        let Some(FromWorker::Answer { leave: Some(Sent(failure)), .. }) = caller.hear() else { panic!() };
+        assert_eq!(failure.message, "left");
+    }
+
+    #[test]
+    fn a_panic_ends_the_worker() {
+        let caller = Caller::served();
+        caller.ask(1, "panic");
+
+        assert!(matches!(caller.worker.join().unwrap(), Err(ServeError::Panicked)));
+    }
+
+    #[test]
+    fn nonsense_ends_the_worker() {
+        let caller = Caller::served();
+        (&caller.socket).write_all(&[0, 0, 0, 1, 0xff]).unwrap();
+        assert!(matches!(caller.worker.join().unwrap(), Err(ServeError::Frame(_))));
+
+        let caller = Caller::served();
+        caller.say(&ToWorker::<Echo>::Start(true));
+        assert!(matches!(caller.worker.join().unwrap(), Err(ServeError::OutOfTurn)));
+    }
 }

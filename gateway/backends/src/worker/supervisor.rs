@@ -151,7 +151,9 @@ impl<P: Protocol> Worker<P> {
         match settled {
             Ok(Ok(state)) => match &*state {
                 State::Up(link, ready) => Ok(take(link, ready)),
-                other => Err(other.failure()),
+                State::Down(..) | State::Over(_) | State::Replacing(..) | State::Starting => {
+                    Err(state.failure())
+                }
             },
             Ok(Err(_gone)) => Err(Failure::new(FailureKind::Unavailable, "the worker is shut down")),
             Err(_late) => Err(self.state.borrow().failure()),

@@ -6,7 +6,7 @@ use keyport_backends::pkcs11::{Connection, Network, Pkcs11};
 use keyport_core::backend::Backend;
 use rustix::process::{Signal, kill_process};
 
-use crate::process::hosts;
+use crate::process::{eventually, hosts};
 use crate::suite::soon;
 use crate::token::{SOFTHSM, Token};
 
@@ -70,9 +70,7 @@ async fn it_ends_with_the_gateway_and_not_when_the_service_is_told_to() {
     assert_eq!(hosts(&token), [host]);
 
     drop(backend);
-    while !hosts(&token).is_empty() {
-        tokio::task::yield_now().await;
-    }
+    eventually("the process ends", async || hosts(&token).is_empty()).await;
 }
 
 fn read(token: &Token, file: &str) -> String {

@@ -1,7 +1,6 @@
 //! PKCS#11 tokens: what every backend promises, and what happens on bad days.
 
 #![expect(
-    clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
     clippy::unimplemented,

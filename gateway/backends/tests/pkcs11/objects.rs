@@ -185,6 +185,23 @@ async fn a_signature_looks_for_nothing_once_its_key_was_found() {
     assert_eq!((calls(&log, "C_FindObjectsInit"), calls(&log, "C_OpenSession")), before);
 }
 
+#[tokio::test]
+async fn a_session_in_which_a_call_failed_is_given_up() {
+    let Some((token, spied)) = spied() else { return };
+    let one = Connection { sessions: number(1), ..spied };
+    let custodian = token.custodian(Pkcs11::open(one).await.unwrap());
+    let (object, _) = custodian.make(KeyType::EcP256).await;
+    let (other, _) = custodian.make(KeyType::EcP256).await;
+    let log = token.folder.path().join("spy.log");
+    sign(&*custodian.backend, &object).await.unwrap();
+    assert_eq!(calls(&log, "C_CloseSession"), 0);
+
+    delete(&token, &object, &["privkey", "pubkey"]);
+    assert_eq!(sign(&*custodian.backend, &object).await.unwrap_err().kind, FailureKind::NotFound);
+    sign(&*custodian.backend, &other).await.unwrap();
+    assert!(calls(&log, "C_CloseSession") > 0);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn many_calls_share_few_sessions() {
     let Some((token, spied)) = spied() else { return };

@@ -5,7 +5,7 @@ use keyport_core::FailureKind;
 use keyport_core::backend::Backend;
 use keyport_core::scheme::KeyType;
 
-use crate::process::{calls, kill_hosts};
+use crate::process::{calls, eventually, kill_hosts};
 use crate::suite::{request, soon};
 use crate::token::{SOFTHSM, Token, is_there, library, pin};
 
@@ -102,7 +102,9 @@ async fn a_pin_that_becomes_wrong_is_tried_once_and_never_again() {
     token.tool(&["--change-pin", "--new-pin", "9876"]);
     assert_eq!(kill_hosts(&token), 1);
     // The first answers may be those of a process that is gone.
-    while backend.health(soon()).await.map_err(|failure| failure.kind) != Err(FailureKind::Credentials) {}
+    let is_refused =
+        async || backend.health(soon()).await.is_err_and(|failure| failure.kind == FailureKind::Credentials);
+    eventually("the PIN is refused", is_refused).await;
     for _ in 0..20 {
         let refused = backend.generate(request(KeyType::EcP256), soon()).await.unwrap_err();
         assert_eq!((refused.kind, refused.code), (FailureKind::Credentials, 0xa0));

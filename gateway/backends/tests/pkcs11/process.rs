@@ -6,8 +6,10 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+use tokio::time::Instant;
 
 use crate::token::Token;
 
@@ -36,6 +38,15 @@ pub(crate) fn kill_hosts(token: &Token) -> usize {
     hosts.len()
 }
 
+/// Asks until it is so; fails where that takes longer than anything here may.
+pub(crate) async fn eventually(what: &str, is_so: impl AsyncFn() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !is_so().await {
+        assert!(Instant::now() < deadline, "not so: {what}");
+        tokio::task::yield_now().await;
+    }
+}
+
 /// Stops a process, and waits until all its threads stand still.
 pub(crate) fn stop(pid: Pid) {
     kill_process(pid, Signal::STOP).unwrap();
@@ -45,6 +56,20 @@ pub(crate) fn stop(pid: Pid) {
     while !threads().all(|thread| stands(thread.unwrap().path())) {
         std::thread::yield_now();
     }
+}
+
+/// The processes of a group that are alive: who is to wait for an orphan may take its time.
+pub(crate) fn group_of(leader: Pid) -> Vec<Pid> {
+    let leader = leader.to_string();
+    let is_member = |pid: &Pid| {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        // After the name, which may have anything in it: state, parent, group.
+        let (_, rest) = stat.rsplit_once(')').unwrap_or_default();
+        let mut fields = rest.split_whitespace();
+        fields.next() != Some("Z") && fields.nth(1) == Some(&*leader)
+    };
+
+    processes().filter(is_member).collect()
 }
 
 fn processes() -> impl Iterator<Item = Pid> {

@@ -9,10 +9,11 @@ use keyport_core::backend::{Backend, Object};
 use keyport_core::custody::Mechanism;
 use keyport_core::scheme::KeyType;
 use keyport_core::{Failure, FailureKind};
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use crate::process::{Server, hosts, kill_hosts, socket, stop};
+use crate::process::{Server, eventually, group_of, hosts, kill_hosts, socket, stop};
 use crate::suite::{Custodian, soon};
 use crate::token::{SOFTHSM, Token, is_there, library};
 
@@ -103,16 +104,39 @@ async fn a_token_that_is_away_is_waited_for_in_the_background() {
     assert_eq!(backend.health(soon()).await.unwrap_err().kind, FailureKind::Unavailable);
 
     let _server = Server::start(&token);
-    while backend.health(soon()).await.is_err() {
-        tokio::task::yield_now().await;
-    }
+    eventually("the token is found", async || backend.health(soon()).await.is_ok()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_module_started_neither_outlives_it_nor_keeps_it_from_being_replaced() {
+    let Some(token) = Token::new(SOFTHSM) else { return };
+    let mut connection = token.connection();
+    let program = std::mem::replace(&mut connection.host.path, "/bin/sh".into());
+    let script = format!("sleep 3600 & exec {} {}", program.display(), token.folder.path().display());
+    connection.host.arguments = vec!["-c".into(), script.into()];
+    let custodian = token.custodian(Pkcs11::open(connection).await.unwrap());
+    let (object, _) = custodian.make(KeyType::EcP256).await;
+
+    let group = hosts(&token)[0];
+    assert_eq!(group_of(group).len(), 2);
+    assert_eq!(kill_hosts(&token), 1);
+    recovered(&*custodian.backend, &object).await;
+    is_gone(group).await;
+
+    let group = hosts(&token)[0];
+    drop(custodian);
+    is_gone(group).await;
+}
+
+async fn is_gone(group: Pid) {
+    eventually("the group is gone", async || group_of(group).is_empty()).await;
 }
 
 /// Callers that sign without a pause.
 struct Load {
     callers: JoinSet<Vec<Failure>>,
     stop: Arc<AtomicBool>,
-    answers: tokio::sync::watch::Receiver<usize>,
+    answers: watch::Receiver<usize>,
 }
 
 impl Load {
@@ -120,18 +144,11 @@ impl Load {
 
     fn start(custodian: &Custodian, object: &Object) -> Self {
         let (stop, mut callers) = (Arc::new(AtomicBool::new(false)), JoinSet::new());
-        let (answer, answers) = tokio::sync::watch::channel(0);
+        let (answer, answers) = watch::channel(0);
         for _ in 0..Self::CALLERS {
             let (backend, object) = (Arc::clone(&custodian.backend), object.clone());
             let (stop, answer) = (Arc::clone(&stop), answer.clone());
-            callers.spawn(async move {
-                let mut failures = Vec::new();
-                while !stop.load(Ordering::Relaxed) {
-                    failures.extend(sign(&*backend, &object, soon()).await.err());
-                    answer.send_modify(|count| *count += 1);
-                }
-                failures
-            });
+            callers.spawn(caller(backend, object, stop, answer));
         }
 
         Self { callers, stop, answers }
@@ -148,6 +165,21 @@ impl Load {
         self.stop.store(true, Ordering::Relaxed);
         self.callers.join_all().await.into_iter().flatten().collect()
     }
+}
+
+async fn caller(
+    backend: Arc<dyn Backend>,
+    object: Object,
+    stop: Arc<AtomicBool>,
+    answer: watch::Sender<usize>,
+) -> Vec<Failure> {
+    let mut failures = Vec::new();
+    while !stop.load(Ordering::Relaxed) {
+        failures.extend(sign(&*backend, &object, soon()).await.err());
+        answer.send_modify(|count| *count += 1);
+    }
+
+    failures
 }
 
 /// SoftHSM behind a p11-kit server.

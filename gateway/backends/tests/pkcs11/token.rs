@@ -27,7 +27,7 @@ pub(crate) struct Kind {
     pub(crate) pin: &'static str,
     pub(crate) key_types: &'static [KeyType],
     /// Makes the token in a folder; answers what the module must find in its environment, and pReserved.
-    make: fn(&Path) -> Made,
+    pub(crate) make: fn(&Path) -> Made,
 }
 
 /// How a module finds the token that was made.

@@ -65,7 +65,7 @@ async fn every_signature_verifies(custodian: &Custodian) {
     }
 }
 
-async fn its_signatures_verify(custodian: &Custodian, object: &Object, made: &Generated) {
+pub(crate) async fn its_signatures_verify(custodian: &Custodian, object: &Object, made: &Generated) {
     let key_type = object.key_type;
     assert_eq!(made.public.key_type(), key_type);
     assert_eq!(custodian.backend.public_key(object, soon()).await.unwrap(), made.public);

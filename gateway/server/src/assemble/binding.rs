@@ -6,15 +6,23 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use keyport_core::Gateway;
+use keyport_core::audit::Outcome;
 use keyport_core::backend::Backend;
 use keyport_core::name::ConnectionName;
 use keyport_core::outside::Outside;
-use keyport_store::Store;
+use keyport_store::Pins;
 
 use crate::config::Config;
 
-/// Every connection's backend.
-type Backends = HashMap<ConnectionName, Arc<dyn Backend>>;
+/// Binds connections.
+#[derive(Clone, Debug)]
+pub(super) struct Binding {
+    /// What they are bound to.
+    pub(super) pins: Pins,
+    /// Whose audit log has it.
+    pub(super) gateway: Arc<Gateway>,
+    pub(super) outside: Outside,
+}
 
 /// Refuses names of connections that there are none of.
 pub(super) fn check(config: &Config, rebind: &[ConnectionName]) -> Result<()> {
@@ -26,54 +34,103 @@ pub(super) fn check(config: &Config, rebind: &[ConnectionName]) -> Result<()> {
     Ok(())
 }
 
-/// Binds what was never bound; and of `rebind` what holds every key that its connection should hold.
-pub(super) async fn bind(
-    backends: &Backends,
-    rebind: &[ConnectionName],
-    (store, gateway, outside): (&Store, &Gateway, &Outside),
-) -> Result<()> {
-    for (name, backend) in backends {
-        let pinned = store.pinned(name).await?;
-        let is_rebound = rebind.contains(name);
-        if pinned.is_some() && !is_rebound {
-            continue;
-        }
-
-        match backend.identity(outside.clock.now() + PATIENCE).await {
-            Ok(Some(identity)) if is_rebound => {
-                confirm(gateway, name).await?;
-                tracing::warn!(connection = %name, ?pinned, identity, "the connection is bound to another custodian");
-                store.pin(name, &identity).await?;
+impl Binding {
+    /// Binds what was never bound; and of `rebind` what holds every key that its connection should hold.
+    pub(super) async fn bind(
+        &self,
+        backends: &HashMap<ConnectionName, Arc<dyn Backend>>,
+        rebind: &[ConnectionName],
+    ) -> Result<()> {
+        let mut bound = HashMap::<String, &ConnectionName>::new();
+        for (name, backend) in backends {
+            let pinned = self.pins.pinned(name).await?;
+            let identity = match (pinned, rebind.contains(name)) {
+                (Some(identity), false) => Some(identity),
+                (pinned, true) => self.rebind(name, backend, pinned).await?,
+                (None, false) => self.first(name, backend).await?,
+            };
+            if let Some(other) = identity.and_then(|identity| bound.insert(identity, name)) {
+                bail!("connections `{name}` and `{other}` reach the same token: keep one, and grant that");
             }
-            Ok(Some(identity)) => store.pin(name, &identity).await?,
-            Ok(None) => {}
-            Err(failure) if is_rebound => {
-                return Err(failure).with_context(|| format!("connection `{name}` cannot be bound anew"));
-            }
-            // No key can be made there before it is reached; the next start binds it.
-            Err(failure) => tracing::warn!(connection = %name, %failure, "the connection is not bound yet"),
         }
-    }
-    Ok(())
-}
-
-async fn confirm(gateway: &Gateway, connection: &ConnectionName) -> Result<()> {
-    let misplaced = gateway.misplaced(connection).await?;
-    if misplaced.is_empty() {
-        return Ok(());
+        Ok(())
     }
 
-    let keys: Vec<_> = misplaced.iter().take(SHOWN).map(ToString::to_string).collect();
-    let more = misplaced.len().saturating_sub(SHOWN);
-    let more = if more > 0 { format!("; and {more} more") } else { String::new() };
-    bail!(
-        "connection `{connection}` cannot be bound anew, as keys are missing there: {}{more}; \
-         copy them there first, or start without --rebind on the custodian that has them",
-        keys.join("; ")
-    )
+    /// Binds a connection that never was; later, where its custodian is away now.
+    async fn first(&self, name: &ConnectionName, backend: &Arc<dyn Backend>) -> Result<Option<String>> {
+        match backend.identity(self.outside.clock.now() + PATIENCE).await {
+            Ok(Some(identity)) => self.pin(name, None, identity).await.map(Some),
+            Ok(None) => Ok(None),
+            Err(failure) => {
+                tracing::warn!(connection = %name, %failure, "the connection is bound when it is first reached");
+                let (binding, name, backend) = (self.clone(), name.clone(), Arc::clone(backend));
+                self.outside.tasks.spawn(Box::pin(async move { binding.later(&name, &*backend).await }));
+                Ok(None)
+            }
+        }
+    }
+
+    async fn later(&self, name: &ConnectionName, backend: &dyn Backend) {
+        loop {
+            let outcome = backend.identity(self.outside.clock.now() + LATER).await;
+            if let Ok(Some(identity)) = outcome {
+                if let Err(error) = self.pin(name, None, identity).await {
+                    tracing::error!(connection = %name, "the connection cannot be bound: {error:#}");
+                }
+                return;
+            }
+            self.outside.clock.sleep_until(self.outside.clock.now() + PAUSE).await;
+        }
+    }
+
+    async fn rebind(
+        &self,
+        name: &ConnectionName,
+        backend: &Arc<dyn Backend>,
+        pinned: Option<String>,
+    ) -> Result<Option<String>> {
+        let identity = backend.identity(self.outside.clock.now() + PATIENCE).await;
+        let identity = identity.with_context(|| format!("connection `{name}` cannot be bound anew"))?;
+        let Some(identity) = identity else { return Ok(None) };
+
+        self.confirm(name).await?;
+        self.pin(name, pinned, identity).await.map(Some)
+    }
+
+    /// Binds a connection, once that is on record.
+    async fn pin(&self, name: &ConnectionName, before: Option<String>, identity: String) -> Result<String> {
+        let instead = before.map(|before| format!(" instead of {before}")).unwrap_or_default();
+        let detail = format!("connection `{name}` is bound to {identity}{instead}");
+        tracing::info!("{detail}");
+        let recorded = self.gateway.configured(detail, Outcome::Ok).await;
+        recorded.context("the binding cannot be recorded")?;
+
+        self.pins.pin(name, &identity).await?;
+        Ok(identity)
+    }
+
+    async fn confirm(&self, connection: &ConnectionName) -> Result<()> {
+        let misplaced = self.gateway.misplaced(connection).await?;
+        if misplaced.is_empty() {
+            return Ok(());
+        }
+
+        let keys: Vec<_> = misplaced.iter().take(SHOWN).map(ToString::to_string).collect();
+        let more = misplaced.len().saturating_sub(SHOWN);
+        let more = if more > 0 { format!("; and {more} more") } else { String::new() };
+        bail!(
+            "connection `{connection}` cannot be bound anew, as keys are missing there: {}{more}; \
+             copy them there first, or start without --rebind on the custodian that has them",
+            keys.join("; ")
+        )
+    }
 }
 
+/// How long a start waits for a custodian that was never reached.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// How long the background does, and how long it pauses.
+const LATER: Duration = Duration::from_secs(60);
+const PAUSE: Duration = Duration::from_millis(200);
 
 /// How many of the missing keys are named.
 const SHOWN: usize = 10;

@@ -22,6 +22,7 @@ pub(crate) async fn check(config: &Config) -> Result<()> {
     front::certificates(config, &outside)?;
     authentication::check(config)?;
     custodians::master_key(config)?;
+    custodians::check_pins(config)?;
 
     let host = providers::host(config, Arc::new(NoCustody), &outside)?;
     providers::load(config, &host).await?;

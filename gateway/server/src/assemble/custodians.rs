@@ -10,53 +10,92 @@ use keyport_backends::soft::{Bounds, MasterKey, Soft};
 use keyport_backends::worker::Program;
 use keyport_core::backend::Backend;
 use keyport_core::name::ConnectionName;
-use keyport_store::Store;
+use keyport_store::{Pins, Store};
+use tokio::task::JoinSet;
 
-use super::pin;
-use crate::config::{self, Config, Connection, Custodian, Token, variables};
+use super::{pin, refused};
+use crate::config::{self, Config, Connection, Custodian, Pin, Token, variables};
 
 /// The configured master key, read.
 pub(super) fn master_key(config: &Config) -> Result<Option<MasterKey>> {
     config.master_key.as_ref().map(read).transpose()
 }
 
+/// Whether each PIN that is in a file can be read.
+pub(super) fn check_pins(config: &Config) -> Result<()> {
+    for connection in &config.connections {
+        if let Custodian::Pkcs11(token) = &connection.custodian
+            && let Some(pin @ Pin::File(_)) = &token.pin
+        {
+            pin::read(&connection.name, pin)
+                .with_context(|| format!("connection `{}` cannot be opened", connection.name))?;
+        }
+    }
+
+    Ok(())
+}
+
 /// Every connection's backend. Each serves only the custodian that it is bound to, but for those that `rebind` names.
+///
+/// Tokens are opened at the same time, so that a slow one does not keep the others waiting.
 pub(super) async fn open(
     config: &Config,
     store: &Store,
     (master_key, rebind): (Option<&MasterKey>, &[ConnectionName]),
 ) -> Result<HashMap<ConnectionName, Arc<dyn Backend>>> {
-    let mut backends = HashMap::new();
-    for connection in &config.connections {
-        let bound =
-            if rebind.contains(&connection.name) { None } else { store.pinned(&connection.name).await? };
-        let backend = open_one(connection, store, (master_key, bound))
-            .await
-            .with_context(|| format!("connection `{}` cannot be opened", connection.name))?;
-        backends.insert(connection.name.clone(), backend);
+    let mut backends: HashMap<ConnectionName, Arc<dyn Backend>> = HashMap::new();
+    let mut opening = JoinSet::new();
+    for Connection { name, custodian } in &config.connections {
+        match custodian {
+            Custodian::Pkcs11(token) => {
+                let pins = store.pins();
+                let bound = if rebind.contains(name) { None } else { pins.pinned(name).await? };
+                let described = described(name, token, bound)?;
+                let name = name.clone();
+                opening.spawn(async move { (open_token(&name, described, &pins).await, name) });
+            }
+            Custodian::Soft { cache } => {
+                let soft = open_soft(*cache, store, master_key).await;
+                backends.insert(name.clone(), soft.with_context(|| cannot_open(name))?);
+            }
+        }
+    }
+
+    while let Some(opened) = opening.join_next().await {
+        let (opened, name) = opened?;
+        backends.insert(name.clone(), opened.with_context(|| cannot_open(&name))?);
     }
     Ok(backends)
 }
 
-async fn open_one(
-    connection: &Connection,
-    store: &Store,
-    (master_key, bound): (Option<&MasterKey>, Option<String>),
+async fn open_soft(cache: usize, store: &Store, master_key: Option<&MasterKey>) -> Result<Arc<dyn Backend>> {
+    let master_key = master_key.context("the embedded token needs a master key")?;
+    let unsealed_keys = NonZeroUsize::new(cache).unwrap_or(NonZeroUsize::MIN);
+    let bounds = Bounds { unsealed_keys, ..Bounds::default() };
+
+    Ok(Arc::new(Soft::open(store.sealed(), master_key, bounds).await?))
+}
+
+/// Opens a token, unless its PIN is the one that it refused last.
+async fn open_token(
+    name: &ConnectionName,
+    token: pkcs11::Connection,
+    pins: &Pins,
 ) -> Result<Arc<dyn Backend>> {
-    match &connection.custodian {
-        Custodian::Pkcs11(token) => {
-            let described = described(&connection.name, token, bound)?;
-            Ok(Arc::new(Pkcs11::open(described).await?))
-        }
-        Custodian::Soft { cache } => {
-            let master_key = master_key.context("the embedded token needs a master key")?;
-            let bounds = Bounds {
-                unsealed_keys: NonZeroUsize::new(*cache).unwrap_or(NonZeroUsize::MIN),
-                ..Bounds::default()
-            };
-            Ok(Arc::new(Soft::open(store.sealed(), master_key, bounds).await?))
-        }
+    let pin = token.pin.clone();
+    if let Some(pin) = &pin {
+        refused::check(name, pin, pins).await?;
     }
+
+    let opened = Pkcs11::open(token).await;
+    if let Some(pin) = &pin {
+        refused::remember(name, pin, opened.as_ref().err(), pins).await?;
+    }
+    Ok(Arc::new(opened?))
+}
+
+fn cannot_open(name: &ConnectionName) -> String {
+    format!("connection `{name}` cannot be opened")
 }
 
 /// A token in the backend's terms, with its PIN read.

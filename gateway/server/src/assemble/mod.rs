@@ -10,6 +10,7 @@ pub(crate) mod inspect;
 mod pin;
 pub(crate) mod probe;
 mod providers;
+mod refused;
 mod reload;
 mod routine;
 mod signals;
@@ -26,7 +27,7 @@ use keyport_core::gateway::{Options, Parts, Tenant, Tenants};
 use keyport_core::name::{ConnectionName, ProviderName};
 use keyport_core::provider::Loaded;
 use keyport_store::Store;
-use rustix::process::geteuid;
+use rustix::process::{Resource, Rlimit, geteuid, setrlimit};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
@@ -35,11 +36,13 @@ pub(crate) use front::Addresses;
 pub(crate) use keyport_backends::pkcs11::host as serve_pkcs11;
 pub(crate) use keyport_backends::soft::{MasterKey, MasterKeyError};
 pub(crate) use keyport_store::{DataFolder, audit as audit_log};
+pub(crate) use refused::forget_refused_pin;
 pub(crate) use store::rotate;
 
 use crate::administration::{Administration, Order};
 use crate::config::Config;
 use crate::outside::outside;
+use binding::Binding;
 use front::Front;
 use reload::Running;
 use signals::Signals;
@@ -63,6 +66,8 @@ pub(crate) struct Start<'a> {
 pub(crate) async fn run(start: Start<'_>, ready: impl FnOnce(Addresses)) -> Result<()> {
     let Start { config, file, folder, rebind } = start;
     let signals = Signals::new().context("signals cannot be received")?;
+    // Its memory has the master key, PINs and unsealed keys.
+    setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) })?;
     let outside = outside(Handle::current());
     let certificates = front::certificates(config, &outside)?;
     authentication::check(config)?;
@@ -89,7 +94,8 @@ pub(crate) async fn run(start: Start<'_>, ready: impl FnOnce(Addresses)) -> Resu
         let front = Front::bind(config, parts, &outside)?;
         let administration = administration(config)?;
 
-        binding::bind(&backends, rebind, (&store, &gateway, &outside)).await?;
+        let binding = Binding { pins: store.pins(), gateway: gateway.clone(), outside: outside.clone() };
+        binding.bind(&backends, rebind).await?;
         gateway.start(summary(&providers)).await.context("the start cannot be recorded")?;
         let running = Running {
             file: file.to_owned(),

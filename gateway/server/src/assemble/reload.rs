@@ -65,14 +65,18 @@ impl Running {
                 Some(Order { by, answer }) = orders.recv() => (by, Some(answer)),
             };
 
-            let outcome = self.reload(by).await;
+            let outcome = tokio::select! {
+                () = signals.stop() => return,
+                outcome = self.reload(by) => outcome,
+            };
             let is_new = outcome.is_ok();
             if let Some(answer) = answer {
                 // Whoever does not wait for the outcome finds it in the log.
                 drop(answer.send(outcome));
             }
             if is_new {
-                self.gateway.probe().await;
+                let gateway = Arc::clone(&self.gateway);
+                self.outside.tasks.spawn(Box::pin(async move { gateway.probe().await }));
             }
         }
     }

@@ -30,6 +30,14 @@ impl Signals {
         })
     }
 
+    /// Waits for one that says stop. One that says reload is kept for [`Signals::next`].
+    pub(super) async fn stop(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+
     /// The next one.
     pub(super) async fn next(&mut self) -> Asked {
         tokio::select! {

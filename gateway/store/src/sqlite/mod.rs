@@ -17,6 +17,7 @@ use sqlx::{Connection, Sqlite, SqliteConnection, SqlitePool, Transaction};
 
 pub(crate) use head::read_head;
 pub(crate) use keys::{LoadError, SqliteKeys};
+pub use pins::Pins;
 pub(crate) use sealed::SqliteSealedKeys;
 
 use crate::data_folder;

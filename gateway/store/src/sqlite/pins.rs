@@ -6,20 +6,24 @@ use keyport_core::name::ConnectionName;
 use super::failure::failed;
 use super::{Database, to_the_end};
 
-impl Database {
-    /// The identity that was pinned for `connection`.
-    pub(crate) async fn pinned(&self, connection: &ConnectionName) -> Result<Option<String>> {
+/// What is remembered of connections. Cloning it gives another handle of the same.
+#[derive(Clone, Debug)]
+pub struct Pins(pub(crate) Database);
+
+impl Pins {
+    /// What tells the custodian that `connection` is bound to from every other, if it was ever reached.
+    pub async fn pinned(&self, connection: &ConnectionName) -> Result<Option<String>> {
         sqlx::query_scalar("SELECT identity FROM connections WHERE name = ?1")
             .bind(connection.as_str())
-            .fetch_optional(&self.readers)
+            .fetch_optional(&self.0.readers)
             .await
             .map_err(failed)
     }
 
-    /// Pins `identity` for `connection`, in the place of what was pinned before.
-    pub(crate) async fn pin(&self, connection: &ConnectionName, identity: &str) -> Result<()> {
+    /// Binds `connection` to the custodian of this identity, and to no other.
+    pub async fn pin(&self, connection: &ConnectionName, identity: &str) -> Result<()> {
         let (writer, connection, identity) =
-            (self.writer.clone(), connection.as_str().to_owned(), identity.to_owned());
+            (self.0.writer.clone(), connection.as_str().to_owned(), identity.to_owned());
         let pin = async move {
             sqlx::query(PIN).bind(connection).bind(identity).execute(&writer).await.map(drop).map_err(failed)
         };
@@ -28,24 +32,21 @@ impl Database {
     }
 
     /// The salt and the hash of the PIN that `connection` did not take last.
-    pub(crate) async fn refused_pin(
-        &self,
-        connection: &ConnectionName,
-    ) -> Result<Option<(Vec<u8>, Vec<u8>)>> {
+    pub async fn refused_pin(&self, connection: &ConnectionName) -> Result<Option<(Vec<u8>, Vec<u8>)>> {
         sqlx::query_as("SELECT salt, hash FROM refused_pins WHERE connection = ?1")
             .bind(connection.as_str())
-            .fetch_optional(&self.readers)
+            .fetch_optional(&self.0.readers)
             .await
             .map_err(failed)
     }
 
     /// Keeps the salt and the hash of the PIN that `connection` did not take; `None` where it took one.
-    pub(crate) async fn set_refused_pin(
+    pub async fn set_refused_pin(
         &self,
         connection: &ConnectionName,
         refused: Option<(Vec<u8>, Vec<u8>)>,
     ) -> Result<()> {
-        let (writer, connection) = (self.writer.clone(), connection.as_str().to_owned());
+        let (writer, connection) = (self.0.writer.clone(), connection.as_str().to_owned());
         let set = async move {
             let query = match refused {
                 None => sqlx::query("DELETE FROM refused_pins WHERE connection = ?1").bind(connection),

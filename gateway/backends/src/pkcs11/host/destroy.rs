@@ -2,12 +2,12 @@
 
 use std::time::Instant;
 
-use cryptoki::object::{ObjectClass, ObjectHandle};
+use cryptoki::object::ObjectHandle;
 use cryptoki::session::Session;
 use keyport_core::{Failure, FailureKind};
 
 use super::super::ckr::{Then, Trouble};
-use super::objects::{Objects, find};
+use super::objects::{Halves, Objects, find};
 use super::sessions::Sessions;
 
 /// Destroys both halves of the pair with this CKA_ID. That there is none is success.
@@ -34,13 +34,10 @@ pub(super) fn destroy(
 
 /// The private half first: if only one goes, it should be that.
 fn halves(session: &Session, id: &[u8]) -> Result<Vec<(ObjectHandle, &'static str)>, Trouble> {
-    let mut halves = Vec::new();
-    for (class, name) in [(ObjectClass::PRIVATE_KEY, "private key"), (ObjectClass::PUBLIC_KEY, "public key")]
-    {
-        halves.extend(find(session, class, id)?.into_iter().map(|half| (half, name)));
-    }
+    let Halves { private, public } = find(session, id)?;
+    let private = private.into_iter().map(|half| (half, "private key"));
 
-    Ok(halves)
+    Ok(private.chain(public.into_iter().map(|half| (half, "public key"))).collect())
 }
 
 fn gone(sessions: &Sessions, (half, name): (ObjectHandle, &str), deadline: Instant) -> Result<(), Trouble> {

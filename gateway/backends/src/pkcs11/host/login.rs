@@ -3,6 +3,7 @@
 use cryptoki::error::{Error, RvError};
 use cryptoki::session::{Session, UserType};
 use cryptoki::types::RawAuthPin;
+use keyport_core::FailureKind;
 
 use super::super::ckr::{Then, Trouble};
 use super::super::inventory::{PinState, TokenFacts};
@@ -68,9 +69,58 @@ fn refused(Trouble { failure, then }: Trouble) -> Refusal {
         Then::NeverAgain => Refusal::Pin { why: failure.message, code: failure.code },
         // The device, not the PIN, failed; the token has not counted a try.
         Then::Restart => Refusal::Away(failure.message),
-        // Anything else may have been counted: unknown is as bad as wrong.
-        Then::FindAgain | Then::Nothing | Then::Wait => {
-            Refusal::Pin { why: failure.message, code: failure.code }
+        Then::FindAgain | Then::Nothing | Then::Wait if failure.kind == FailureKind::Throttled => {
+            Refusal::Away(failure.message)
+        }
+        // It may have been counted.
+        Then::FindAgain | Then::Nothing | Then::Wait => Refusal::Login(failure.message),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use cryptoki::context::Function;
+
+    use super::*;
+    use crate::worker::{Again, Refusal as _};
+
+    fn with(pin: Option<PinState>) -> TokenFacts {
+        TokenFacts {
+            label: String::new(),
+            manufacturer: String::new(),
+            model: String::new(),
+            serial: String::new(),
+            initialised: true,
+            login_required: true,
+            write_protected: false,
+            pin,
+            most_sessions: None,
+        }
+    }
+
+    #[test]
+    fn a_token_at_its_last_try_or_locked_is_not_tried() {
+        for state in [PinState::FinalTry, PinState::Locked] {
+            assert!(matches!(risk(&with(Some(state))), Err(Refusal::PinAtRisk(_))), "{state:?}");
+        }
+        for state in [None, Some(PinState::CountLow), Some(PinState::ToBeChanged)] {
+            assert!(risk(&with(state)).is_ok(), "{state:?}");
+        }
+    }
+
+    #[test]
+    fn only_where_the_token_was_not_reached_is_a_pin_that_never_worked_tried_again() {
+        for (error, again) in [
+            (RvError::DeviceRemoved, Again::Always),
+            (RvError::TokenNotPresent, Again::Always),
+            (RvError::UserAnotherAlreadyLoggedIn, Again::Always),
+            (RvError::FunctionFailed, Again::IfItServedBefore),
+            (RvError::GeneralError, Again::IfItServedBefore),
+            (RvError::PinIncorrect, Again::Never),
+            (RvError::PinLocked, Again::Never),
+        ] {
+            let refusal = refused(Error::Pkcs11(error, Function::Login).into());
+            assert_eq!(refusal.again(), again, "{error:?}");
         }
     }
 }

@@ -6,6 +6,7 @@
 mod confine;
 mod destroy;
 mod generate;
+mod initialise;
 mod locate;
 mod login;
 mod module;

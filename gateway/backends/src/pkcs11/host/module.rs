@@ -1,10 +1,8 @@
 //! The vendor's library, loaded and initialised.
 
-use std::ffi::CString;
 use std::path::Path;
-use std::ptr::NonNull;
 
-use cryptoki::context::{CInitializeArgs, CInitializeFlags, Pkcs11};
+use cryptoki::context::Pkcs11;
 use cryptoki::error::Error;
 use cryptoki::slot::{Limit, Slot, TokenInfo};
 
@@ -12,6 +10,7 @@ use super::super::ckr::{Then, Trouble};
 use super::super::inventory::{Inventory, PinState, SlotFound, TokenFacts, TokenFound};
 use super::super::mechanism::{Offer, Offers};
 use super::super::refusal::Refusal;
+use super::initialise::initialise;
 
 /// The vendor's library, initialised.
 #[derive(Clone, Debug)]
@@ -117,23 +116,6 @@ fn pin(token: &TokenInfo) -> Option<PinState> {
     ];
 
     states.into_iter().find_map(|(is_so, state)| is_so.then_some(state))
-}
-
-fn initialise(library: &Pkcs11, reserved: Option<&str>) -> Result<(), Error> {
-    // The library is called from several threads, and locks with what the system has.
-    let flags = CInitializeFlags::OS_LOCKING_OK;
-    let Some(reserved) = reserved else { return library.initialize(CInitializeArgs::new(flags)) };
-
-    let reserved = CString::new(reserved).map_err(|_nul| Error::InvalidValue)?;
-    let pointer = NonNull::from(reserved.as_ref()).cast();
-    #[expect(
-        unsafe_code,
-        reason = "PKCS#11 leaves pReserved to the library, so only its manual can vouch for it"
-    )]
-    // SAFETY: NSS and kryoptic, the libraries that use pReserved, read a C string there, during this call only, and the
-    // string outlives it.
-    let arguments = unsafe { CInitializeArgs::new_with_reserved(flags, pointer) };
-    library.initialize(arguments)
 }
 
 fn reason(error: Error) -> String {

@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use cryptoki::object::{Attribute, ObjectClass, ObjectHandle};
+use cryptoki::object::{Attribute, AttributeType, ObjectClass, ObjectHandle};
 use cryptoki::session::Session;
 use keyport_core::FailureKind;
 use keyport_core::public_key::PublicKey;
@@ -51,12 +51,13 @@ impl Objects {
 
     /// Finds the pair anew, with its public half.
     pub(super) fn find(&self, session: &Session, id: &[u8]) -> Result<(Handles, PublicKey), Trouble> {
-        let private = match find(session, ObjectClass::PRIVATE_KEY, id)?.as_slice() {
+        let halves = find(session, id)?;
+        let private = match halves.private.as_slice() {
             [] => return Err(not_found(id)),
             [one] => *one,
             several => return Err(ambiguous(several.len(), id)),
         };
-        let public = find(session, ObjectClass::PUBLIC_KEY, id)?.first().copied().unwrap_or(private);
+        let public = halves.public.first().copied().unwrap_or(private);
         let half = public::read(session, public)?;
 
         let handles = Handles { private, public, key_type: half.key_type() };
@@ -77,11 +78,26 @@ impl Objects {
     }
 }
 
-/// The token's objects of this class and CKA_ID.
-pub(super) fn find(session: &Session, class: ObjectClass, id: &[u8]) -> Result<Vec<ObjectHandle>, Trouble> {
-    let template = [Attribute::Token(true), Attribute::Class(class), Attribute::Id(id.to_vec())];
+/// The keys with one CKA_ID.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Halves {
+    pub(super) private: Vec<ObjectHandle>,
+    pub(super) public: Vec<ObjectHandle>,
+}
 
-    Ok(session.find_objects(&template)?)
+/// The token's keys with this CKA_ID. Both classes are looked for at once: a token that looks at every object does so once.
+pub(super) fn find(session: &Session, id: &[u8]) -> Result<Halves, Trouble> {
+    let mut halves = Halves::default();
+    for object in session.find_objects(&[Attribute::Token(true), Attribute::Id(id.to_vec())])? {
+        let class = session.get_attributes(object, &[AttributeType::Class])?;
+        if class.contains(&Attribute::Class(ObjectClass::PRIVATE_KEY)) {
+            halves.private.push(object);
+        } else if class.contains(&Attribute::Class(ObjectClass::PUBLIC_KEY)) {
+            halves.public.push(object);
+        }
+    }
+
+    Ok(halves)
 }
 
 pub(super) fn not_found(id: &[u8]) -> Trouble {

@@ -19,6 +19,8 @@ pub(super) struct Sessions {
     most: usize,
     pool: Mutex<Pool>,
     freed: Condvar,
+    /// Held while a session is opened: near its limit, tpm2-pkcs11 forgets logins where two are opened at once.
+    opening: Mutex<()>,
 }
 
 #[derive(Debug)]
@@ -34,7 +36,7 @@ impl Sessions {
     pub(super) fn new(module: Module, slot: Slot, most: usize, read_write: bool) -> Self {
         let pool = Mutex::new(Pool { idle: Vec::new(), open: 0, full: None });
 
-        Self { module, slot, read_write, most, pool, freed: Condvar::new() }
+        Self { module, slot, read_write, most, pool, freed: Condvar::new(), opening: Mutex::new(()) }
     }
 
     /// Does `work` in a session, waiting for one until `deadline`. After a failure the session is closed: an operation may
@@ -81,6 +83,7 @@ impl Sessions {
 
     fn open(&self) -> Result<Session, Trouble> {
         let place = Place::of(self);
+        let _turn = self.opening.lock().unwrap_or_else(PoisonError::into_inner);
         let session = if self.read_write {
             self.module.0.open_rw_session(self.slot)?
         } else {

@@ -4,7 +4,6 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use cryptoki::object::ObjectClass;
 use cryptoki::session::{Session, SessionState};
 use keyport_core::custody::Mechanism;
 use keyport_core::scheme::KeyType;
@@ -91,15 +90,16 @@ impl Token {
             .turn(wanted.id, deadline)
             .ok_or_else(|| Trouble::new(FailureKind::Unavailable, "the same key is still being made"))?;
 
-        let half = self.sessions.with(deadline, |session| generate(session, &self.objects, wanted))?;
+        let half =
+            self.sessions.with(deadline, |session| generate(session, &self.objects, &self.making, wanted))?;
         Ok(Reply::Pair { id: wanted.id.to_vec(), spki: half.der().to_vec() })
     }
 
     /// Whether there is anything with this CKA_ID: half a pair is something too.
     fn find(&self, id: &[u8], deadline: Instant) -> Result<Reply, Trouble> {
         let found = self.sessions.with(deadline, |session| {
-            let private = find(session, ObjectClass::PRIVATE_KEY, id)?;
-            Ok(!private.is_empty() || !find(session, ObjectClass::PUBLIC_KEY, id)?.is_empty())
+            let halves = find(session, id)?;
+            Ok(!halves.private.is_empty() || !halves.public.is_empty())
         })?;
 
         Ok(Reply::Found(found))

@@ -3,6 +3,7 @@
 mod host;
 mod probe;
 mod report;
+mod retry_pin;
 
 use std::process::ExitCode;
 
@@ -15,12 +16,14 @@ pub(super) use host::Pkcs11Host;
 #[derive(Debug, Subcommand)]
 pub(super) enum Pkcs11 {
     Probe(probe::Probe),
+    RetryPin(retry_pin::RetryPin),
 }
 
 impl Pkcs11 {
     pub(super) fn run(self) -> Result<ExitCode> {
         match self {
             Self::Probe(probe) => probe.run(),
+            Self::RetryPin(retry) => retry.run(),
         }
     }
 }
