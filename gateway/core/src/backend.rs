@@ -58,7 +58,7 @@ pub trait Backend: Debug + Send + Sync {
     }
 
     /// What tells this token or account from every other, so that a changed configuration cannot take another one for
-    /// it: a token's serial, an account's number. `None` where there can only be one.
+    /// it: a token's serial, an account's number. `None` where there can only be one, or nothing tells.
     async fn identity(&self, _deadline: Instant) -> Result<Option<String>, Failure> {
         Ok(None)
     }

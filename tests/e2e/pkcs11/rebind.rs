@@ -2,7 +2,8 @@
 
 use std::fs;
 
-use super::stage::{Stage, api};
+use super::stage::{Stage, api, kill_child};
+use super::token::Half;
 use crate::harness::{entries, eventually};
 
 #[tokio::test]
@@ -48,6 +49,29 @@ async fn a_token_that_has_every_key_there_is_takes_the_others_place_for_good() {
 
     stage.put_token_back();
     stage.refuses().await;
+}
+
+#[tokio::test]
+async fn a_token_that_is_swapped_while_the_gateway_runs_serves_nobody_until_it_is_put_back() {
+    let Some(stage) = Stage::usual().await else { return };
+    let gateway = stage.start().await;
+    let api = api(&gateway, "acme");
+    let key = api.create("a", "ec-p256").await;
+
+    stage.replace_token().await;
+    kill_child(&gateway);
+    eventually("the other token to be refused", async || {
+        gateway.logged().contains("this connection's keys are on").then_some(())
+    })
+    .await;
+    api.ask_to_sign("a").await.expect(503);
+    api.ask_to_create("b", "ec-p256").await.expect(503);
+    assert!(stage.token.ids(Half::Private).await.is_empty(), "nothing was made on the other token");
+
+    stage.put_token_back();
+    eventually("the token to serve again", async || (api.ask_to_sign("a").await.status == 200).then_some(()))
+        .await;
+    api.sign(&key).await;
 }
 
 impl Stage {

@@ -151,7 +151,7 @@ impl Backend for Pkcs11 {
 
     async fn identity(&self, deadline: Instant) -> Result<Option<String>, Failure> {
         match self.worker.ready(deadline).await? {
-            Ready::Token { identity } => Ok(Some(identity)),
+            Ready::Token { identity } => Ok(Some(identity).filter(|identity| tells(identity))),
             Ready::Inventory(_) => Err(confused()),
         }
     }
@@ -243,6 +243,11 @@ impl From<WorkerError<Pkcs11Protocol>> for OpenError {
 fn limits(call_timeout: Duration, in_flight: usize) -> Limits {
     // A start has several calls, of which a network HSM's first is slow.
     Limits { start: call_timeout.saturating_mul(2), heartbeat: HEARTBEAT, in_flight }
+}
+
+/// Whether an identity is one: some libraries (NSS, tpm2-pkcs11) give every token the serial number 0.
+fn tells(identity: &str) -> bool {
+    identity.rsplit('/').next().is_some_and(|serial| serial.trim_matches('0') != "")
 }
 
 fn parse_reference(text: &str) -> Result<Reference, Failure> {

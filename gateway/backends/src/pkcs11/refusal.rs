@@ -51,9 +51,7 @@ pub enum Refusal {
     )]
     Login(String),
     /// The token did not take the PIN.
-    #[error(
-        "{why}; correct the PIN and open the connection anew: it is not tried again, because tokens lock"
-    )]
+    #[error("{why}; it is not tried again, because tokens lock: correct the PIN, and restart the gateway")]
     Pin {
         /// What the token said.
         why: String,

@@ -27,6 +27,15 @@ impl Protocol for Pkcs11Protocol {
     type Refusal = Refusal;
     type Request = Request;
     type Setup = Setup;
+
+    /// Another token of the same name must not take the place of the one that was served.
+    fn settle(setup: &mut Setup, ready: &Ready) {
+        if let (Purpose::Serve { identity, .. }, Ready::Token { identity: found }) =
+            (&mut setup.purpose, ready)
+        {
+            *identity = Some(found.clone());
+        }
+    }
 }
 
 /// Reads `bytes` as what either side may say, and throws it away: for fuzzing.
@@ -42,7 +51,7 @@ pub fn parse(bytes: &[u8]) -> Result<(), FrameError> {
 }
 
 /// What the process needs to start.
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub(super) struct Setup {
     pub(super) module: PathBuf,
     pub(super) initialisation: Option<String>,
@@ -51,7 +60,7 @@ pub(super) struct Setup {
 }
 
 /// What it is started for.
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub(super) enum Purpose {
     /// To say what is there.
     Inventory,
@@ -131,7 +140,7 @@ pub(super) enum Reply {
 }
 
 /// A PIN, which is never printed.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Pin(pub(super) Secret);
 
 impl Serialize for Pin {

@@ -32,7 +32,7 @@ pub trait Protocol: Debug + Send + Sync + 'static {
     const VERSION: u32;
 
     /// What the worker needs to start.
-    type Setup: Value;
+    type Setup: Value + Clone;
     /// What it says when it can serve.
     type Ready: Value + Clone;
     /// Why it cannot.
@@ -41,6 +41,9 @@ pub trait Protocol: Debug + Send + Sync + 'static {
     type Request: Value;
     /// What it answers.
     type Answer: Value;
+
+    /// What later workers are told, once one has said this: they are to serve what it served.
+    fn settle(_setup: &mut Self::Setup, _ready: &Self::Ready) {}
 }
 
 /// Why a worker cannot serve.

@@ -15,7 +15,6 @@ use tokio::net::unix::OwnedWriteHalf;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
-use zeroize::Zeroizing;
 
 use super::backoff::Backoff;
 use super::frame::{FrameError, encode};
@@ -89,9 +88,6 @@ impl<P: Protocol> Worker<P> {
         setup: P::Setup,
         limits: Limits,
     ) -> Result<Self, WorkerError<P>> {
-        let setup = encode(&ToWorker::<P>::Start(setup)).map_err(|error| {
-            WorkerError::Failed(Failure::new(FailureKind::InvalidArgument, error.to_string()))
-        })?;
         let (says, mut state) = watch::channel(State::Starting);
         let (refuse, mut refused) = oneshot::channel();
         let supervisor = Supervisor {
@@ -102,6 +98,7 @@ impl<P: Protocol> Worker<P> {
             says,
             refuse: Some(refuse),
             served: false,
+            unheard: 0,
         };
         let supervisor = tokio::spawn(supervisor.run());
         let worker = Self { name, state: state.clone(), supervisor };
@@ -195,20 +192,22 @@ impl<P: Protocol> State<P> {
 struct Supervisor<P: Protocol> {
     name: String,
     program: Program,
-    /// The frame that starts a worker.
-    setup: Zeroizing<Vec<u8>>,
+    /// What starts a worker.
+    setup: P::Setup,
     limits: Limits,
     says: watch::Sender<State<P>>,
     /// Told why, where the first start is the last.
     refuse: Option<oneshot::Sender<WorkerError<P>>>,
     /// Whether one of them served once.
     served: bool,
+    /// Starts since then that ended badly after a step that must not be tried again blindly.
+    unheard: u32,
 }
 
 /// How a worker ended.
 enum End<P: Protocol> {
-    /// Another may do better, the more so if this one served.
-    Again { failure: Failure, served: bool },
+    /// Another may do better, the more so if this one served for a while.
+    Again { failure: Failure, served: Option<Duration> },
     /// No other will.
     Final(WorkerError<P>),
 }
@@ -217,10 +216,10 @@ impl<P: Protocol> Supervisor<P> {
     async fn run(mut self) {
         let mut backoff = Backoff::default();
         loop {
-            let start = Instant::now();
             match self.once().await {
                 End::Again { failure, served } => {
-                    self.wait(failure, served, backoff.next(start.elapsed())).await;
+                    let delay = backoff.next(served.unwrap_or_default());
+                    self.wait(failure, served.is_some(), delay).await;
                 }
                 End::Final(error) => return self.over(error),
             }
@@ -271,6 +270,7 @@ impl<P: Protocol> Supervisor<P> {
         };
 
         tracing::info!(worker = self.name, pid, "the worker serves");
+        let up = Instant::now();
         let failure = drive.run(incoming, &self.limits).await;
         self.says.send_replace(State::Replacing(failure.clone(), Instant::now()));
         let status = process.end().await;
@@ -279,7 +279,7 @@ impl<P: Protocol> Supervisor<P> {
             return End::Final(WorkerError::Failed(failure));
         }
         let message = format!("{} ({status})", failure.message);
-        End::Again { failure: Failure { message, ..failure }, served: true }
+        End::Again { failure: Failure { message, ..failure }, served: Some(up.elapsed()) }
     }
 
     async fn handshake(
@@ -297,7 +297,7 @@ impl<P: Protocol> Supervisor<P> {
             return Err(StartError::OtherVersion(hello));
         }
 
-        write.write_all(&self.setup).await.map_err(FrameError::Io)?;
+        say(&mut write, &ToWorker::<P>::Start(self.setup.clone())).await?;
         let ready = loop {
             match incoming.next::<FromWorker<P>>().await? {
                 Some(FromWorker::Committed) => *committed = true,
@@ -311,16 +311,22 @@ impl<P: Protocol> Supervisor<P> {
         };
 
         let (link, drive) = Link::new(write, self.limits.in_flight);
-        self.served = true;
+        P::settle(&mut self.setup, &ready);
+        (self.served, self.unheard) = (true, 0);
         self.says.send_replace(State::Up(link, ready));
         Ok((incoming, drive))
     }
 
-    fn not_started(&self, error: StartError<P>, committed: bool, status: &str) -> End<P> {
+    fn not_started(&mut self, error: StartError<P>, committed: bool, status: &str) -> End<P> {
+        self.unheard += u32::from(committed);
+        let may_again = self.served && self.unheard < UNHEARD;
+
         match error {
             StartError::Refused(refusal) => match refusal.again() {
                 Again::Never => End::Final(WorkerError::Refused(refusal)),
-                Again::IfItServedBefore if !self.served => End::Final(WorkerError::Refused(refusal)),
+                Again::IfItServedBefore if !self.served || committed && !may_again => {
+                    End::Final(WorkerError::Refused(refusal))
+                }
                 Again::IfItServedBefore | Again::Always => again(refusal.failure()),
             },
             StartError::OtherVersion(hello) => {
@@ -328,7 +334,7 @@ impl<P: Protocol> Supervisor<P> {
                 End::Final(WorkerError::Failed(Failure::new(FailureKind::OperatorNeeded, message)))
             }
             // An unknown outcome counts as the worst. What was done once with success may be done again.
-            StartError::Ended(why) if committed && !self.served => {
+            StartError::Ended(why) if committed && !may_again => {
                 let message = format!("{why} ({status}), at a step that must not be tried again blindly");
                 End::Final(WorkerError::Failed(Failure::new(FailureKind::OperatorNeeded, message)))
             }
@@ -373,7 +379,7 @@ async fn say<T: Serialize>(write: &mut OwnedWriteHalf, value: &T) -> Result<(), 
 
 /// After one that did not serve.
 fn again<P: Protocol>(failure: Failure) -> End<P> {
-    End::Again { failure, served: false }
+    End::Again { failure, served: None }
 }
 
 fn retry(failure: Failure, after: Duration) -> Failure {
@@ -381,3 +387,7 @@ fn retry(failure: Failure, after: Duration) -> Failure {
 }
 
 const SOON: Duration = Duration::from_secs(1);
+
+/// So many starts may end without a word at a step that was done before with success. A login that hangs twice may be for
+/// a PIN that was changed meanwhile.
+const UNHEARD: u32 = 2;

@@ -17,11 +17,9 @@ use crate::config::Config;
 /// Binds connections.
 #[derive(Clone, Debug)]
 pub(super) struct Binding {
-    /// What they are bound to.
-    pub(super) pins: Pins,
-    /// Whose audit log has it.
-    pub(super) gateway: Arc<Gateway>,
-    pub(super) outside: Outside,
+    pins: Pins,
+    gateway: Arc<Gateway>,
+    outside: Outside,
 }
 
 /// Refuses names of connections that there are none of.
@@ -35,6 +33,11 @@ pub(super) fn check(config: &Config, rebind: &[ConnectionName]) -> Result<()> {
 }
 
 impl Binding {
+    /// What is bound is kept in `pins`, and on record in the audit log of `gateway`.
+    pub(super) fn new(pins: Pins, gateway: &Arc<Gateway>, outside: &Outside) -> Self {
+        Self { pins, gateway: Arc::clone(gateway), outside: outside.clone() }
+    }
+
     /// Binds what was never bound; and of `rebind` what holds every key that its connection should hold.
     pub(super) async fn bind(
         &self,
@@ -72,14 +75,14 @@ impl Binding {
 
     async fn later(&self, name: &ConnectionName, backend: &dyn Backend) {
         loop {
-            let outcome = backend.identity(self.outside.clock.now() + LATER).await;
-            if let Ok(Some(identity)) = outcome {
-                if let Err(error) = self.pin(name, None, identity).await {
-                    tracing::error!(connection = %name, "the connection cannot be bound: {error:#}");
-                }
-                return;
-            }
-            self.outside.clock.sleep_until(self.outside.clock.now() + PAUSE).await;
+            let Ok(Some(identity)) = backend.identity(self.outside.clock.now() + LATER).await else {
+                self.outside.clock.sleep_until(self.outside.clock.now() + PAUSE).await;
+                continue;
+            };
+            let pinned = self.pin(name, None, identity).await;
+            return pinned.map(drop).unwrap_or_else(|error| {
+                tracing::error!(connection = %name, "the connection cannot be bound: {error:#}");
+            });
         }
     }
 

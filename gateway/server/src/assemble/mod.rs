@@ -65,9 +65,8 @@ pub(crate) struct Start<'a> {
 /// Whatever fails before that leaves nothing running.
 pub(crate) async fn run(start: Start<'_>, ready: impl FnOnce(Addresses)) -> Result<()> {
     let Start { config, file, folder, rebind } = start;
+    leave_no_core_file()?;
     let signals = Signals::new().context("signals cannot be received")?;
-    // Its memory has the master key, PINs and unsealed keys.
-    setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) })?;
     let outside = outside(Handle::current());
     let certificates = front::certificates(config, &outside)?;
     authentication::check(config)?;
@@ -94,8 +93,7 @@ pub(crate) async fn run(start: Start<'_>, ready: impl FnOnce(Addresses)) -> Resu
         let front = Front::bind(config, parts, &outside)?;
         let administration = administration(config)?;
 
-        let binding = Binding { pins: store.pins(), gateway: gateway.clone(), outside: outside.clone() };
-        binding.bind(&backends, rebind).await?;
+        Binding::new(store.pins(), &gateway, &outside).bind(&backends, rebind).await?;
         gateway.start(summary(&providers)).await.context("the start cannot be recorded")?;
         let running = Running {
             file: file.to_owned(),
@@ -136,6 +134,13 @@ async fn serve(
 fn administration(config: &Config) -> Result<(Administration, mpsc::Receiver<Order>)> {
     Administration::open(&config.data, geteuid().as_raw())
         .with_context(|| format!("no administration socket can be made in {}", config.data.display()))
+}
+
+/// This process's memory has the master key, PINs and unsealed keys.
+fn leave_no_core_file() -> Result<()> {
+    let none = Rlimit { current: Some(0), maximum: Some(0) };
+
+    setrlimit(Resource::Core, none).context("core files cannot be switched off")
 }
 
 fn options(config: &Config) -> Options {

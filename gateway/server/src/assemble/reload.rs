@@ -75,10 +75,16 @@ impl Running {
                 drop(answer.send(outcome));
             }
             if is_new {
-                let gateway = Arc::clone(&self.gateway);
-                self.outside.tasks.spawn(Box::pin(async move { gateway.probe().await }));
+                self.probe();
             }
         }
+    }
+
+    /// Asks every provider how it is, in the background.
+    fn probe(&self) {
+        let gateway = Arc::clone(&self.gateway);
+
+        self.outside.tasks.spawn(Box::pin(async move { gateway.probe().await }));
     }
 
     /// Reads the configuration and the certificates again. What is wrong with them is said, and changes nothing;

@@ -16,10 +16,13 @@ mod sessions;
 mod slots;
 mod token;
 
+use std::fs::File;
 use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::process::ExitCode;
+
+use rustix::stdio::dup2_stdin;
 
 use super::ckr::Trouble;
 use super::refusal::Refusal;
@@ -43,6 +46,8 @@ pub fn host() -> ExitCode {
 fn run() -> Result<(), Box<dyn std::error::Error>> {
     confine::follow_parent()?;
     let socket = UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
+    // What the module may start inherits this one, and must not keep the socket open, or read from it.
+    dup2_stdin(File::open("/dev/null")?)?;
 
     Ok(serve::<Pkcs11Protocol, Token>(socket, start)?)
 }

@@ -13,7 +13,7 @@ use super::super::ckr::{Then, Trouble};
 use super::super::mechanism::{Offers, ckm};
 use super::super::wire::{Pkcs11Protocol, Reply, Request};
 use super::destroy::destroy;
-use super::generate::{Making, Wanted, generate};
+use super::generate::{Making, Turn, Wanted, generate};
 use super::locate::locate;
 use super::login::Login;
 use super::module::Module;
@@ -73,6 +73,7 @@ impl Token {
                 self.sign(&id, key_type, (mechanism, &input), deadline)
             }
             Request::Destroy { id } => {
+                let _turn = self.turn(&id, deadline)?;
                 destroy(&self.sessions, &self.objects, &id, deadline).map(|()| Reply::Done)
             }
             Request::Forget { id } => {
@@ -85,18 +86,23 @@ impl Token {
 
     fn generate(&self, wanted: Wanted<'_>, deadline: Instant) -> Result<Reply, Trouble> {
         self.offers.generates(wanted.key_type).map_err(plain)?;
-        let _turn = self
-            .making
-            .turn(wanted.id, deadline)
-            .ok_or_else(|| Trouble::new(FailureKind::Unavailable, "the same key is still being made"))?;
+        let _turn = self.turn(wanted.id, deadline)?;
 
         let half =
             self.sessions.with(deadline, |session| generate(session, &self.objects, &self.making, wanted))?;
         Ok(Reply::Pair { id: wanted.id.to_vec(), spki: half.der().to_vec() })
     }
 
+    /// Waits until nobody makes the pair of this CKA_ID: what is not there yet is not for that reason absent.
+    fn turn<'a>(&'a self, id: &'a [u8], deadline: Instant) -> Result<Turn<'a>, Trouble> {
+        let turn = self.making.turn(id, deadline);
+
+        turn.ok_or_else(|| Trouble::new(FailureKind::Unavailable, "the same key is still being made"))
+    }
+
     /// Whether there is anything with this CKA_ID: half a pair is something too.
     fn find(&self, id: &[u8], deadline: Instant) -> Result<Reply, Trouble> {
+        let _turn = self.turn(id, deadline)?;
         let found = self.sessions.with(deadline, |session| {
             let halves = find(session, id)?;
             Ok(!halves.private.is_empty() || !halves.public.is_empty())
@@ -178,7 +184,7 @@ impl Token {
             }
             Err(Trouble { failure, then: Then::NeverAgain | Then::Restart }) => Some(failure.clone()),
             // A library that lost its appliance may say no more than CKR_GENERAL_ERROR, for ever.
-            Err(Trouble { failure, .. }) if failure.kind == FailureKind::Unavailable => {
+            Err(Trouble { failure, .. }) if failure.kind == FailureKind::Unavailable && failure.code != 0 => {
                 let strikes = self.strikes.fetch_add(1, Ordering::Relaxed);
                 (strikes >= STRIKES).then(|| failure.clone())
             }
