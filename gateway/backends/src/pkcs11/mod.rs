@@ -247,7 +247,7 @@ fn limits(call_timeout: Duration, in_flight: usize) -> Limits {
 
 /// Whether an identity is one: some libraries (NSS, tpm2-pkcs11) give every token the serial number 0.
 fn tells(identity: &str) -> bool {
-    identity.rsplit('/').next().is_some_and(|serial| serial.trim_matches('0') != "")
+    identity.rsplit('/').next().is_some_and(|serial| !serial.trim_matches('0').is_empty())
 }
 
 fn parse_reference(text: &str) -> Result<Reference, Failure> {
