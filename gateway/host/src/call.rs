@@ -72,10 +72,11 @@ impl Component {
     /// Calls an export for a tenant, until the call's deadline.
     async fn call<E: Export>(self: &Arc<Self>, call: Call, export: E) -> Result<E::Answer, Failure> {
         let deadline = call.deadline;
-        let work = async {
+        // In a box, because a future of its size is dear to move, and it is moved at each step below.
+        let work = Box::pin(async {
             let places = self.places(&call).await?;
             self.start(Some((call, places)), export).await
-        };
+        });
 
         self.until(deadline, work).await
     }

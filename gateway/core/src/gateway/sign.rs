@@ -74,10 +74,13 @@ impl Gateway {
 
         let deadline = context.deadline;
         let work = Box::pin(async move {
-            let one = async |request| {
-                let mut draft = gateway.draft(&caller, &context, Operation::Sign);
-                let outcome = gateway.try_sign(&mut draft, &caller, &context, request).await;
-                (draft, outcome)
+            // In a box, because a future of its size is dear to move.
+            let one = |request| {
+                Box::pin(async {
+                    let mut draft = gateway.draft(&caller, &context, Operation::Sign);
+                    let outcome = gateway.try_sign(&mut draft, &caller, &context, request).await;
+                    (draft, outcome)
+                })
             };
             let at_once = gateway.at_once(&caller)?;
             let (drafts, outcomes): (Vec<_>, Vec<_>) =
