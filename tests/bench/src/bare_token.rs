@@ -28,11 +28,14 @@ pub(crate) struct BareToken {
     #[arg(long)]
     pin_file: PathBuf,
     /// How many sessions sign at once
-    #[arg(long)]
+    #[arg(long, default_value_t = 1)]
     sessions: usize,
     /// How many signatures are measured
-    #[arg(long)]
+    #[arg(long, default_value_t = 0)]
     signatures: usize,
+    /// How many P-256 pairs are made before
+    #[arg(long, default_value_t = 0)]
+    make: usize,
 }
 
 /// What signatures cost.
@@ -45,7 +48,7 @@ pub(crate) struct Cost {
 }
 
 impl BareToken {
-    /// Signs with every P-256 key in turn, and prints a [`Cost`] as JSON.
+    /// Makes pairs, or signs with some of those that are there, in turn, and prints a [`Cost`] as JSON.
     pub(crate) fn run(&self) -> Result<()> {
         let library = Pkcs11::new(&self.module).context("cannot load the library")?;
         library.initialize(CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK))?;
@@ -54,9 +57,14 @@ impl BareToken {
         let pin = std::fs::read_to_string(&self.pin_file).context("cannot read the PIN")?;
         login.login(UserType::User, Some(&AuthPin::new(pin.trim().into())))?;
 
-        let keys =
+        if self.make > 0 {
+            let writer = library.open_rw_session(slot)?;
+            return (0..self.make).try_for_each(|number| make(&writer, number));
+        }
+        let mut keys =
             login.find_objects(&[Attribute::Class(ObjectClass::PRIVATE_KEY), Attribute::Token(true)])?;
         ensure!(!keys.is_empty(), "there is no key on the token");
+        keys.truncate(KEYS);
         let sessions = (0..self.sessions).map(|_| library.open_ro_session(slot));
         let sessions: Vec<_> = sessions.collect::<Result<_, _>>()?;
 
@@ -74,6 +82,28 @@ impl BareToken {
         }
         anyhow::bail!("there is no token with the label {}", self.token)
     }
+}
+
+/// Makes a P-256 pair as the gateway does.
+fn make(session: &Session, number: usize) -> Result<()> {
+    let id = Attribute::Id(format!("bench-filler-{number}").into_bytes());
+    let public = [
+        Attribute::Token(true),
+        Attribute::Verify(true),
+        Attribute::EcParams(PRIME256V1.to_vec()),
+        id.clone(),
+    ];
+    let private = [
+        Attribute::Token(true),
+        Attribute::Private(true),
+        Attribute::Sensitive(true),
+        Attribute::Extractable(false),
+        Attribute::Sign(true),
+        id,
+    ];
+
+    session.generate_key_pair(&Mechanism::EccKeyPairGen, &public, &private)?;
+    Ok(())
 }
 
 /// Signs `count` digests in all, each session with a thread of its own and every key in turn.
@@ -110,5 +140,9 @@ fn cpu() -> f64 {
     time.tv_sec as f64 * 1e6 + time.tv_nsec as f64 / 1e3
 }
 
+/// As many as the gateway's clients use.
+const KEYS: usize = 10;
+/// The curve's object identifier, 1.2.840.10045.3.1.7, in DER.
+const PRIME256V1: [u8; 10] = [0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07];
 /// One signature in so many again warms up, and every key signs once.
 const WARM_UP: usize = 8;

@@ -65,7 +65,7 @@ pub enum Refusal {
     #[error("the token wants a PIN, and none is configured")]
     PinMissing,
     /// No token is the one that is configured.
-    #[error("no token has {wanted}; the library has {}", list(.there))]
+    #[error("no token alone has {wanted}; the library has {}", list(.there))]
     UnknownToken {
         /// The one that is configured.
         wanted: TokenChoice,

@@ -292,8 +292,10 @@ impl<P: Protocol> Supervisor<P> {
         let mut incoming = Incoming::new(read);
 
         say(&mut write, &Hello::of::<P>()).await?;
-        let hello = incoming.next::<Hello>().await?;
-        if hello.as_ref() != Some(&Hello::of::<P>()) {
+        let Some(hello) = incoming.next::<Hello>().await? else {
+            return Err(StartError::Ended("it ended before it said anything".to_owned()));
+        };
+        if hello != Hello::of::<P>() {
             return Err(StartError::OtherVersion(hello));
         }
 
@@ -348,7 +350,7 @@ impl<P: Protocol> Supervisor<P> {
 /// Why a process that was started does not serve.
 enum StartError<P: Protocol> {
     Ended(String),
-    OtherVersion(Option<Hello>),
+    OtherVersion(Hello),
     Refused(P::Refusal),
 }
 

@@ -45,7 +45,7 @@ async fn a_label_that_no_token_has_is_refused_with_those_that_are_there() {
 
     let refused = refusal(Connection { token: wanted, ..token.connection() }).await.to_string();
     assert!(
-        refused.contains("no token has label \"tset\"") && refused.contains("label \"test\""),
+        refused.contains("no token alone has label \"tset\"") && refused.contains("label \"test\""),
         "{refused}"
     );
 }

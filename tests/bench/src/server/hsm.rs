@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::process::Stdio;
+use std::process::{Output, Stdio};
 
 use anyhow::{Context, Result};
 
@@ -42,16 +42,26 @@ impl Hsm {
         Server::start(bench, &self.name, command, &self.folder, Proof::Digest).await
     }
 
+    /// Makes so many pairs on the token without a gateway, which looks for each id before it makes one.
+    pub(crate) async fn fill(&self, bench: &Bench, pairs: usize) -> Result<()> {
+        self.bare_token(bench, &["--make", &pairs.to_string()]).await.map(drop)
+    }
+
     /// What the token's signatures cost without a gateway, with so many at once.
     pub(crate) async fn bare(&self, bench: &Bench, sessions: usize, signatures: usize) -> Result<Cost> {
+        let (sessions, signatures) = (sessions.to_string(), signatures.to_string());
+        let output = self.bare_token(bench, &["--sessions", &sessions, "--signatures", &signatures]).await?;
+
+        serde_json::from_slice(&output.stdout).context("not a cost")
+    }
+
+    async fn bare_token(&self, bench: &Bench, options: &[&str]) -> Result<Output> {
         let mut command = self.token.command(&bench.own);
         command.arg("bare-token").arg("--module").arg(&self.token.module);
-        command.args(["--token", LABEL, "--pin-file"]).arg(self.token.pin());
-        command.args(["--sessions", &sessions.to_string(), "--signatures", &signatures.to_string()]);
+        command.args(["--token", LABEL, "--pin-file"]).arg(self.token.pin()).args(options);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
 
         let child = bench.cpus.as_server(|| command.spawn())?.context("the bench cannot start itself")?;
-        let output = succeeded(child.wait_with_output().await?)?;
-        serde_json::from_slice(&output.stdout).context("not a cost")
+        succeeded(child.wait_with_output().await?)
     }
 }

@@ -28,10 +28,14 @@ pub(super) struct Login {
 pub(super) fn login(
     module: &Module,
     chosen: &Chosen,
-    pin: Option<Pin>,
+    (pin, read_only): (Option<Pin>, bool),
     starting: &Starting<'_>,
 ) -> Result<Login, Refusal> {
-    let session = module.0.open_ro_session(chosen.slot).map_err(|error| away(error.into()))?;
+    // As the sessions that will serve: some libraries (AWS CloudHSM's) have no read-only ones.
+    let module = &module.0;
+    let session =
+        if read_only { module.open_ro_session(chosen.slot) } else { module.open_rw_session(chosen.slot) };
+    let session = session.map_err(|error| away(error.into()))?;
     let wants = chosen.facts.as_ref().is_some_and(|facts| facts.login_required);
     let Some(Pin(pin)) = pin else {
         return if wants { Err(Refusal::PinMissing) } else { Ok(Login { session, logged_in: false }) };

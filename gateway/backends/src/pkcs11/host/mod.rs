@@ -64,7 +64,7 @@ fn start(setup: Setup, starting: &Starting<'_>) -> Result<Started<Pkcs11Protocol
         Purpose::Serve { token, identity, pin, sessions, in_flight, read_only } => {
             let slot = slots::choose(&module, &token)?;
             slots::confirm(&slot, identity)?;
-            let login = login::login(&module, &slot, pin, starting)?;
+            let login = login::login(&module, &slot, (pin, read_only), starting)?;
             let ready = Ready::Token { identity: slot.identity() };
             let token = Token::new(module, &slot, login, (sessions, !read_only)).map_err(away)?;
             Ok(Started { service: Some(token), ready, in_flight })
