@@ -75,13 +75,7 @@ impl Gateway {
         let deadline = context.deadline;
         let work = Box::pin(async move {
             // In a box, because a future of its size is dear to move.
-            let one = |request| {
-                Box::pin(async {
-                    let mut draft = gateway.draft(&caller, &context, Operation::Sign);
-                    let outcome = gateway.try_sign(&mut draft, &caller, &context, request).await;
-                    (draft, outcome)
-                })
-            };
+            let one = |request| Box::pin(gateway.sign_one(&caller, &context, request));
             let at_once = gateway.at_once(&caller)?;
             let (drafts, outcomes): (Vec<_>, Vec<_>) =
                 stream::iter(requests).map(one).buffered(at_once).unzip().await;
@@ -91,6 +85,19 @@ impl Gateway {
         });
 
         self.detached(deadline, work).await
+    }
+
+    /// One item of a batch: its event, and what became of it.
+    async fn sign_one(
+        &self,
+        caller: &Caller,
+        context: &Context,
+        request: SignRequest,
+    ) -> (Event, Result<Signed>) {
+        let mut draft = self.draft(caller, context, Operation::Sign);
+        let outcome = self.try_sign(&mut draft, caller, context, request).await;
+
+        (draft, outcome)
     }
 
     /// How many operations of one batch are under way at once: no more than the caller may have, or it would be refused
