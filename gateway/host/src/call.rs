@@ -1,6 +1,7 @@
 //! One call of one export: its place among the others, its instance, its limits and its end.
 
 use std::fmt;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -100,9 +101,12 @@ impl Component {
         call: Option<(Call, Places)>,
         export: E,
     ) -> Result<E::Answer, Failure> {
-        let work = Arc::clone(self).run(call, export);
-
-        if self.trusted { work.await } else { self.host.threads.run(work).await? }
+        // Written twice, because a future of its size is dear to move.
+        if self.trusted {
+            Arc::clone(self).run(call, export).await
+        } else {
+            self.host.threads.run(Arc::clone(self).run(call, export)).await?
+        }
     }
 
     /// Waits for a place among the tenant's calls, then for one among the provider's, so that a tenant which waits for
@@ -145,7 +149,8 @@ impl Component {
         let meter = Arc::new(Meter::new(precision));
         let cost = Cost { component: Arc::clone(&self), meter, places };
 
-        cost.meter.metered(self.serve(call, export, &cost.meter)).await
+        let serving = pin!(self.serve(call, export, &cost.meter));
+        cost.meter.metered(serving).await
     }
 
     async fn serve<E: Export>(
