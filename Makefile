@@ -27,12 +27,12 @@ test: setup ## Run every test
 
 test-peers: setup ## Test on more PKCS#11 tokens: NSS, a TPM in software, Kryoptic; builds for minutes the first time
 	@.ci/setup-peers
-	CI=true cargo test --locked -p keyport-backends --test peers
+	CI=true cargo test --workspace --locked --test peers
 
 lint: setup ## Formatting, clippy, documentation, dependencies
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
-	cargo clippy -p keyport-backends --test peers --locked -- -D warnings
+	cargo clippy --workspace --test peers --locked -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
 	@.ci/setup cargo-deny
 	cargo deny --locked check bans licenses sources
