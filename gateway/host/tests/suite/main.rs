@@ -5,6 +5,5 @@
 mod admission;
 mod bounds;
 mod calls;
-mod cost;
 mod pkcs11;
 mod support;

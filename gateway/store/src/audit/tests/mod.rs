@@ -1,6 +1,5 @@
 //! The log's promises.
 
-mod cost;
 mod disk;
 mod lines;
 mod recovery;
