@@ -10,6 +10,7 @@ mod counted;
 mod ledger;
 mod making;
 mod mechanism;
+mod open;
 #[cfg(test)]
 mod tests;
 
@@ -24,6 +25,7 @@ pub use counted::CustodianFailures;
 pub use ledger::OperationId;
 pub(crate) use ledger::Seen;
 pub use mechanism::Mechanism;
+pub(crate) use open::OpenOperation;
 
 use crate::Error;
 use crate::backend::{Backend, Generated, Object};
@@ -140,7 +142,7 @@ impl Custody {
         loaded: &Loaded,
         deadline: Instant,
     ) -> OpenOperation {
-        OpenOperation { custody: Arc::clone(self), id: self.ledger.open(operation, loaded, deadline) }
+        OpenOperation::new(Arc::clone(self), self.ledger.open(operation, loaded, deadline))
     }
 
     /// Whether something outside this process may act when a provider with these grants is called.
@@ -374,35 +376,4 @@ fn own_object(entry: &Entry, target: &Target) -> Result<Object, Refusal> {
 
 fn object(key: &Key, native_id: NativeId) -> Object {
     Object { tenant: key.tenant.clone(), key_id: key.id, native_id, key_type: key.key_type }
-}
-
-/// An operation in the ledger. It leaves the ledger when this is closed or dropped.
-#[derive(Debug)]
-pub(crate) struct OpenOperation {
-    custody: Arc<Custody>,
-    id: OperationId,
-}
-
-impl OpenOperation {
-    /// What the host names it by.
-    pub(crate) fn id(&self) -> OperationId {
-        self.id
-    }
-
-    /// Closes it and says what custody saw; the row where the operation was to make a key.
-    pub(crate) fn close(self) -> (Seen, Option<Key>) {
-        let Some(entry) = self.custody.ledger.close(self.id) else { return Default::default() };
-        let made = match entry.operation.allowed() {
-            Allowed::Create(making) => Some(making.key.clone()),
-            Allowed::Sign(_) | Allowed::Destroy(_) | Allowed::Probe => None,
-        };
-
-        (entry.seen, made)
-    }
-}
-
-impl Drop for OpenOperation {
-    fn drop(&mut self) {
-        drop(self.custody.ledger.close(self.id));
-    }
 }
