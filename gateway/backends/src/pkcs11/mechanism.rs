@@ -190,7 +190,7 @@ fn pss(hash: Hash) -> PkcsPssParams {
 }
 
 /// What stands before the digest in a DigestInfo, DER (RFC 8017, section 9.2, note 1).
-pub(super) fn digest_info(hash: Hash) -> [u8; 19] {
+fn digest_info(hash: Hash) -> [u8; 19] {
     // The length of the digest, and the last arc of the hash's identifier.
     let (length, arc) = match hash {
         Hash::Sha256 => (32, 1),

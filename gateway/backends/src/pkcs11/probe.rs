@@ -10,7 +10,7 @@ use keyport_core::input::{Digest, Input};
 use keyport_core::key::{KeyId, KeyName};
 use keyport_core::name::TenantId;
 use keyport_core::outside::Random;
-use keyport_core::scheme::{Family, Hash, KeyType, Scheme};
+use keyport_core::scheme::{Hash, KeyType, Scheme};
 use keyport_core::secret::Secret;
 use keyport_core::signature::Signature;
 use keyport_core::{Failure, FailureKind};
@@ -18,7 +18,7 @@ use tokio::time::Instant;
 
 use super::connection::{Connection, Network, TokenChoice};
 use super::inventory::{Inventory, SlotFound, TokenFacts};
-use super::mechanism::{Offers, WANTED, digest_info, name, serving};
+use super::mechanism::{Offers, WANTED, name, serving};
 use super::wire::{Pkcs11Protocol, Purpose, Ready, Setup};
 use super::{OpenError, Pkcs11, confused, limits};
 use crate::worker::{Program, Worker};
@@ -250,7 +250,7 @@ async fn sign(
         None => Input::Message(MESSAGE.into()),
     };
 
-    let rendered = render(scheme, object.key_type, &input);
+    let rendered = mechanism.render(object.key_type, &input).ok_or_else(confused)?;
     let start = Instant::now();
     let signature = backend.sign(object, mechanism, &rendered, deadline).await?;
     let took = start.elapsed();
@@ -260,20 +260,6 @@ async fn sign(
         return Ok(took);
     }
     Err(Failure::new(FailureKind::Internal, "the signature does not verify"))
-}
-
-/// What custody would hand in, for [`serving`]'s mechanism.
-fn render(scheme: Scheme, key_type: KeyType, input: &Input) -> Vec<u8> {
-    match (input, scheme, key_type.family()) {
-        (Input::Digest(digest), Scheme::RsaPkcs1v15(hash), _) => {
-            [&digest_info(hash), digest.bytes()].concat()
-        }
-        (Input::Digest(digest), _, Family::Ecdsa { order }) => {
-            digest.bytes().get(..order).unwrap_or_else(|| digest.bytes()).to_vec()
-        }
-        (Input::Digest(digest), ..) => digest.bytes().to_vec(),
-        (Input::Message(message), ..) => message.to_vec(),
-    }
 }
 
 fn internal(error: impl std::error::Error) -> Failure {

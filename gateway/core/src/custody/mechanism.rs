@@ -35,7 +35,8 @@ impl Mechanism {
 
     /// The bytes that the custodian is handed, of an input that fits the scheme; `None` where this mechanism cannot
     /// sign such an input.
-    pub(super) fn render(self, key_type: KeyType, input: &Input) -> Option<Cow<'_, [u8]>> {
+    #[must_use]
+    pub fn render(self, key_type: KeyType, input: &Input) -> Option<Cow<'_, [u8]>> {
         match (self, input) {
             // The leftmost bits of the digest (FIPS 186-5, section 6.4.1): where the order is shorter than a digest,
             // its length is a whole number of bytes.
