@@ -3,6 +3,7 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use keyport_backends::pkcs11::{Connection, Pkcs11};
 use keyport_core::FailureKind;
@@ -104,6 +105,26 @@ async fn what_the_token_does_not_let_go_is_said_and_goes_when_it_does() {
 
     custodian.backend.destroy(&object, soon()).await.unwrap();
     assert_eq!(custodian.backend.find(&object.tenant, object.key_id, soon()).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_pair_that_is_still_being_made_is_not_absent() {
+    let Some(token) = Token::new(SOFTHSM) else { return };
+    let backend = token.open().await;
+    let request = request(KeyType::Rsa4096);
+    let object = object(&request, &NativeId::new(request.key_id.to_string()));
+    // Nobody makes 4096 bits that fast: the token goes on when nobody waits any more.
+    let at_once = || tokio::time::Instant::now().into_std() + Duration::from_millis(20);
+    let late = backend.generate(request, at_once()).await.unwrap_err();
+    assert_eq!(late.kind, FailureKind::Unavailable);
+
+    let found = backend.find(&object.tenant, object.key_id, at_once()).await;
+    assert_eq!(found.unwrap_err().kind, FailureKind::Unavailable);
+    let destroyed = backend.destroy(&object, at_once()).await;
+    assert_eq!(destroyed.unwrap_err().kind, FailureKind::Unavailable);
+
+    backend.destroy(&object, soon()).await.unwrap();
+    assert_eq!(backend.find(&object.tenant, object.key_id, soon()).await.unwrap(), None);
 }
 
 #[tokio::test]
