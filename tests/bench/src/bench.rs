@@ -8,7 +8,7 @@ use crate::Options;
 use crate::cpus::Cpus;
 
 /// What every scenario needs.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Bench {
     /// What was asked for.
     pub(crate) options: Options,
@@ -43,6 +43,11 @@ impl Bench {
         let folder = folder.canonicalize().context("cannot find the folder again")?;
 
         Ok(Self { options, cpus: Cpus::split()?, folder, keyport, own })
+    }
+
+    /// The same, with servers on every CPU: for rates of what waits for something slow, where a server's own work has time.
+    pub(crate) fn on_every_cpu(&self) -> Self {
+        Self { cpus: self.cpus.lent(), ..self.clone() }
     }
 
     /// How often each variant is measured.

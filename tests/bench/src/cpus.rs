@@ -4,7 +4,7 @@ use anyhow::{Context, Result};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
 /// The machine's CPUs, halved; with one CPU, both halves are that one.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Cpus {
     servers: CpuSet,
     clients: CpuSet,
@@ -23,6 +23,14 @@ impl Cpus {
         let cpus = Self { servers: set(servers), clients: set(clients) };
         bind(&cpus.clients)?;
         Ok(cpus)
+    }
+
+    /// The same, but servers have the clients' CPUs too.
+    pub(crate) fn lent(&self) -> Self {
+        let mut servers = self.servers;
+        (0..CpuSet::MAX_CPU).filter(|cpu| self.clients.is_set(*cpu)).for_each(|cpu| servers.set(cpu));
+
+        Self { servers, clients: self.clients }
     }
 
     /// How many CPUs servers have.

@@ -1,6 +1,6 @@
 //! One living worker: requests go out, answers come back in any order, and silence is noticed.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -24,7 +24,8 @@ use super::{Protocol, Sent};
 pub(super) struct Link<P: Protocol> {
     outbox: mpsc::UnboundedSender<Zeroizing<Vec<u8>>>,
     calls: Arc<Mutex<Calls<P>>>,
-    /// As many as the worker serves at once: what waits for one has not been sent.
+    /// More than the worker serves at once, so that it finds the next when it has ended one: a thread that goes on by
+    /// itself is cheaper than one that is woken. What waits for a place has not been sent.
     places: Arc<Semaphore>,
 }
 
@@ -32,7 +33,10 @@ pub(super) struct Link<P: Protocol> {
 #[derive(Debug)]
 struct Calls<P: Protocol> {
     next: u64,
-    open: HashMap<u64, Call<P>>,
+    /// In the order in which they were sent, which is the one in which the worker begins them.
+    open: BTreeMap<u64, Call<P>>,
+    /// How many the worker serves at once: so many of the first are begun.
+    in_flight: usize,
     /// Why there can be no more.
     ended: Option<Failure>,
 }
@@ -40,10 +44,22 @@ struct Calls<P: Protocol> {
 #[derive(Debug)]
 struct Call<P: Protocol> {
     reply: oneshot::Sender<Result<P::Answer, Failure>>,
-    /// When the worker counts as hung.
-    overdue: Instant,
+    /// How long the worker may be at it.
+    limit: Duration,
+    /// When the worker counts as hung; `None` until it has begun.
+    overdue: Option<Instant>,
     // A call that nobody waits for any more still has its place: the worker is still at it.
     _place: OwnedSemaphorePermit,
+}
+
+impl<P: Protocol> Calls<P> {
+    /// The last of the first so many, if it was waiting, is begun about now.
+    fn begin(&mut self, now: Instant) {
+        let last = self.in_flight.min(self.open.len()).saturating_sub(1);
+        if let Some(call) = self.open.values_mut().nth(last) {
+            call.overdue.get_or_insert(now + call.limit);
+        }
+    }
 }
 
 /// What became of a call.
@@ -59,15 +75,15 @@ impl<P: Protocol> Link<P> {
     /// A link over `write`, for so many calls at once, and what must run for it.
     pub(super) fn new(write: OwnedWriteHalf, in_flight: usize) -> (Arc<Self>, Drive<P>) {
         let (outbox, queue) = mpsc::unbounded_channel();
-        let calls = Arc::new(Mutex::new(Calls { next: 0, open: HashMap::new(), ended: None }));
-        let places = Arc::new(Semaphore::new(in_flight.min(Semaphore::MAX_PERMITS)));
+        let calls = Arc::new(Mutex::new(Calls { next: 0, open: BTreeMap::new(), in_flight, ended: None }));
+        let places = Arc::new(Semaphore::new(in_flight.saturating_add(AHEAD).min(Semaphore::MAX_PERMITS)));
         let link = Arc::new(Self { outbox, calls, places });
 
         (Arc::clone(&link), Drive { link, queue, write })
     }
 
     /// Sends `request` when there is a place for it, and waits for the answer until `deadline`. The worker counts as hung
-    /// when it is still at it a while, `limit`, after it was sent.
+    /// when it is still at it a while, `limit`, after it can have begun.
     pub(super) async fn call(&self, request: P::Request, deadline: Instant, limit: Duration) -> Outcome<P> {
         let place = match timeout_at(deadline, Arc::clone(&self.places).acquire_owned()).await {
             Ok(Ok(place)) => place,
@@ -110,15 +126,21 @@ impl<P: Protocol> Link<P> {
 
         let (reply, answer) = oneshot::channel();
         calls.next += 1;
-        calls.open.insert(id, Call { reply, overdue: now + limit, _place: place });
+        calls.open.insert(id, Call { reply, limit, overdue: None, _place: place });
+        calls.begin(now);
         // Where nobody reads the queue any more the link is about to end, which answers the call.
         drop(self.outbox.send(frame));
         Ok(answer)
     }
 
     fn answered(&self, id: u64, answer: P::Answer) {
+        let mut calls = self.calls();
+        let call = calls.open.remove(&id);
+        calls.begin(Instant::now());
+        drop(calls);
+
         // Whose caller has gone wants no answer.
-        drop(self.calls().open.remove(&id).map(|call| call.reply.send(Ok(answer))));
+        drop(call.map(|call| call.reply.send(Ok(answer))));
     }
 
     /// Takes no more calls.
@@ -144,7 +166,7 @@ impl<P: Protocol> Link<P> {
     }
 
     fn is_overdue(&self, now: Instant) -> bool {
-        self.calls().open.values().any(|call| call.overdue <= now)
+        self.calls().open.values().any(|call| call.overdue.is_some_and(|overdue| overdue <= now))
     }
 
     fn calls(&self) -> MutexGuard<'_, Calls<P>> {
@@ -264,5 +286,37 @@ fn busy() -> Failure {
 
 /// When a call that was under way when the worker ended is worth another try: its replacement is quick.
 const SOON: Duration = Duration::from_secs(1);
+/// So many calls wait in the worker itself.
+const AHEAD: usize = 16;
 /// So many heartbeats without an answer, and the worker hangs.
 const SILENT: u32 = 3;
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::UnixStream;
+    use tokio::time::advance;
+
+    use super::*;
+    use crate::worker::testing::Echo;
+
+    #[tokio::test(start_paused = true)]
+    async fn what_waits_in_the_worker_is_not_overdue_for_that() {
+        let (ours, _theirs) = UnixStream::pair().unwrap();
+        let (link, _drive) = Link::<Echo>::new(ours.into_split().1, 1);
+        let deadline = Instant::now() + Duration::from_secs(60);
+        let call = || {
+            let place = Arc::clone(&link.places).try_acquire_owned().unwrap();
+            link.send("sign".to_owned(), deadline, LIMIT, place).unwrap()
+        };
+        let (_first, _second) = (call(), call());
+
+        advance(LIMIT / 2).await;
+        link.answered(0, "signed".to_owned());
+        advance(LIMIT * 2 / 3).await;
+        assert!(!link.is_overdue(Instant::now()), "it was begun two thirds of its time ago");
+        advance(LIMIT / 3).await;
+        assert!(link.is_overdue(Instant::now()));
+    }
+
+    const LIMIT: Duration = Duration::from_secs(6);
+}

@@ -11,6 +11,8 @@ mod message;
 mod process;
 mod serve;
 mod supervisor;
+#[cfg(test)]
+mod testing;
 
 use std::fmt::Debug;
 

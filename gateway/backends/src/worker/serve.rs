@@ -1,8 +1,8 @@
 //! The worker's own side: says that it is there, starts, and serves what it is asked on a bounded number of threads.
 
+use std::collections::VecDeque;
 use std::fmt::Debug;
 use std::io::{BufReader, Write};
-use std::marker::PhantomData;
 use std::os::unix::net::UnixStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
@@ -42,7 +42,7 @@ pub struct Started<P: Protocol, S> {
     pub service: Option<S>,
     /// What callers are told of it.
     pub ready: P::Ready,
-    /// Requests that are served at once; more are not sent.
+    /// Requests that are served at once; of those that come ahead, each waits its turn.
     pub in_flight: usize,
 }
 
@@ -93,10 +93,10 @@ pub fn serve<P: Protocol, S: Service<P>>(
     let office = Office::<P, S> {
         incoming: Mutex::new(BufReader::new(incoming)),
         outgoing: Mutex::new(socket),
+        turns: Turns::new(started.in_flight),
         service,
-        protocol: PhantomData,
     };
-    Arc::new(office).open(started.in_flight)
+    Arc::new(office).open()
 }
 
 /// Why a worker ended.
@@ -124,17 +124,18 @@ pub enum ServeError {
 struct Office<P: Protocol, S> {
     incoming: Mutex<BufReader<UnixStream>>,
     outgoing: Mutex<UnixStream>,
+    turns: Turns<P>,
     service: S,
-    protocol: PhantomData<P>,
 }
 
 impl<P: Protocol, S: Service<P>> Office<P, S> {
-    /// Every thread reads one message at a time and does what it says, so that nothing is handed from thread to thread.
-    /// There is one thread more than there are requests at once: one is always reading, and answers pings.
-    fn open(self: Arc<Self>, in_flight: usize) -> Result<(), ServeError> {
+    /// Every thread reads one message at a time and does what it says, so that nothing is handed from thread to thread:
+    /// who has served one request takes the next that waits. There is one thread more than there are requests at once:
+    /// one is always reading, and answers pings.
+    fn open(self: Arc<Self>) -> Result<(), ServeError> {
         let (end, ended) = mpsc::channel();
         do_not_preempt();
-        for _ in 0..=in_flight {
+        for _ in 0..=self.turns.in_flight {
             let (office, end) = (Arc::clone(&self), end.clone());
             // The first that ends ends the worker, and nobody hears the others.
             let work = move || {
@@ -157,15 +158,80 @@ impl<P: Protocol, S: Service<P>> Office<P, S> {
                 Some(ToWorker::Start(_)) => return Err(ServeError::OutOfTurn),
                 Some(ToWorker::Request { id, within, body }) => {
                     let deadline = Instant::now().into_std() + within;
-                    let Served { answer, leave } = self.service.call(body, deadline);
-                    self.say(&FromWorker::Answer { id, body: answer, leave: leave.map(Sent) })?;
+                    self.serve(self.turns.take(Call { id, deadline, body }))?;
                 }
             }
         }
     }
 
+    /// Serves `turn`, where it is one, and what waits then.
+    fn serve(&self, mut turn: Option<Call<P>>) -> Result<(), ServeError> {
+        while let Some(call) = turn {
+            self.answer(call)?;
+            turn = self.turns.next();
+        }
+
+        Ok(())
+    }
+
+    fn answer(&self, call: Call<P>) -> Result<(), ServeError> {
+        let Served { answer, leave } = self.service.call(call.body, call.deadline);
+
+        self.say(&FromWorker::Answer { id: call.id, body: answer, leave: leave.map(Sent) })
+    }
+
     fn say(&self, message: &FromWorker<P>) -> Result<(), ServeError> {
         say(&lock(&self.outgoing), message)
+    }
+}
+
+/// Who is served, and who waits for that in the order of arrival.
+#[derive(Debug)]
+struct Turns<P: Protocol> {
+    in_flight: usize,
+    queue: Mutex<Queue<P>>,
+}
+
+#[derive(Debug)]
+struct Queue<P: Protocol> {
+    served: usize,
+    waiting: VecDeque<Call<P>>,
+}
+
+/// A request, with when it is to end.
+#[derive(Debug)]
+struct Call<P: Protocol> {
+    id: u64,
+    deadline: std::time::Instant,
+    body: P::Request,
+}
+
+impl<P: Protocol> Turns<P> {
+    fn new(in_flight: usize) -> Self {
+        Self { in_flight, queue: Mutex::new(Queue { served: 0, waiting: VecDeque::new() }) }
+    }
+
+    /// Gives `call` back where it is to be served now; otherwise whoever ends one finds it.
+    fn take(&self, call: Call<P>) -> Option<Call<P>> {
+        let mut queue = lock(&self.queue);
+        if queue.served < self.in_flight {
+            queue.served += 1;
+            return Some(call);
+        }
+
+        queue.waiting.push_back(call);
+        None
+    }
+
+    /// One was served: which is next?
+    fn next(&self) -> Option<Call<P>> {
+        let mut queue = lock(&self.queue);
+        let next = queue.waiting.pop_front();
+        if next.is_none() {
+            queue.served -= 1;
+        }
+
+        next
     }
 }
 
@@ -198,48 +264,24 @@ mod tests {
     use std::time::Duration;
 
     use keyport_core::FailureKind;
-    use serde::Deserialize;
 
     use super::*;
-    use crate::worker::{Again, Refusal};
+    use crate::worker::testing::{Echo, No};
 
+    /// Answers "wait" once two such are with it, and "hold" once the caller says so; panics and leaves when told to.
     #[derive(Debug)]
-    struct Echo;
-
-    #[derive(Clone, Debug, Deserialize, Serialize)]
-    struct No;
-
-    impl Refusal for No {
-        fn again(&self) -> Again {
-            Again::Never
-        }
-
-        fn failure(&self) -> Failure {
-            Failure::new(FailureKind::Credentials, "no")
-        }
+    struct Desk {
+        pair: Barrier,
+        held: Arc<Barrier>,
     }
-
-    impl Protocol for Echo {
-        const NAME: &'static str = "echo";
-        const VERSION: u32 = 1;
-
-        type Answer = String;
-        type Ready = ();
-        type Refusal = No;
-        type Request = String;
-        type Setup = bool;
-    }
-
-    /// Answers "wait" once two such are with it; panics and leaves when told to.
-    #[derive(Debug)]
-    struct Desk(Barrier);
 
     impl Service<Echo> for Desk {
         fn call(&self, request: String, _deadline: std::time::Instant) -> Served<String> {
             let leave = (request == "leave").then(|| Failure::new(FailureKind::Unavailable, "left"));
             match request.as_str() {
                 "panic" => panic!("a mistake"),
-                "wait" => drop(self.0.wait()),
+                "hold" => drop(self.held.wait()),
+                "wait" => drop(self.pair.wait()),
                 _ => {}
             }
             Served { answer: request, leave }
@@ -249,18 +291,20 @@ mod tests {
     /// The other side of a worker that serves on a thread.
     struct Caller {
         socket: UnixStream,
+        held: Arc<Barrier>,
         worker: thread::JoinHandle<Result<(), ServeError>>,
     }
 
     impl Caller {
         fn start() -> Self {
             let (ours, theirs) = UnixStream::pair().unwrap();
+            let held = Arc::new(Barrier::new(3));
+            let desk = Desk { pair: Barrier::new(2), held: Arc::clone(&held) };
             let start = |serves: bool, starting: &Starting<'_>| {
                 starting.commit().unwrap();
-                let service = Some(Desk(Barrier::new(2)));
-                serves.then_some(Started { service, ready: (), in_flight: 2 }).ok_or(No)
+                serves.then_some(Started { service: Some(desk), ready: (), in_flight: 2 }).ok_or(No)
             };
-            Self { socket: ours, worker: thread::spawn(move || serve::<Echo, Desk>(theirs, start)) }
+            Self { socket: ours, held, worker: thread::spawn(move || serve::<Echo, Desk>(theirs, start)) }
         }
 
         /// One that serves, and said so.
@@ -316,6 +360,21 @@ mod tests {
         }
         ids.sort_unstable();
         assert_eq!(ids, [1, 3]);
+        caller.end().unwrap();
+    }
+
+    #[test]
+    fn what_comes_ahead_waits_its_turn_and_pings_do_not() {
+        let caller = Caller::served();
+        for (id, body) in [(1, "hold"), (2, "hold"), (3, "at once")] {
+            caller.ask(id, body);
+        }
+        caller.say(&ToWorker::<Echo>::Ping);
+        assert!(matches!(caller.hear(), Some(FromWorker::Pong)));
+
+        caller.held.wait();
+        let heard: Vec<_> = (0..3).map(|_| caller.hear()).collect();
+        assert!(matches!(heard[0], Some(FromWorker::Answer { id: 1 | 2, .. })), "{heard:?}");
         caller.end().unwrap();
     }
 

@@ -91,7 +91,7 @@ impl Filled {
     async fn new(bench: &Bench, pairs: usize) -> Result<Option<Self>> {
         let name = format!("pkcs11-{pairs}");
         let Some(token) = Token::softhsm(bench, &name).await? else { return Ok(None) };
-        let hsm = Hsm::prepare(bench, &name, token)?;
+        let hsm = Hsm::prepare(bench, &name, token, bench.cpus.servers())?;
         if pairs > KEYS {
             hsm.fill(bench, pairs - KEYS).await?;
         }

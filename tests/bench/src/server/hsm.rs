@@ -4,7 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::{Output, Stdio};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
 use super::Server;
 use crate::bare_token::Cost;
@@ -18,18 +18,20 @@ pub(crate) struct Hsm {
     name: String,
     folder: PathBuf,
     token: Token,
+    /// How many calls the library gets at once.
+    in_flight: usize,
 }
 
 impl Hsm {
-    /// An empty folder for a gateway on `token`.
-    pub(crate) fn prepare(bench: &Bench, name: &str, token: Token) -> Result<Self> {
+    /// An empty folder for a gateway on `token`, whose library gets so many calls at once.
+    pub(crate) fn prepare(bench: &Bench, name: &str, token: Token, in_flight: usize) -> Result<Self> {
         let folder = bench.folder.join(name);
         if folder.exists() {
             fs::remove_dir_all(&folder).with_context(|| format!("cannot empty {}", folder.display()))?;
         }
         fs::create_dir_all(&folder)?;
 
-        Ok(Self { name: format!("keyport dev, {name}"), folder, token })
+        Ok(Self { name: format!("keyport, {name}"), folder, token, in_flight })
     }
 
     /// Starts a gateway whose new keys are on the token.
@@ -39,6 +41,16 @@ impl Hsm {
         command.arg("--data").arg(&self.folder).arg("--module").arg(&self.token.module);
         command.args(["--token", LABEL, "--pin-file"]).arg(self.token.pin());
 
+        Server::start(bench, "keyport dev", command, &self.folder, Proof::Digest).await?.stop().await?;
+
+        let config = fs::read_to_string(self.folder.join("keyport.toml"))?;
+        let connection = "[[connection]]\nname = \"hsm\"\n";
+        ensure!(config.contains(connection), "the configuration has no connection `hsm`");
+        let config = config.replace(connection, &format!("{connection}in-flight = {}\n", self.in_flight));
+        fs::write(self.folder.join(CONFIG), config)?;
+
+        let mut command = self.token.command(&bench.keyport);
+        command.arg("serve").arg("--config").arg(self.folder.join(CONFIG));
         Server::start(bench, &self.name, command, &self.folder, Proof::Digest).await
     }
 
@@ -65,3 +77,5 @@ impl Hsm {
         succeeded(child.wait_with_output().await?)
     }
 }
+
+const CONFIG: &str = "bench.toml";
