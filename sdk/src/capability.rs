@@ -6,7 +6,8 @@
 use std::time::Duration;
 
 pub use crate::bindings::keyport::provider::log::Level;
-use crate::bindings::keyport::provider::{clock, log, pkcs11, random, settings, soft_token};
+use crate::bindings::keyport::provider::{clock, http, log, pkcs11, random, settings, soft_token};
+use crate::http::{Request, Response};
 use crate::pkcs11::{KeyPair, KeyPairMechanism};
 use crate::types::{KeyType, Mechanism, Result};
 
@@ -113,6 +114,32 @@ pub trait Pkcs11 {
     ///
     /// Why it could not.
     fn token_health(&self, token: Option<&str>) -> Result<()>;
+}
+
+/// A custodian that speaks HTTP.
+///
+/// The grant lists every request that may be sent, by operation. Paths are written as the grant has them, with `{key}` for
+/// what the custodian calls the operation's key: the gateway fills that in. It also knows the host and the credential.
+///
+/// ```
+/// use keyport_sdk::http::Request;
+/// use keyport_sdk::{Http, Result, SignRequest};
+///
+/// fn sign(host: &impl Http, digest: &[u8]) -> Result<Vec<u8>> {
+///     let request = Request::post("/keys/{key}/sign").body(digest);
+///
+///     Ok(host.send(None, &request)?.success()?.body)
+/// }
+/// ```
+pub trait Http {
+    /// Sends a request and waits for the response, whatever its status. `connection` is the name of a granted connection;
+    /// a provider that is granted just one need not name it.
+    ///
+    /// # Errors
+    ///
+    /// [`Denied`](crate::ErrorKind::Denied) where it is not part of the operation, or was sent too often;
+    /// [`Unavailable`](crate::ErrorKind::Unavailable) where there was no response.
+    fn send(&self, connection: Option<&str>, request: &Request) -> Result<Response>;
 }
 
 /// The provider's own settings, as its configuration has them. Never a secret.
@@ -226,6 +253,12 @@ impl KeyPair for pkcs11::KeyPair {
 
     fn destroy(&self) -> Result<()> {
         Self::destroy(self)
+    }
+}
+
+impl Http for Gateway {
+    fn send(&self, connection: Option<&str>, request: &Request) -> Result<Response> {
+        http::send(connection, request)
     }
 }
 

@@ -3,10 +3,12 @@
 //! Only custody calls what is here, and only the server's assembly names it. What blocks or computes for long goes
 //! through one door, [`blocking::Door`], bounded in number and time.
 //!
+//! - [`http`]: custodians that speak HTTP, whose providers word the requests.
 //! - [`soft`]: the token in the gateway's own process, whose keys lie sealed in the gateway's store.
 //! - [`pkcs11`]: HSMs and other tokens, through a vendor's library in a [`worker`] process.
 
 pub mod blocking;
+pub mod http;
 pub mod pkcs11;
 pub mod secret_file;
 pub mod soft;

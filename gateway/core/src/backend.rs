@@ -10,6 +10,7 @@ use crate::failure::{Failure, FailureKind};
 use crate::import::Material;
 use crate::key::{KeyId, KeyName, NativeId};
 use crate::name::TenantId;
+use crate::outbound::{Inbound, Outbound};
 use crate::public_key::PublicKey;
 use crate::scheme::KeyType;
 
@@ -79,6 +80,22 @@ pub trait Backend: Debug + Send + Sync {
     /// take one object for another.
     fn is_verified(&self) -> bool {
         false
+    }
+
+    /// Whether it only passes on requests that providers word, and sees no keys: then custody cannot see them either.
+    fn takes_requests(&self) -> bool {
+        false
+    }
+
+    /// Sends a request. Where the answer says what the custodian calls a new key, `native_id` says in which place of it (a
+    /// JSON Pointer, RFC 6901). An answer of any status is an answer.
+    async fn send(
+        &self,
+        _request: &Outbound,
+        _native_id: Option<&str>,
+        _deadline: Instant,
+    ) -> Result<Inbound, Failure> {
+        Err(Failure::new(FailureKind::Unsupported, "this custodian takes no requests"))
     }
 
     /// Lets go of what it remembers of an object that signed as another key.

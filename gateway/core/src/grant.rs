@@ -6,6 +6,7 @@ use std::fmt;
 use crate::caller::Pattern;
 use crate::custody::Mechanism;
 use crate::name::ConnectionName;
+use crate::outbound::{During, Rule};
 
 /// Everything one provider may reach.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -26,11 +27,31 @@ pub struct Grant {
     ///
     /// [`Backend::locate`]: crate::backend::Backend::locate
     pub objects: Vec<Pattern>,
+    /// Which requests may be sent, where the custodian takes requests; none by default.
+    pub requests: Vec<Rule>,
+}
+
+impl Grant {
+    /// A grant of these requests, and of what they are sent for.
+    #[must_use]
+    pub fn of_requests(connection: ConnectionName, requests: Vec<Rule>) -> Self {
+        let wanted = |rule: &Rule| match rule.during {
+            During::Create => Some(Use::Generate),
+            During::Sign => Some(Use::Sign),
+            During::Destroy => Some(Use::Destroy),
+            During::Health => None,
+        };
+        let uses = requests.iter().filter_map(wanted).collect();
+
+        Self { connection, kind: ConnectionKind::Http, uses, mechanisms: None, objects: Vec::new(), requests }
+    }
 }
 
 /// The kinds of custodian a backend reaches.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub enum ConnectionKind {
+    /// A service that takes requests by HTTP.
+    Http,
     /// A token behind a PKCS#11 module.
     Pkcs11,
     /// The embedded token.

@@ -120,6 +120,12 @@ impl Key {
         Self { connection: Some(connection), ..self.clone() }
     }
 
+    /// The row once it is known what the key is called at its custodian, while it is still pending.
+    #[must_use]
+    pub fn named(&self, native_id: NativeId) -> Self {
+        Self { native_id: Some(native_id), ..self.clone() }
+    }
+
     /// The row of a key whose object somebody else made, while it is still pending.
     #[must_use]
     pub fn registered(&self, connection: ConnectionName, native_id: NativeId, public: PublicKey) -> Self {

@@ -21,6 +21,7 @@ pub mod import;
 pub mod input;
 pub mod key;
 pub mod name;
+pub mod outbound;
 pub mod outside;
 pub mod policy;
 pub mod provider;

@@ -131,6 +131,11 @@ pub(crate) fn sign(
     Ok(Operation(Allowed::Sign(Signing { key, scheme, input })))
 }
 
+/// The operation that has a new key show that it signs: the gateway's own, no caller's.
+pub(crate) fn challenge(key: Arc<Key>, scheme: Scheme, input: Input) -> Operation {
+    Operation(Allowed::Sign(Signing { key, scheme, input }))
+}
+
 /// The operation that destroys a key whose time has come: the gateway's own, no caller's.
 pub(crate) fn destroy(key: Arc<Key>) -> Operation {
     Operation(Allowed::Destroy(key))

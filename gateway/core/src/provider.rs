@@ -124,6 +124,14 @@ impl Descriptor {
         self.offers.iter().any(|(offered, _)| *offered == key_type)
     }
 
+    /// A scheme that keys of this type can sign with; `None` where there is none.
+    #[must_use]
+    pub fn scheme_of(&self, key_type: KeyType) -> Option<Scheme> {
+        let (_, schemes) = self.offers.iter().find(|(offered, _)| *offered == key_type)?;
+
+        schemes.first().copied()
+    }
+
     /// Whether keys of this type can sign so.
     #[must_use]
     pub fn signs(&self, key_type: KeyType, scheme: Scheme) -> bool {

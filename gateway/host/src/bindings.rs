@@ -4,6 +4,7 @@ wasmtime::component::bindgen!({
     world: "importing-provider-world",
     path: "../../wit",
     imports: {
+        "keyport:provider/http": async | trappable,
         "keyport:provider/pkcs11": async | trappable,
         // They answer at once, and need no fiber to wait on.
         "keyport:provider/pkcs11.[drop]key-pair": trappable,
@@ -18,4 +19,4 @@ wasmtime::component::bindgen!({
 });
 
 pub(crate) use exports::keyport::provider::{import_key, provider};
-pub(crate) use keyport::provider::{clock, log, pkcs11, random, settings, soft_token, types};
+pub(crate) use keyport::provider::{clock, http, log, pkcs11, random, settings, soft_token, types};

@@ -5,11 +5,12 @@ use std::time::Duration;
 use keyport_core::custody::Mechanism;
 use keyport_core::input::Input;
 use keyport_core::name::TenantId;
+use keyport_core::outbound::{Inbound, Method, Outbound};
 use keyport_core::provider::{CreateKey, Created, Descriptor, ImportKey, KeyRef, Sign};
 use keyport_core::scheme::{Hash, KeyType, Scheme};
 use keyport_core::{Failure, FailureKind};
 
-use crate::bindings::{import_key, pkcs11, provider, soft_token, types};
+use crate::bindings::{http, import_key, pkcs11, provider, soft_token, types};
 use crate::text;
 
 pub(crate) fn create_request(tenant: &TenantId, request: CreateKey) -> provider::CreateRequest {
@@ -75,6 +76,22 @@ pub(crate) fn descriptor(descriptor: provider::Descriptor) -> Descriptor {
             .map(|(name, value)| (text::line(&name, text::MESSAGE), text::line(&value, text::MESSAGE)))
             .collect(),
     }
+}
+
+pub(crate) fn outbound(request: http::Request) -> Outbound {
+    let method = match request.method {
+        http::Method::Delete => Method::Delete,
+        http::Method::Get => Method::Get,
+        http::Method::Patch => Method::Patch,
+        http::Method::Post => Method::Post,
+        http::Method::Put => Method::Put,
+    };
+
+    Outbound { method, path: request.path, headers: request.headers, body: request.body }
+}
+
+pub(crate) fn response(answer: Inbound) -> http::Response {
+    http::Response { status: answer.status, headers: answer.headers, body: answer.body }
 }
 
 /// What a guest said went wrong. Its words are for the operator's log only.

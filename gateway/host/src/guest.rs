@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use keyport_core::custody::{Capabilities, Target};
+use keyport_core::custody::{Capabilities, Origin, Target};
 use keyport_core::grant::{ConnectionKind, Grants};
 use keyport_core::name::{ConnectionName, ProviderName};
 use keyport_core::outside::Outside;
@@ -52,7 +52,14 @@ impl State {
         Ok(Target { operation, provider: self.guest.id, connection, object })
     }
 
-    pub(crate) fn serving(&self) -> Result<&Call, Failure> {
+    /// This guest, in the call being served, asking for something on a connection.
+    pub(crate) fn origin(&self, connection: ConnectionName) -> Result<Origin, Failure> {
+        let operation = self.serving()?.operation;
+
+        Ok(Origin { operation, provider: self.guest.id, connection })
+    }
+
+    fn serving(&self) -> Result<&Call, Failure> {
         self.call.as_ref().ok_or_else(|| Failure::new(FailureKind::Denied, "no operation is open"))
     }
 }

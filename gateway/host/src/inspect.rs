@@ -97,6 +97,7 @@ fn every_grant(imports: &[Import]) -> Grants {
             uses: Use::ALL.into_iter().collect(),
             mechanisms: None,
             objects: Vec::new(),
+            requests: Vec::new(),
         })
     };
 

@@ -115,6 +115,7 @@ fn import(refused: &RefusedImport) -> String {
     };
 
     let (connection, kind, imports) = match kind {
+        ConnectionKind::Http => return format!("imports `{import}`, which needs:\n\n{HTTP_GRANT}"),
         ConnectionKind::Pkcs11 => ("hsm", "pkcs11", false),
         ConnectionKind::Soft => ("embedded", "soft", true),
     };
@@ -125,3 +126,13 @@ fn import(refused: &RefusedImport) -> String {
          kind \"{kind}\"\nuses = [{uses}]\n"
     )
 }
+
+/// The grant that a provider needs which words its own requests.
+const HTTP_GRANT: &str = "[[provider.grant]]
+connection = \"kms\"   # a connection of kind \"http\"
+
+[[provider.grant.request]]   # one for each request that it sends
+during = \"sign\"   # or \"create\", \"destroy\", \"health\"
+method = \"POST\"
+path = \"/keys/{key}/sign\"
+";

@@ -15,7 +15,7 @@ use hyper::body::Bytes;
 use keyport_backends::soft::{Bounds, MasterKey, Soft};
 use keyport_core::backend::Backend;
 use keyport_core::caller::{Caller, Right, Verb};
-use keyport_core::custody::{Capabilities, Custody, Mechanism, Target};
+use keyport_core::custody::{Capabilities, Custody, Mechanism, Origin, Target};
 use keyport_core::gateway::{OnDuplicate, Options, Parts, Tenant, Tenants};
 use keyport_core::grant::{ConnectionKind, Grant, Grants, Use};
 use keyport_core::key::KeyId;
@@ -282,6 +282,7 @@ fn tenants(provider: Arc<Direct>) -> Tenants {
             uses: Use::ALL.into_iter().collect(),
             mechanisms: None,
             objects: vec!["id:*".parse().unwrap()],
+            requests: Vec::new(),
         }])),
         descriptor: Descriptor {
             name: "direct".to_owned(),
@@ -363,7 +364,9 @@ impl Provider for Direct {
     }
 
     async fn health(&self, call: Call) -> Result<(), Failure> {
-        self.0.health(call.operation, PROVIDER, connection()).await
+        let origin = Origin { operation: call.operation, provider: PROVIDER, connection: connection() };
+
+        self.0.health(origin).await
     }
 }
 

@@ -1,5 +1,6 @@
 //! A gateway for the unit tests of a provider: it answers what it was told to, and records what was asked.
 
+mod http;
 mod pkcs11;
 
 use std::cell::{Cell, RefCell};
@@ -8,15 +9,17 @@ use std::time::Duration;
 
 pub use self::pkcs11::{KeyPair, Pkcs11Call};
 use crate::capability::{Clock, Level, Log, Random, Settings, SoftToken};
+use crate::http::{Request, Response};
 use crate::types::{Error, KeyType, Mechanism, Result};
 
-/// A call to the embedded token, or to a token behind PKCS#11.
+/// A call to the embedded token, to a token behind PKCS#11, or to a custodian that speaks HTTP.
 #[derive(Clone, Debug, Eq, PartialEq)]
-#[expect(missing_docs, reason = "each but Pkcs11 is a function of SoftToken with its arguments")]
+#[expect(missing_docs, reason = "each but Http and Pkcs11 is a function of SoftToken with its arguments")]
 pub enum Call {
     Destroy { key_id: String },
     Generate { key_id: String, key_type: KeyType },
     Health,
+    Http { connection: Option<String>, request: Request },
     ImportKey { key_id: String, key_type: KeyType, material: String },
     Pkcs11(Pkcs11Call),
     PublicKey { key_id: String },
@@ -30,6 +33,7 @@ pub enum Call {
 #[derive(Debug, Default)]
 pub struct Host {
     answers: RefCell<VecDeque<Result<Vec<u8>>>>,
+    responses: RefCell<VecDeque<Result<Response>>>,
     calls: RefCell<Vec<Call>>,
     counter: Cell<u8>,
     lines: RefCell<Vec<(Level, String)>>,

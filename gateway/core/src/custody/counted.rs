@@ -12,6 +12,7 @@ use crate::failure::Failure;
 use crate::import::Material;
 use crate::key::{KeyId, NativeId};
 use crate::name::{ConnectionName, TenantId};
+use crate::outbound::{Inbound, Outbound};
 use crate::public_key::PublicKey;
 
 /// How often custodians failed so far.
@@ -86,6 +87,24 @@ impl Backend for Counted {
         self.backend.is_verified()
     }
 
+    fn takes_requests(&self) -> bool {
+        self.backend.takes_requests()
+    }
+
+    async fn send(
+        &self,
+        request: &Outbound,
+        native_id: Option<&str>,
+        deadline: Instant,
+    ) -> Result<Inbound, Failure> {
+        let answer = self.seen(self.backend.send(request, native_id, deadline).await)?;
+        if answer.status >= FAILED {
+            self.failures.count(&self.connection, answer.status.to_string());
+        }
+
+        Ok(answer)
+    }
+
     async fn generate(&self, request: Generate, deadline: Instant) -> Result<Generated, Failure> {
         self.seen(self.backend.generate(request, deadline).await)
     }
@@ -142,3 +161,6 @@ impl Backend for Counted {
         self.seen(self.backend.health(deadline).await)
     }
 }
+
+/// From this status on, an answer is a failure (RFC 9110, section 15.5).
+const FAILED: u16 = 400;

@@ -9,9 +9,13 @@ use crate::failure::{Failure, FailureKind};
 use crate::grant::{Grants, Use};
 use crate::key::Key;
 use crate::name::{ConnectionName, ProviderName};
+use crate::outbound::{During, Outbound, Rule};
 use crate::policy::{Allowed, Operation};
 use crate::provider::{Loaded, ProviderId};
 use crate::signature::Signature;
+
+use super::Origin;
+use super::outbound::own_connection;
 
 /// One open operation. Only the host knows it, never a guest.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -34,6 +38,8 @@ pub(super) struct Entry {
     provider_name: ProviderName,
     grants: Arc<Grants>,
     spent: HashMap<Use, u32>,
+    /// Requests that were sent, by their rule's connection and place in the grant.
+    requests: HashMap<(ConnectionName, usize), u32>,
     probes: u32,
     refused: bool,
 }
@@ -45,6 +51,8 @@ pub(crate) struct Seen {
     pub(crate) signature: Option<Signature>,
     /// Whether the custodian destroyed the key.
     pub(crate) destroyed: bool,
+    /// Whether the last answer to a request was that it is done, or that there is no such thing.
+    pub(crate) gone: bool,
     /// The last failure of a custodian, which a guest may have retold otherwise.
     pub(crate) failure: Option<Failure>,
     /// How often a custodian was asked.
@@ -63,6 +71,7 @@ impl Ledger {
             provider_name: loaded.name.clone(),
             grants: Arc::clone(&loaded.grants),
             spent: HashMap::new(),
+            requests: HashMap::new(),
             probes: 0,
             refused: false,
         };
@@ -97,12 +106,7 @@ impl Entry {
         wanted: Use,
         now: Instant,
     ) -> Result<(), Refusal> {
-        if provider != self.provider {
-            return Err(Refusal::OtherProvider);
-        }
-        if now >= self.deadline {
-            return Err(Refusal::Late);
-        }
+        self.admit_provider(provider, now)?;
         let granted = self.grants.on(connection).is_some_and(|grant| grant.uses.contains(&wanted));
         if !granted {
             return Err(Refusal::NotGranted);
@@ -116,20 +120,50 @@ impl Entry {
         Ok(())
     }
 
-    /// The same for a question after a custodian's health, which needs a grant on it but none for a use.
-    pub(super) fn admit_probe(
+    /// The same for a request: answers the rule that covers it, whose budget it spends, and the path with the operation's
+    /// key in its place.
+    pub(super) fn admit_request(
         &mut self,
-        provider: ProviderId,
-        connection: &ConnectionName,
+        origin: &Origin,
+        request: &Outbound,
         now: Instant,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(Rule, String), Refusal> {
+        self.admit_provider(origin.provider, now)?;
+        let (during, key) = (During::of(self.operation.allowed()), subject(self.operation.allowed()));
+        own_connection(key, origin, during)?;
+        let grant = self.grants.on(&origin.connection).ok_or(Refusal::NotGranted)?;
+
+        let mut refusal = Refusal::NotGranted;
+        for (place, rule) in grant.requests.iter().enumerate() {
+            if !rule.covers(during, request) {
+                continue;
+            }
+            let sent = self.requests.entry((origin.connection.clone(), place)).or_default();
+            if *sent < rule.times {
+                let path = rule.path.of(key).ok_or(Refusal::OtherObject)?;
+                *sent += 1;
+                return Ok((rule.clone(), path));
+            }
+            refusal = Refusal::BudgetSpent;
+        }
+        Err(refusal)
+    }
+
+    fn admit_provider(&self, provider: ProviderId, now: Instant) -> Result<(), Refusal> {
         if provider != self.provider {
             return Err(Refusal::OtherProvider);
         }
         if now >= self.deadline {
             return Err(Refusal::Late);
         }
-        if self.grants.on(connection).is_none() {
+
+        Ok(())
+    }
+
+    /// The same for a question after a custodian's health, which needs a grant on it but none for a use.
+    pub(super) fn admit_probe(&mut self, origin: &Origin, now: Instant) -> Result<(), Refusal> {
+        self.admit_provider(origin.provider, now)?;
+        if self.grants.on(&origin.connection).is_none() {
             return Err(Refusal::NotGranted);
         }
         if self.probes >= PROBES {

@@ -185,7 +185,7 @@ impl Making {
         self.ids().contains(&id)
     }
 
-    fn begin(&self, id: KeyId) -> UnderWay {
+    pub(super) fn begin(&self, id: KeyId) -> UnderWay {
         self.ids().insert(id);
 
         UnderWay { making: self.clone(), id }
@@ -197,7 +197,7 @@ impl Making {
 }
 
 /// Says that a key is being made, until it is dropped.
-struct UnderWay {
+pub(super) struct UnderWay {
     making: Making,
     id: KeyId,
 }

@@ -11,6 +11,7 @@ mod ledger;
 mod making;
 mod mechanism;
 mod open;
+mod outbound;
 #[cfg(test)]
 mod tests;
 
@@ -33,6 +34,7 @@ use crate::failure::{Failure, FailureKind};
 use crate::grant::{Grants, Use};
 use crate::key::{Key, NativeId};
 use crate::name::ConnectionName;
+use crate::outbound::{Inbound, Outbound};
 use crate::outside::Outside;
 use crate::policy::{Allowed, Operation, Signing};
 use crate::provider::{Loaded, ProviderId};
@@ -72,12 +74,21 @@ pub trait Capabilities: Debug + Send + Sync {
     async fn destroy(&self, target: Target) -> Result<(), Failure>;
 
     /// Whether a granted custodian could serve now.
-    async fn health(
-        &self,
-        operation: OperationId,
-        provider: ProviderId,
-        connection: ConnectionName,
-    ) -> Result<(), Failure>;
+    async fn health(&self, origin: Origin) -> Result<(), Failure>;
+
+    /// Sends a request to a custodian that takes requests, if the open operation covers it.
+    async fn request(&self, origin: Origin, request: Outbound) -> Result<Inbound, Failure>;
+}
+
+/// Who asks for something on a connection, and in which operation.
+#[derive(Clone, Debug)]
+pub struct Origin {
+    /// The operation it was called for.
+    pub operation: OperationId,
+    /// The provider it is an instance of.
+    pub provider: ProviderId,
+    /// The connection it names.
+    pub connection: ConnectionName,
 }
 
 /// What a guest wants to act on, and in which operation.
@@ -311,19 +322,20 @@ impl Capabilities for Custody {
         self.keep(target.operation, outcome, |seen, ()| seen.destroyed = true)
     }
 
-    async fn health(
-        &self,
-        operation: OperationId,
-        provider: ProviderId,
-        connection: ConnectionName,
-    ) -> Result<(), Failure> {
-        let deadline = self.admit(operation, |entry| {
-            entry.admit_probe(provider, &connection, self.outside.clock.now())?;
+    async fn health(&self, origin: Origin) -> Result<(), Failure> {
+        let deadline = self.admit(origin.operation, |entry| {
+            entry.admit_probe(&origin, self.outside.clock.now())?;
             Ok(entry.deadline)
         })?;
-        let outcome = self.backend(&connection)?.health(deadline).await;
+        let outcome = self.backend(&origin.connection)?.health(deadline).await;
 
-        self.keep(operation, outcome, |_, ()| ())
+        self.keep(origin.operation, outcome, |_, ()| ())
+    }
+
+    async fn request(&self, origin: Origin, request: Outbound) -> Result<Inbound, Failure> {
+        let outcome = self.send(&origin, request).await;
+
+        self.keep(origin.operation, outcome, |seen, answer| seen.gone = answer.is_gone())
     }
 }
 

@@ -287,6 +287,9 @@ impl Gateway {
         })?;
         let made = made.ok_or_else(|| Error::internal("the operation was lost"))?;
         note(draft, &made, loaded);
+        if !self.custody.sees(&made) {
+            return self.proven((caller, context), loaded, made, created).await;
+        }
         let handle = checked(&made, created).map_err(Error::internal)?;
         Ok((made, handle))
     }
@@ -369,6 +372,11 @@ fn checked(made: &Key, created: Created) -> Result<Option<Handle>, Failure> {
         return Err(Failure::new(FailureKind::Internal, "the provider answered with another public key"));
     }
 
+    handle(created)
+}
+
+/// The handle in a provider's answer, if it is short enough.
+pub(super) fn handle(created: Created) -> Result<Option<Handle>, Failure> {
     created
         .handle
         .map(|bytes| {

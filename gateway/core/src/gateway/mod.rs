@@ -6,6 +6,7 @@
 mod create;
 mod creates;
 mod list;
+mod possession;
 mod probe;
 mod reap;
 mod rebind;

@@ -208,6 +208,13 @@ impl Gateway {
         }
 
         let unavailable = |error: Error| Failure::new(crate::FailureKind::Unavailable, error.detail());
+        if self.custody.is_making(key.id) {
+            return Err(Failure::new(
+                crate::FailureKind::Unavailable,
+                "the custodian is still making this key",
+            ));
+        }
+
         let was_asked_for = key.connection.is_some();
         match self.tenants().provider(&key.tenant, &key.provider) {
             Ok(loaded) if was_asked_for => {
@@ -223,17 +230,19 @@ impl Gateway {
         self.custody.erase(key, deadline).await
     }
 
-    /// Whether custody saw the key destroyed at its provider's request.
+    /// Whether custody saw the key destroyed at its provider's request; where it sees only requests, whether the provider
+    /// says so and the custodian answered that there is no such key.
     async fn provider_destroys(&self, loaded: &Loaded, key: &Arc<Key>, deadline: Instant) -> bool {
         let open = self.custody.open(policy::destroy(Arc::clone(key)), loaded, deadline);
         let call = Call { operation: open.id(), tenant: key.tenant.clone(), request_id: None, deadline };
         let answer = loaded.provider.destroy_key(call, key_ref(key)).await;
         let (seen, _) = open.close();
-        if !seen.destroyed {
+        let destroyed = seen.destroyed || (!self.custody.sees(key) && answer.is_ok() && seen.gone);
+        if !destroyed {
             tracing::warn!(provider = %loaded.name, key_id = %key.id, ?answer, "the provider did not destroy a key");
         }
 
-        seen.destroyed
+        destroyed
     }
 
     /// Writes the event that a crash, or a log that failed, left out.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use futures_util::stream::{self, StreamExt};
 
+use super::possession::verified;
 use super::record::{note, note_failure};
 use super::{Context, Gateway};
 use crate::audit::{Event, Operation};
@@ -40,7 +41,8 @@ pub struct Signed {
 impl Gateway {
     /// Signs `request` for `caller`.
     ///
-    /// No signature leaves before its audit event is durable, and none that custody did not see made.
+    /// No signature leaves before its audit event is durable, and none that custody did not see made, or the key's public
+    /// half did not verify.
     pub async fn sign(
         self: &Arc<Self>,
         caller: &Arc<Caller>,
@@ -130,7 +132,7 @@ impl Gateway {
         draft.scheme = Some(scheme);
         self.announce(draft, loaded, context.deadline).await?;
 
-        let sign = Sign { key: key_ref(&key), scheme, input };
+        let sign = Sign { key: key_ref(&key), scheme, input: input.clone() };
         let open = self.custody.open(operation, loaded, context.deadline);
         let call = Call {
             operation: open.id(),
@@ -143,7 +145,12 @@ impl Gateway {
         draft.attempts = seen.attempts;
         note_failure(draft, &seen);
 
-        Ok(Signed { signature: checked(&key, loaded, answer, seen)?, key })
+        let signature = if self.custody.sees(&key) {
+            checked(&key, loaded, answer, seen)?
+        } else {
+            verified(&key, (scheme, &input), answer, seen)?
+        };
+        Ok(Signed { signature, key })
     }
 
     /// The active key of a name; says of a key that was released that it was.

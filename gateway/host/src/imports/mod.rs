@@ -1,6 +1,7 @@
 //! What a component may import, and what each import needs.
 
 pub(crate) mod clock;
+pub(crate) mod http;
 pub(crate) mod log;
 pub(crate) mod pkcs11;
 pub(crate) mod random;
@@ -17,6 +18,7 @@ use crate::guest::State;
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Interface {
     Clock,
+    Http,
     Log,
     Pkcs11,
     Random,
@@ -26,8 +28,16 @@ pub(crate) enum Interface {
 }
 
 impl Interface {
-    pub(crate) const ALL: [Self; 7] =
-        [Self::Clock, Self::Log, Self::Pkcs11, Self::Random, Self::Settings, Self::SoftToken, Self::Types];
+    pub(crate) const ALL: [Self; 8] = [
+        Self::Clock,
+        Self::Http,
+        Self::Log,
+        Self::Pkcs11,
+        Self::Random,
+        Self::Settings,
+        Self::SoftToken,
+        Self::Types,
+    ];
 
     /// The interface that `import` names, in a version that this host serves.
     pub(crate) fn imported(import: &str) -> Option<Self> {
@@ -40,6 +50,7 @@ impl Interface {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Clock => "clock",
+            Self::Http => "http",
             Self::Log => "log",
             Self::Pkcs11 => "pkcs11",
             Self::Random => "random",
@@ -52,6 +63,7 @@ impl Interface {
     /// The kind of connection that must be granted; `None` where it is everybody's.
     pub(crate) fn needs(self) -> Option<ConnectionKind> {
         match self {
+            Self::Http => Some(ConnectionKind::Http),
             Self::Pkcs11 => Some(ConnectionKind::Pkcs11),
             Self::SoftToken => Some(ConnectionKind::Soft),
             Self::Clock | Self::Log | Self::Random | Self::Settings | Self::Types => None,
@@ -61,6 +73,7 @@ impl Interface {
     pub(crate) fn link(self, linker: &mut Linker<State>) -> wasmtime::Result<()> {
         match self {
             Self::Clock => bindings::clock::add_to_linker::<_, HasSelf<_>>(linker, |state| state),
+            Self::Http => bindings::http::add_to_linker::<_, HasSelf<_>>(linker, |state| state),
             Self::Log => bindings::log::add_to_linker::<_, HasSelf<_>>(linker, |state| state),
             Self::Pkcs11 => bindings::pkcs11::add_to_linker::<_, HasSelf<_>>(linker, |state| state),
             Self::Random => bindings::random::add_to_linker::<_, HasSelf<_>>(linker, |state| state),

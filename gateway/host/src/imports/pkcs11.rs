@@ -23,7 +23,7 @@ impl Host for State {
     async fn health(&mut self, token: Option<String>) -> Result<(), Failure> {
         let connection = self.guest.connection(ConnectionKind::Pkcs11, token.as_deref())?;
 
-        self.guest.capabilities.health(self.serving()?.operation, self.guest.id, connection).await
+        self.guest.capabilities.health(self.origin(connection)?).await
     }
 }
 

@@ -40,7 +40,7 @@ impl Host for State {
     async fn health(&mut self) -> Result<(), Failure> {
         let connection = self.guest.connection(ConnectionKind::Soft, None)?;
 
-        self.guest.capabilities.health(self.serving()?.operation, self.guest.id, connection).await
+        self.guest.capabilities.health(self.origin(connection)?).await
     }
 }
 

@@ -8,11 +8,11 @@ use std::sync::{Arc, LazyLock, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
 use async_trait::async_trait;
-use keyport_core::custody::{Capabilities, Mechanism, OperationId, Target};
+use keyport_core::custody::{Capabilities, Mechanism, OperationId, Origin, Target};
 use keyport_core::grant::{ConnectionKind, Grant, Grants, Use};
 use keyport_core::input::{Digest, Input};
 use keyport_core::key::KeyId;
-use keyport_core::name::ConnectionName;
+use keyport_core::outbound::{Inbound, Outbound};
 use keyport_core::outside::{Clock, Outside, Random, Task, Tasks, Timestamp};
 use keyport_core::provider::{Call, CreateKey, ImportKey, KeyRef, Loaded, ProviderId, Sign};
 use keyport_core::scheme::{Hash, KeyType, Scheme};
@@ -114,6 +114,7 @@ pub(crate) fn grant(connection: &str, kind: ConnectionKind, uses: &[Use]) -> Gra
         uses: uses.iter().copied().collect(),
         mechanisms: None,
         objects: Vec::new(),
+        requests: Vec::new(),
     }
 }
 
@@ -190,6 +191,7 @@ pub(crate) enum What {
     Import(KeyType, String),
     Health,
     PublicKey,
+    Request,
     Sign(Mechanism),
 }
 
@@ -263,15 +265,22 @@ impl Capabilities for Custody {
         Ok(())
     }
 
-    async fn health(
-        &self,
-        operation: OperationId,
-        provider: ProviderId,
-        connection: ConnectionName,
-    ) -> Result<(), Failure> {
-        self.record(What::Health, Target { operation, provider, connection, object: String::new() });
+    async fn health(&self, origin: Origin) -> Result<(), Failure> {
+        self.record(What::Health, object_of(origin, String::new()));
         Ok(())
     }
+
+    async fn request(&self, origin: Origin, request: Outbound) -> Result<Inbound, Failure> {
+        let object = format!("{} {}", request.method, request.path);
+        self.record(What::Request, object_of(origin, object));
+        Ok(Inbound { status: 200, headers: Vec::new(), body: request.body, native_id: None })
+    }
+}
+
+fn object_of(origin: Origin, object: String) -> Target {
+    let Origin { operation, provider, connection } = origin;
+
+    Target { operation, provider, connection, object }
 }
 
 pub(crate) fn outside() -> Outside {

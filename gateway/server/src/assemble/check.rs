@@ -4,9 +4,8 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use async_trait::async_trait;
-use keyport_core::custody::{Capabilities, Mechanism, OperationId, Target};
-use keyport_core::name::ConnectionName;
-use keyport_core::provider::ProviderId;
+use keyport_core::custody::{Capabilities, Mechanism, Origin, Target};
+use keyport_core::outbound::{Inbound, Outbound};
 use keyport_core::scheme::KeyType;
 use keyport_core::{Failure, FailureKind};
 use tokio::runtime::Handle;
@@ -22,7 +21,7 @@ pub(crate) async fn check(config: &Config) -> Result<()> {
     front::certificates(config, &outside)?;
     authentication::check(config)?;
     custodians::master_key(config)?;
-    custodians::check_pins(config)?;
+    custodians::check_secrets(config)?;
 
     let host = providers::host(config, Arc::new(NoCustody), &outside)?;
     providers::load(config, &host).await?;
@@ -60,12 +59,11 @@ impl Capabilities for NoCustody {
         Err(denied())
     }
 
-    async fn health(
-        &self,
-        _operation: OperationId,
-        _provider: ProviderId,
-        _connection: ConnectionName,
-    ) -> Result<(), Failure> {
+    async fn health(&self, _origin: Origin) -> Result<(), Failure> {
+        Err(denied())
+    }
+
+    async fn request(&self, _origin: Origin, _request: Outbound) -> Result<Inbound, Failure> {
         Err(denied())
     }
 }

@@ -13,7 +13,7 @@ use keyport_core::name::ConnectionName;
 use keyport_store::{Pins, Store};
 use tokio::task::JoinSet;
 
-use super::{pin, refused};
+use super::{credential, pin, refused};
 use crate::config::{self, Config, Connection, Custodian, Pin, Token, variables};
 
 /// The configured master key, read.
@@ -21,14 +21,19 @@ pub(super) fn master_key(config: &Config) -> Result<Option<MasterKey>> {
     config.master_key.as_ref().map(read).transpose()
 }
 
-/// Whether each PIN that is in a file can be read.
-pub(super) fn check_pins(config: &Config) -> Result<()> {
-    for connection in &config.connections {
-        if let Custodian::Pkcs11(token) = &connection.custodian
-            && let Some(pin @ Pin::File(_)) = &token.pin
-        {
-            pin::read(&connection.name, pin)
-                .with_context(|| format!("connection `{}` cannot be opened", connection.name))?;
+/// Whether each PIN that is in a file can be read, and each service could be called as it is described.
+pub(super) fn check_secrets(config: &Config) -> Result<()> {
+    for Connection { name, custodian } in &config.connections {
+        match custodian {
+            Custodian::Http(service) => {
+                credential::opened(name, service).with_context(|| cannot_open(name))?;
+            }
+            Custodian::Pkcs11(token) => {
+                if let Some(pin @ Pin::File(_)) = &token.pin {
+                    pin::read(name, pin).with_context(|| cannot_open(name))?;
+                }
+            }
+            Custodian::Soft { .. } => (),
         }
     }
 
@@ -47,6 +52,10 @@ pub(super) async fn open(
     let mut opening = JoinSet::new();
     for Connection { name, custodian } in &config.connections {
         match custodian {
+            Custodian::Http(service) => {
+                let http = credential::opened(name, service).with_context(|| cannot_open(name))?;
+                backends.insert(name.clone(), Arc::new(http));
+            }
             Custodian::Pkcs11(token) => {
                 let pins = store.pins();
                 let bound = if rebind.contains(name) { None } else { pins.pinned(name).await? };

@@ -4,6 +4,7 @@ mod authentication;
 mod binding;
 mod changes;
 mod check;
+mod credential;
 mod custodians;
 mod front;
 pub(crate) mod inspect;

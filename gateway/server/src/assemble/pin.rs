@@ -25,7 +25,7 @@ pub(super) fn read(connection: &ConnectionName, pin: &Pin) -> Result<Secret> {
 }
 
 /// The text without the line's end that editors and `echo` leave.
-fn one_line(text: &Zeroizing<String>) -> Secret {
+pub(super) fn one_line(text: &Zeroizing<String>) -> Secret {
     let line = text.strip_suffix('\n').unwrap_or(text);
 
     Secret::new(line.strip_suffix('\r').unwrap_or(line).as_bytes().to_vec())

@@ -16,10 +16,9 @@ use hyper::client::conn::http1;
 use hyper::header::{ACCEPT, AUTHORIZATION, HOST, HeaderValue};
 use hyper::{Request, StatusCode, Uri};
 use hyper_util::rt::TokioIo;
+use keyport_backends::http::{TrustError, trust};
 use keyport_core::outside::Outside;
-use rustls::{ClientConfig, RootCertStore};
-use rustls_pki_types::pem::{self, PemObject};
-use rustls_pki_types::{CertificateDer, InvalidDnsNameError, ServerName};
+use rustls_pki_types::{InvalidDnsNameError, ServerName};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
@@ -177,31 +176,7 @@ async fn ask(
 }
 
 fn tls(ca: Option<&Path>) -> Result<TlsConnector, FetchError> {
-    let mut roots = RootCertStore::empty();
-    match ca {
-        Some(path) => {
-            let unreadable = |cause| FetchError::Authority { path: path.into(), cause };
-            for certificate in CertificateDer::pem_file_iter(path).map_err(unreadable)? {
-                roots
-                    .add(certificate.map_err(unreadable)?)
-                    .map_err(|cause| FetchError::BadAuthority { path: path.into(), cause })?;
-            }
-        }
-        None => {
-            roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-        }
-    }
-    if roots.is_empty() {
-        return Err(FetchError::NoAuthority);
-    }
-
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(FetchError::Setup)?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    Ok(Arc::new(config).into())
+    Ok(Arc::new(trust(ca)?).into())
 }
 
 fn authorization(token: &Path) -> Result<HeaderValue, FetchError> {
@@ -216,24 +191,6 @@ fn authorization(token: &Path) -> Result<HeaderValue, FetchError> {
 /// Why there is no document.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum FetchError {
-    /// The authorities' file cannot be read.
-    #[error("cannot read the authorities in {path}")]
-    Authority {
-        /// Which file.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        cause: pem::Error,
-    },
-    /// An authority cannot be used.
-    #[error("the authority in {path} cannot be used")]
-    BadAuthority {
-        /// Which file.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        cause: rustls::Error,
-    },
     /// The document broke off, or is larger than any legitimate one.
     #[error("the document cannot be read")]
     Body(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -246,12 +203,6 @@ pub(super) enum FetchError {
     /// What the server speaks is not HTTP.
     #[error("no HTTP answer")]
     Http(#[source] hyper::Error),
-    /// Nobody could vouch for the server.
-    #[error("there are no authorities to trust: name a file with `ca`")]
-    NoAuthority,
-    /// TLS cannot be set up.
-    #[error("TLS cannot be set up")]
-    Setup(#[source] rustls::Error),
     /// The answer is something else than a document. Redirects are not followed.
     #[error("the answer is {0}")]
     Status(StatusCode),
@@ -267,6 +218,9 @@ pub(super) enum FetchError {
     /// It took too long.
     #[error("no answer in time")]
     TooSlow,
+    /// Nobody could vouch for the server.
+    #[error(transparent)]
+    Trust(#[from] TrustError),
 }
 
 /// A set of a hundred RSA keys has some 50 KiB, in bytes.

@@ -7,7 +7,8 @@ use keyport_core::grant::ConnectionKind;
 use keyport_core::name::ConnectionName;
 use keyport_core::secret::Secret;
 
-use super::environment::is_variable;
+use super::environment::secret_of;
+use super::http::Http;
 use super::mistake::Problem;
 use super::names::unique;
 use super::pkcs11::Pkcs11;
@@ -26,6 +27,8 @@ pub(crate) struct Connection {
 /// What a connection reaches.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum Custodian {
+    /// `kind = "http"`: a service whose requests providers word.
+    Http(Box<Http>),
     /// `kind = "pkcs11"`: a token behind a vendor's module.
     Pkcs11(Box<Pkcs11>),
     /// `kind = "soft"`: the embedded token.
@@ -39,6 +42,7 @@ impl Custodian {
     /// Its kind.
     pub(crate) fn kind(&self) -> ConnectionKind {
         match self {
+            Self::Http(_) => ConnectionKind::Http,
             Self::Pkcs11(_) => ConnectionKind::Pkcs11,
             Self::Soft { .. } => ConnectionKind::Soft,
         }
@@ -71,6 +75,7 @@ impl Connection {
         let name = section.required("name", "\"embedded\"", unique(&mut taken.names, name));
         let kind = section.required("kind", "\"soft\"", one("a kind of connection", &KINDS, kind));
         let custodian = match kind {
+            Some(ConnectionKind::Http) => Http::read(&mut section, folder).map(Box::new).map(Custodian::Http),
             Some(ConnectionKind::Pkcs11) => {
                 Pkcs11::read(&mut section, folder).map(Box::new).map(Custodian::Pkcs11)
             }
@@ -106,35 +111,24 @@ impl MasterKey {
             ));
         }
 
-        let key = file.map(Self::File).or_else(|| Self::of_variable(&section, variable?));
+        let key = file.map(Self::File).or_else(|| {
+            let variable = variable?;
+            let text = secret_of(&section, &variable, "the master key")?;
+            Some(Self::Environment { variable, text })
+        });
         section.end();
         key
-    }
-
-    fn of_variable(section: &Section<'_>, variable: String) -> Option<Self> {
-        let text = section.source().environment().variable(&variable).filter(|_| is_variable(&variable));
-        let Some(text) = text else {
-            // Not the name: it may be the key itself, written in the wrong place.
-            section.mistake_at(
-                "environment",
-                Problem::new(
-                    "`environment`: there is no such environment variable",
-                    "write the name of the variable that holds the master key, and set it",
-                ),
-            );
-            return None;
-        };
-        Some(Self::Environment { variable, text: Secret::new(text.into_bytes()) })
     }
 }
 
 /// The kind's name in the file.
 fn kind(kind: &ConnectionKind) -> &'static str {
     match kind {
+        ConnectionKind::Http => "http",
         ConnectionKind::Pkcs11 => "pkcs11",
         ConnectionKind::Soft => "soft",
     }
 }
 
-const KINDS: [ConnectionKind; 2] = [ConnectionKind::Pkcs11, ConnectionKind::Soft];
+const KINDS: [ConnectionKind; 3] = [ConnectionKind::Http, ConnectionKind::Pkcs11, ConnectionKind::Soft];
 const CACHE: usize = 10_000;

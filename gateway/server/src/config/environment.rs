@@ -4,7 +4,10 @@ use std::borrow::Cow;
 use std::ffi::OsString;
 use std::fmt;
 
+use keyport_core::secret::Secret;
+
 use super::mistake::Problem;
+use super::section::Section;
 
 /// Looks environment variables up.
 pub(crate) struct Environment(Box<LookUp>);
@@ -86,6 +89,23 @@ impl fmt::Debug for Environment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Environment(…)")
     }
+}
+
+/// What the environment variable holds that a section names for a secret, or the mistake.
+pub(super) fn secret_of(section: &Section<'_>, variable: &str, what: &str) -> Option<Secret> {
+    let secret = section.source().environment().variable(variable).filter(|_| is_variable(variable));
+    if secret.is_none() {
+        // Not the name: it may be the secret itself, written in the wrong place.
+        section.mistake_at(
+            "environment",
+            Problem::new(
+                "`environment`: there is no such environment variable",
+                format!("write the name of the variable that holds {what}, and set it"),
+            ),
+        );
+    }
+
+    secret.map(|secret| Secret::new(secret.into_bytes()))
 }
 
 /// Whether `name` can be an environment variable's (POSIX.1-2017, section 8.1, and lower case too).

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use keyport_core::secret::Secret;
 
-use super::environment::is_variable;
+use super::environment::{is_variable, secret_of};
 use super::mistake::Problem;
 use super::section::Section;
 use super::value::{Value, count, duration, one, path, text, truth};
@@ -123,25 +123,9 @@ impl Pin {
             ));
         }
 
-        let environment = environment.and_then(|variable| Self::of_variable(&section, &variable));
+        let environment = environment.and_then(|variable| secret_of(&section, &variable, "the PIN"));
         section.end();
-        file.or(environment).or(prompt)
-    }
-
-    fn of_variable(section: &Section<'_>, variable: &str) -> Option<Self> {
-        let pin = section.source().environment().variable(variable).filter(|_| is_variable(variable));
-        if pin.is_none() {
-            // Not the name: it may be the PIN itself, written in the wrong place.
-            section.mistake_at(
-                "environment",
-                Problem::new(
-                    "`environment`: there is no such environment variable",
-                    "write the name of the variable that holds the PIN, and set it",
-                ),
-            );
-        }
-
-        pin.map(|pin| Self::Environment(Secret::new(pin.into_bytes())))
+        file.or_else(|| environment.map(Self::Environment)).or(prompt)
     }
 }
 

@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use keyport_core::custody::Mechanism;
-use keyport_core::grant::{Grant, Grants, Use};
+use keyport_core::grant::{ConnectionKind, Grant, Grants, Use};
 use keyport_core::name::{ComponentDigest, ProviderName, TenantId};
 use keyport_core::scheme::Hash;
 
 use super::connection::Connection;
+use super::http::read_rules;
 use super::mistake::Problem;
 use super::names::{Names, unique};
 use super::section::Section;
@@ -192,6 +193,11 @@ fn read_grant(mut section: Section<'_>, connections: &[Connection]) -> Option<Gr
             )
         })
     });
+    if let Some(http) = connection.filter(|connection| connection.custodian.kind() == ConnectionKind::Http) {
+        let requests = read_rules(&mut section);
+        section.end();
+        return Some(Grant::of_requests(http.name.clone(), requests?));
+    }
     if !section.has("uses") {
         section.missing("uses", "uses = [\"generate\", \"public-key\", \"sign\", \"destroy\"]");
     }
@@ -207,6 +213,7 @@ fn read_grant(mut section: Section<'_>, connections: &[Connection]) -> Option<Gr
         uses: uses?.into_iter().collect(),
         mechanisms: mechanisms.map(|mechanisms| mechanisms.into_iter().collect()),
         objects,
+        requests: Vec::new(),
     })
 }
 

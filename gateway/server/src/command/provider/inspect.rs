@@ -93,15 +93,28 @@ fn configuration(loaded: &Loaded, file: &Path) -> Vec<String> {
             String::new(),
             "[[provider.grant]]".to_owned(),
             format!("connection = \"…\"   # one of kind \"{}\"", word(kind)),
-            format!("uses = [{uses}]"),
         ]);
+        match kind {
+            ConnectionKind::Http => lines.extend(REQUEST.map(str::to_owned)),
+            ConnectionKind::Pkcs11 | ConnectionKind::Soft => lines.push(format!("uses = [{uses}]")),
+        }
     }
     lines
 }
 
 fn word(kind: ConnectionKind) -> &'static str {
     match kind {
+        ConnectionKind::Http => "http",
         ConnectionKind::Pkcs11 => "pkcs11",
         ConnectionKind::Soft => "soft",
     }
 }
+
+/// One request of a grant; which there are, only the component's author can say.
+const REQUEST: [&str; 5] = [
+    "",
+    "[[provider.grant.request]]   # one for each request that it sends, as its author says",
+    "during = \"sign\"",
+    "method = \"POST\"",
+    "path = \"/keys/{key}/sign\"",
+];

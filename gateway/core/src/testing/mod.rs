@@ -1,6 +1,8 @@
 //! Ports in memory and a provider that misbehaves as told, for this crate's own tests.
 #![expect(clippy::wildcard_enum_match_arm, reason = "most conducts concern one function of the provider")]
 
+pub(crate) mod service;
+
 use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
@@ -15,7 +17,7 @@ use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPai
 use crate::audit::{AuditLog, Event, Operation, Outcome};
 use crate::backend::{Backend, Generate, Generated, Object};
 use crate::caller::{Caller, Right, Verb};
-use crate::custody::{Capabilities, Custody, Mechanism, Target};
+use crate::custody::{Capabilities, Custody, Mechanism, Origin, Target};
 use crate::failure::{Failure, FailureKind};
 use crate::gateway::{
     Context, CreateRequest, OnDuplicate, Options, Parts, SignRequest, Signed, Source, Tenant, Tenants,
@@ -38,12 +40,12 @@ use crate::store::Keys;
 use crate::{Error, Gateway, Result};
 
 /// A gateway over ports in memory, and those ports to look at and to break.
-pub(crate) struct World {
+pub(crate) struct World<B = TestToken, P = TestProvider> {
     pub(crate) gateway: Arc<Gateway>,
     pub(crate) keys: Arc<MemoryKeys>,
     pub(crate) audit: Arc<MemoryAudit>,
-    pub(crate) backend: Arc<TestToken>,
-    pub(crate) provider: Arc<TestProvider>,
+    pub(crate) backend: Arc<B>,
+    pub(crate) provider: Arc<P>,
     pub(crate) caller: Arc<Caller>,
     pub(crate) clock: Arc<TestClock>,
 }
@@ -95,32 +97,43 @@ impl World {
     }
 
     pub(crate) fn with(adjust: impl FnOnce(&mut Grant)) -> Self {
-        let clock = Arc::new(TestClock::default());
-        let outside =
-            Outside { clock: clock.clone(), random: Arc::new(TestRandom), tasks: Arc::new(TokioTasks) };
-        let (keys, audit, backend) =
-            (Arc::<MemoryKeys>::default(), Arc::<MemoryAudit>::default(), Arc::new(TestToken::default()));
         let connection: ConnectionName = "embedded".parse().unwrap();
-        let token: Arc<dyn Backend> = backend.clone();
-        let backends = HashMap::from([(connection.clone(), token)]);
-        let custody = Custody::new(outside.clone(), keys.clone(), backends);
         let mut grant = Grant {
             connection: connection.clone(),
             kind: ConnectionKind::Soft,
             uses: Use::ALL.into_iter().collect(),
             mechanisms: None,
             objects: Vec::new(),
+            requests: Vec::new(),
         };
         adjust(&mut grant);
 
-        let provider = Arc::new(TestProvider {
-            custody: custody.clone(),
-            id: ProviderId(7),
+        Self::of(Arc::new(TestToken::default()), grant, |custody, id| TestProvider {
+            custody,
+            id,
             connection,
             conduct: Mutex::new(Conduct::Honest),
             lingering: Mutex::new(None),
-        });
-        let tenants = tenants(&provider, Grants::new(vec![grant]));
+        })
+    }
+
+    pub(crate) fn behave(&self, conduct: Conduct) {
+        *self.provider.conduct.lock().unwrap() = conduct;
+    }
+}
+
+impl<B: Backend + 'static, P: Provider + 'static> World<B, P> {
+    /// A gateway whose one provider has this one grant, on `backend`.
+    fn of(backend: Arc<B>, grant: Grant, provider: impl FnOnce(Arc<Custody>, ProviderId) -> P) -> Self {
+        let clock = Arc::new(TestClock::default());
+        let outside =
+            Outside { clock: clock.clone(), random: Arc::new(TestRandom), tasks: Arc::new(TokioTasks) };
+        let (keys, audit) = (Arc::<MemoryKeys>::default(), Arc::<MemoryAudit>::default());
+        let token: Arc<dyn Backend> = backend.clone();
+        let backends = HashMap::from([(grant.connection.clone(), token)]);
+        let custody = Custody::new(outside.clone(), keys.clone(), backends);
+        let provider = Arc::new(provider(custody.clone(), ProviderId(7)));
+        let tenants = tenants(ProviderId(7), provider.clone(), Grants::new(vec![grant]));
         let gateway = Gateway::new(Parts {
             outside,
             keys: keys.clone(),
@@ -131,10 +144,6 @@ impl World {
         });
 
         Self { gateway, keys, audit, backend, provider, caller: caller("acme"), clock }
-    }
-
-    pub(crate) fn behave(&self, conduct: Conduct) {
-        *self.provider.conduct.lock().unwrap() = conduct;
     }
 
     pub(crate) fn context(&self) -> Context {
@@ -218,10 +227,10 @@ pub(crate) fn caller(tenant: &str) -> Arc<Caller> {
     })
 }
 
-fn tenants(provider: &Arc<TestProvider>, grants: Grants) -> Tenants {
+fn tenants(id: ProviderId, provider: Arc<dyn Provider>, grants: Grants) -> Tenants {
     let name: ProviderName = "test".parse().unwrap();
     let loaded = Arc::new(Loaded {
-        id: provider.id,
+        id,
         name: name.clone(),
         component: format!("sha256:{}", "0".repeat(64)).parse().unwrap(),
         grants: Arc::new(grants),
@@ -234,7 +243,7 @@ fn tenants(provider: &Arc<TestProvider>, grants: Grants) -> Tenants {
         },
         imports: true,
         required: true,
-        provider: provider.clone(),
+        provider,
     });
     let tenant = Tenant {
         default_provider: name.clone(),
@@ -380,7 +389,10 @@ impl Provider for TestProvider {
     }
 
     async fn health(&self, call: Call) -> Result<(), Failure> {
-        self.custody.health(call.operation, self.id, self.connection.clone()).await
+        let origin =
+            Origin { operation: call.operation, provider: self.id, connection: self.connection.clone() };
+
+        self.custody.health(origin).await
     }
 }
 
