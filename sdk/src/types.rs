@@ -1,5 +1,7 @@
 //! The words of the contract between gateway and providers, with what makes them pleasant in Rust.
 
+use core::fmt;
+
 pub use crate::bindings::exports::keyport::provider::provider::{
     CreateRequest, Descriptor, Offer, SignRequest,
 };
@@ -84,6 +86,49 @@ impl Error {
     #[must_use]
     pub fn internal(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::Internal, message)
+    }
+}
+
+impl fmt::Display for KeyType {
+    /// As the gateway's configuration and contracts have it, such as `ec-p256`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::EcP256 => "ec-p256",
+            Self::EcP384 => "ec-p384",
+            Self::EcP521 => "ec-p521",
+            Self::EcSecp256k1 => "ec-secp256k1",
+            Self::Ed25519 => "ed25519",
+            Self::Rsa2048 => "rsa-2048",
+            Self::Rsa3072 => "rsa-3072",
+            Self::Rsa4096 => "rsa-4096",
+            Self::MlDsa44 => "ml-dsa-44",
+            Self::MlDsa65 => "ml-dsa-65",
+            Self::MlDsa87 => "ml-dsa-87",
+        })
+    }
+}
+
+impl fmt::Display for Hash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Sha256 => "sha-256",
+            Self::Sha384 => "sha-384",
+            Self::Sha512 => "sha-512",
+        })
+    }
+}
+
+impl fmt::Display for Scheme {
+    /// As the gateway's configuration and audit log have it, such as `ecdsa(sha-256)`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ecdsa(hash) => write!(f, "ecdsa({hash})"),
+            Self::Ed25519 => f.write_str("ed25519"),
+            Self::Ed25519ph => f.write_str("ed25519ph"),
+            Self::RsaPkcs1v15(hash) => write!(f, "rsa-pkcs1v15({hash})"),
+            Self::RsaPss(hash) => write!(f, "rsa-pss({hash})"),
+            Self::MlDsa => f.write_str("ml-dsa"),
+        }
     }
 }
 

@@ -248,7 +248,7 @@ fn limits(config: &Config) -> Limits {
 }
 
 /// Must be called in a runtime.
-fn bind(address: SocketAddr) -> Result<TcpListener> {
+pub(super) fn bind(address: SocketAddr) -> Result<TcpListener> {
     let listen = || {
         let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
         socket.set_reuseaddr(true)?;
@@ -259,7 +259,7 @@ fn bind(address: SocketAddr) -> Result<TcpListener> {
     listen().with_context(|| format!("cannot listen on {address}"))
 }
 
-fn local(socket: &TcpListener) -> Result<SocketAddr> {
+pub(super) fn local(socket: &TcpListener) -> Result<SocketAddr> {
     socket.local_addr().context("a socket has no address")
 }
 

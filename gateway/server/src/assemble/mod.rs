@@ -8,6 +8,7 @@ mod credential;
 mod custodians;
 mod front;
 pub(crate) mod inspect;
+mod key_service;
 mod pin;
 pub(crate) mod probe;
 mod providers;
@@ -34,6 +35,7 @@ use tokio::sync::mpsc;
 
 pub(crate) use check::check;
 pub(crate) use front::Addresses;
+pub(crate) use key_service::key_service;
 pub(crate) use keyport_backends::pkcs11::host as serve_pkcs11;
 pub(crate) use keyport_backends::soft::{MasterKey, MasterKeyError};
 pub(crate) use keyport_store::{DataFolder, audit as audit_log};

@@ -45,9 +45,9 @@ impl Dev {
     async fn serve(self) -> Result<()> {
         // Nothing in the folder is touched while another gateway runs on it.
         let folder = assemble::DataFolder::lock(&self.data)?;
-        let hsm = self.hsm()?;
+        let custodian = self.custodian()?;
         let outside = outside::outside(Handle::current());
-        let file = dev::prepare(&self.data, (self.listen, self.admin), hsm.as_ref(), &outside)?;
+        let file = dev::prepare(&self.data, (self.listen, self.admin), &custodian, &outside)?;
         let config = Config::load(&file, &Environment::of_process())?;
 
         let data = self.data;
@@ -55,13 +55,14 @@ impl Dev {
         assemble::run(start, |addresses| print::line(dev::greeting(&data, addresses))).await
     }
 
-    fn hsm(&self) -> Result<Option<dev::Hsm>> {
+    fn custodian(&self) -> Result<dev::Custodian> {
         let (Some(module), Some(token), Some(pin_file)) = (&self.module, &self.token, &self.pin_file) else {
-            return Ok(None);
+            return Ok(dev::Custodian::Embedded);
         };
         // The configuration's paths are relative to the folder, these to where the command is given.
         let absolute = |file| std::path::absolute(file).context("there is no current folder");
 
-        Ok(Some(dev::Hsm { module: absolute(module)?, token: token.clone(), pin_file: absolute(pin_file)? }))
+        let (module, pin_file) = (absolute(module)?, absolute(pin_file)?);
+        Ok(dev::Custodian::Hsm(dev::Hsm { module, token: token.clone(), pin_file }))
     }
 }

@@ -84,6 +84,7 @@ impl Command {
     /// Whether a gateway, or a part of one, runs.
     fn serves(&self) -> bool {
         matches!(self, Self::Dev(_) | Self::Pkcs11Host(_) | Self::Serve(_))
+            || matches!(self, Self::Provider(provider) if provider.serves())
     }
 
     fn run(self) -> Result<ExitCode> {

@@ -13,6 +13,30 @@ use crate::assemble::{Addresses, MasterKey, MasterKeyError};
 use crate::token::Token;
 use certificate::CertificateError;
 
+/// Where new keys are made.
+#[derive(Clone, Debug)]
+pub(crate) enum Custodian {
+    /// In the embedded token.
+    Embedded,
+    /// On a token behind a PKCS#11 module.
+    Hsm(Hsm),
+    /// Where a provider that is tried out makes them.
+    Tried(Tried),
+}
+
+/// A provider that is tried out.
+#[derive(Clone, Debug)]
+pub(crate) struct Tried {
+    /// Its component.
+    pub(crate) component: PathBuf,
+    /// What that hashes to: 64 hexadecimal digits.
+    pub(crate) sha256: String,
+    /// What follows `[[provider]]` in a configuration: grants, settings, limits.
+    pub(crate) grants: String,
+    /// A key service on this machine that the grants call `kms`: its URL, and the file with the token for it.
+    pub(crate) service: Option<(String, PathBuf)>,
+}
+
 /// A token behind a PKCS#11 module that new keys are made on, instead of the embedded one.
 #[derive(Clone, Debug)]
 pub(crate) struct Hsm {
@@ -33,7 +57,7 @@ pub(crate) type Listeners = (SocketAddr, SocketAddr);
 pub(crate) fn prepare(
     data: &Path,
     listeners: Listeners,
-    hsm: Option<&Hsm>,
+    custodian: &Custodian,
     outside: &Outside,
 ) -> Result<PathBuf, DevError> {
     private_file::folder(data).map_err(|cause| DevError::of(data, cause))?;
@@ -48,9 +72,14 @@ pub(crate) fn prepare(
     }
 
     let file = data.join(CONFIG);
-    let text = config(listeners, hsm, &token);
+    let text = config(listeners, custodian, &token);
     private_file::replace(&file, text.as_bytes()).map_err(|cause| DevError::of(&file, cause))?;
     Ok(file)
+}
+
+/// Writes a secret to a file of mode 0600.
+pub(crate) fn secret(file: &Path, text: &str) -> Result<(), DevError> {
+    private_file::replace(file, format!("{text}\n").as_bytes()).map_err(|cause| DevError::of(file, cause))
 }
 
 /// What is printed once the gateway on `data` serves: the lines that scripts wait for, and a first signature to
@@ -72,6 +101,14 @@ Create a key, and sign the digest of "hello" with it:
   {curl} \
     {url}/webhook/keys/demo/sign \
     -d '{{"digest":"{HELLO}","hash_algorithm":"SHA-256"}}'
+
+Or over EUDIPLO's contract:
+
+  {curl} \
+    {url}/remote-kms/keys -d '{{"kid":"demo-jws","alg":"ES256"}}'
+
+  {curl} \
+    {url}/remote-kms/keys/demo-jws/sign -d '{{"data":"aGVsbG8=","alg":"ES256"}}'
 
 Everything is in {data}, the configuration in {data}/{CONFIG}."#
     )
@@ -122,9 +159,13 @@ fn token(file: &Path, outside: &Outside) -> Result<Token, DevError> {
     }
 }
 
-fn config((listen, admin): Listeners, hsm: Option<&Hsm>, token: &Token) -> String {
+fn config((listen, admin): Listeners, custodian: &Custodian, token: &Token) -> String {
     let token = token.fingerprint();
-    let (provider, more) = hsm.map_or(("soft", String::new()), |hsm| ("hsm", provider_of(hsm)));
+    let (provider, providers) = match custodian {
+        Custodian::Embedded => ("soft", SOFT.to_owned()),
+        Custodian::Hsm(hsm) => ("hsm", format!("{SOFT}{}", provider_of(hsm))),
+        Custodian::Tried(tried) => ("tried", provider_tried(tried)),
+    };
     format!(
         r#"# What `keyport dev` runs with. Made anew at each of its starts: copy it before you change it, and run the copy
 # with `keyport serve --config FILE`.
@@ -144,15 +185,7 @@ file = "{MASTER_KEY}"
 [[connection]]
 name = "embedded"
 kind = "soft"
-
-[[provider]]
-name = "soft"
-component = "builtin:soft"
-
-[[provider.grant]]
-connection = "embedded"
-uses = ["generate", "import", "public-key", "sign", "destroy"]
-{more}
+{providers}
 [[tenant]]
 name = "dev"
 provider = "{provider}"
@@ -180,8 +213,8 @@ path = "/webhook"
 
 /// The token, and a provider that may do everything on it.
 fn provider_of(Hsm { module, token, pin_file }: &Hsm) -> String {
-    let [module, token, pin_file] = [&module.to_string_lossy(), token.as_str(), &pin_file.to_string_lossy()]
-        .map(|text| toml::Value::from(text.replace("${", "$${")));
+    let [module, token, pin_file] =
+        [&module.to_string_lossy(), token.as_str(), &pin_file.to_string_lossy()].map(quoted);
     format!(
         r#"
 [[connection]]
@@ -202,6 +235,52 @@ objects = ["id:*", "label:*"]
 "#
     )
 }
+
+/// The provider that is tried out, with what it may reach.
+fn provider_tried(Tried { component, sha256, grants, service }: &Tried) -> String {
+    let connection = service.as_ref().map(|(url, token)| {
+        let [url, token] = [url.as_str(), &token.to_string_lossy()].map(quoted);
+        format!(
+            r#"
+[[connection]]
+name = "kms"
+kind = "http"
+url = {url}
+private-addresses = ["127.0.0.0/8", "::1"]
+credential = {{ file = {token} }}
+"#
+        )
+    });
+    let component = quoted(&format!("file:{}", component.display()));
+
+    format!(
+        r#"{}
+[[provider]]
+name = "tried"
+component = {component}
+sha256 = "{sha256}"
+
+{grants}
+"#,
+        connection.unwrap_or_default()
+    )
+}
+
+/// A text as the configuration has it.
+fn quoted(text: &str) -> toml::Value {
+    toml::Value::from(text.replace("${", "$${"))
+}
+
+/// The provider of the embedded token.
+const SOFT: &str = r#"
+[[provider]]
+name = "soft"
+component = "builtin:soft"
+
+[[provider.grant]]
+connection = "embedded"
+uses = ["generate", "import", "public-key", "sign", "destroy"]
+"#;
 
 const CA: &str = "ca.pem";
 const CERTIFICATE: &str = "server.pem";

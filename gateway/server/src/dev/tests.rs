@@ -46,9 +46,9 @@ async fn a_second_start_finds_everything_as_the_first_left_it() {
     let data = folder.path().join("a/b");
     let outside = crate::outside::outside(Handle::current());
 
-    prepare(&data, addresses(), None, &outside).unwrap();
+    prepare(&data, addresses(), &Custodian::Embedded, &outside).unwrap();
     let first = contents(&data);
-    prepare(&data, addresses(), None, &outside).unwrap();
+    prepare(&data, addresses(), &Custodian::Embedded, &outside).unwrap();
 
     assert_eq!(contents(&data), first);
     let names: Vec<_> = first.iter().map(|(file, _)| file.file_name().unwrap().to_str().unwrap()).collect();
@@ -59,7 +59,7 @@ async fn a_second_start_finds_everything_as_the_first_left_it() {
 async fn nobody_else_can_read_what_is_made() {
     let folder = TempDir::new().unwrap();
     let data = folder.path().join("data");
-    prepare(&data, addresses(), None, &crate::outside::outside(Handle::current())).unwrap();
+    prepare(&data, addresses(), &Custodian::Embedded, &crate::outside::outside(Handle::current())).unwrap();
 
     assert_eq!(std::fs::metadata(&data).unwrap().permissions().mode() & 0o777, 0o700);
     for (file, _) in contents(&data) {
@@ -79,20 +79,22 @@ async fn a_certificate_is_renewed_a_month_before_its_end_and_when_the_address_is
     let outside = Outside { clock: clock.clone(), ..crate::outside::outside(Handle::current()) };
     let certificate = || std::fs::read(folder.path().join("server.pem")).unwrap();
 
-    prepare(folder.path(), addresses(), None, &outside).unwrap();
+    prepare(folder.path(), addresses(), &Custodian::Embedded, &outside).unwrap();
     let first = certificate();
     *clock.0.lock().unwrap() = Duration::from_secs(360 * 24 * 60 * 60);
-    prepare(folder.path(), addresses(), None, &outside).unwrap();
+    prepare(folder.path(), addresses(), &Custodian::Embedded, &outside).unwrap();
     assert_eq!(certificate(), first);
 
     *clock.0.lock().unwrap() = Duration::from_secs(370 * 24 * 60 * 60);
-    prepare(folder.path(), addresses(), None, &outside).unwrap();
+    prepare(folder.path(), addresses(), &Custodian::Embedded, &outside).unwrap();
     let second = certificate();
     assert_ne!(second, first);
 
-    prepare(folder.path(), ("0.0.0.0:0".parse().unwrap(), addresses().1), None, &outside).unwrap();
+    prepare(folder.path(), ("0.0.0.0:0".parse().unwrap(), addresses().1), &Custodian::Embedded, &outside)
+        .unwrap();
     assert_eq!(certificate(), second);
-    prepare(folder.path(), ("192.0.2.1:0".parse().unwrap(), addresses().1), None, &outside).unwrap();
+    prepare(folder.path(), ("192.0.2.1:0".parse().unwrap(), addresses().1), &Custodian::Embedded, &outside)
+        .unwrap();
     assert_ne!(certificate(), second);
 }
 
@@ -101,8 +103,13 @@ async fn a_broken_token_is_named_and_kept() {
     let folder = TempDir::new().unwrap();
     std::fs::write(folder.path().join("token"), "hunter2").unwrap();
 
-    let error =
-        prepare(folder.path(), addresses(), None, &crate::outside::outside(Handle::current())).unwrap_err();
+    let error = prepare(
+        folder.path(),
+        addresses(),
+        &Custodian::Embedded,
+        &crate::outside::outside(Handle::current()),
+    )
+    .unwrap_err();
     assert!(error.to_string().contains("token does not hold a token"), "{error}");
     assert_eq!(std::fs::read(folder.path().join("token")).unwrap(), b"hunter2");
 }
@@ -110,8 +117,13 @@ async fn a_broken_token_is_named_and_kept() {
 #[tokio::test]
 async fn the_configuration_that_is_made_is_right() {
     let folder = TempDir::new().unwrap();
-    let file =
-        prepare(folder.path(), addresses(), None, &crate::outside::outside(Handle::current())).unwrap();
+    let file = prepare(
+        folder.path(),
+        addresses(),
+        &Custodian::Embedded,
+        &crate::outside::outside(Handle::current()),
+    )
+    .unwrap();
 
     let config = Config::load(&file, &Environment::new(|_| None)).unwrap();
     assert_eq!(config.tenants.len(), 1);

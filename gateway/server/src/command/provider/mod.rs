@@ -1,6 +1,10 @@
 //! `keyport provider`: for those who write providers.
 
+mod build;
 mod inspect;
+mod new;
+mod run;
+mod service;
 
 use std::process::ExitCode;
 
@@ -10,13 +14,26 @@ use clap::Subcommand;
 /// Work with provider components
 #[derive(Debug, Subcommand)]
 pub(super) enum Provider {
+    Build(build::Build),
     Inspect(inspect::Inspect),
+    New(new::New),
+    Run(run::Run),
+    Service(service::Service),
 }
 
 impl Provider {
+    /// Whether a gateway, or a part of one, runs.
+    pub(super) fn serves(&self) -> bool {
+        matches!(self, Self::Run(_))
+    }
+
     pub(super) fn run(self) -> Result<ExitCode> {
         match self {
+            Self::Build(build) => build.run(),
             Self::Inspect(inspect) => inspect.run(),
+            Self::New(new) => new.run(),
+            Self::Run(run) => run.run(),
+            Self::Service(service) => service.run(),
         }
     }
 }

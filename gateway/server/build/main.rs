@@ -1,4 +1,7 @@
-//! Builds the providers that the binary carries: `$OUT_DIR/builtin/<name>.wasm`.
+//! Builds the providers that the binary carries, `$OUT_DIR/builtin/<name>.wasm`, and collects the sources that it gives to
+//! authors of others.
+
+mod vendor;
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
@@ -6,7 +9,9 @@ use std::{env, fs};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join("..");
-    let folder = PathBuf::from(env::var_os("OUT_DIR").ok_or("cargo did not set OUT_DIR")?).join("builtin");
+    let out = PathBuf::from(env::var_os("OUT_DIR").ok_or("cargo did not set OUT_DIR")?);
+    vendor::write(&workspace, &out.join("vendor.rs"))?;
+    let folder = out.join("builtin");
     fs::create_dir_all(&folder)?;
 
     for (name, package) in BUILTIN {

@@ -1,0 +1,215 @@
+//! The connection to a custodian that speaks HTTP: where it goes, what it carries, and what ends it.
+
+mod server;
+
+use std::time::{Duration, Instant};
+
+use keyport_backends::http::{Connection, Credential, Http, OpenError};
+use keyport_core::FailureKind;
+use keyport_core::backend::Backend;
+use keyport_core::outbound::{Inbound, Method, Outbound};
+use keyport_core::secret::Secret;
+use server::{Server, response};
+
+fn connection(server: &Server) -> Connection {
+    Connection {
+        url: format!("http://{}/base/", server.address),
+        ca: None,
+        credential: None,
+        private_addresses: vec!["127.0.0.1/32".parse().unwrap()],
+        timeout: Duration::from_secs(5),
+        response_size: 1024,
+    }
+}
+
+fn with_credential(server: &Server) -> Connection {
+    let value = Secret::new(b"Bearer s3cr3t-t0ken".to_vec());
+
+    Connection {
+        credential: Some(Credential { header: "authorization".to_owned(), value }),
+        ..connection(server)
+    }
+}
+
+fn post(path: &str) -> Outbound {
+    Outbound { method: Method::Post, path: path.to_owned(), headers: Vec::new(), body: b"{}".to_vec() }
+}
+
+async fn send(http: &Http, request: &Outbound) -> Result<Inbound, FailureKind> {
+    http.send(request, Some("/key/id"), soon()).await.map_err(|failure| failure.kind)
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is the clock")]
+fn soon() -> Instant {
+    Instant::now() + Duration::from_secs(5)
+}
+
+#[tokio::test]
+async fn a_request_goes_under_the_connections_url_with_its_credential() {
+    let server = Server::answering(response("201 Created", r#"{"key":{"id":"k-7"}}"#)).await;
+    let http = Http::open(with_credential(&server)).unwrap();
+    let headers = vec![("x-trace".to_owned(), "1".to_owned())];
+
+    let answer = send(&http, &Outbound { headers, ..post("/keys?v=1") }).await.unwrap();
+    assert_eq!((answer.status, answer.native_id.unwrap().as_str()), (201, "k-7"));
+    let heard = server.heard().remove(0);
+    assert!(heard.starts_with("POST /base/keys?v=1 HTTP/1.1\r\n"), "{heard}");
+    assert!(
+        heard.contains("authorization: Bearer s3cr3t-t0ken\r\n") && heard.contains("x-trace: 1\r\n"),
+        "{heard}"
+    );
+    assert!(heard.ends_with("\r\n\r\n{}"), "{heard}");
+}
+
+#[tokio::test]
+async fn a_provider_cannot_set_what_is_the_connections() {
+    let server = Server::answering(response("200 OK", "")).await;
+    let http = Http::open(with_credential(&server)).unwrap();
+
+    for name in [
+        "Authorization",
+        "host",
+        "Content-Length",
+        "transfer-encoding",
+        "connection",
+        "Proxy-Authorization",
+        "",
+        "a b",
+    ] {
+        let headers = vec![(name.to_owned(), "1".to_owned())];
+        let refused = send(&http, &Outbound { headers, ..post("/") }).await.unwrap_err();
+        assert_eq!(refused, FailureKind::InvalidArgument, "{name}");
+    }
+    let headers = vec![("x".to_owned(), "1\r\nauthorization: other".to_owned())];
+    assert_eq!(
+        send(&http, &Outbound { headers, ..post("/") }).await.unwrap_err(),
+        FailureKind::InvalidArgument
+    );
+    assert!(server.heard().is_empty());
+}
+
+#[tokio::test]
+async fn a_redirect_is_an_answer_and_is_not_followed() {
+    let elsewhere = Server::answering(response("200 OK", "")).await;
+    let redirect = format!(
+        "HTTP/1.1 307 Temporary Redirect\r\nlocation: http://{}/\r\ncontent-length: 0\r\nconnection: close\r\n\r\n",
+        elsewhere.address
+    );
+    let server = Server::answering(redirect).await;
+
+    let answer = send(&Http::open(with_credential(&server)).unwrap(), &post("/")).await.unwrap();
+    assert_eq!(answer.status, 307);
+    assert!(elsewhere.heard().is_empty());
+}
+
+#[tokio::test]
+async fn a_name_that_leads_to_a_private_address_leads_nowhere() {
+    let server = Server::answering(response("200 OK", "")).await;
+    let port = server.address.port();
+    let unlisted = |url: String| Connection { url, private_addresses: Vec::new(), ..connection(&server) };
+
+    // `localhost` stands for any name whose owner lets it mean something else after it was looked at.
+    let rebound = Http::open(unlisted(format!("https://localhost:{port}"))).unwrap();
+    assert_eq!(send(&rebound, &post("/")).await.unwrap_err(), FailureKind::Denied);
+    for literal in
+        ["127.0.0.1", "[::1]", "169.254.169.254", "10.0.0.1", "[::ffff:127.0.0.1]", "2130706433", "0x7f.1"]
+    {
+        let opened = Http::open(unlisted(format!("https://{literal}:{port}")));
+        assert!(matches!(opened, Err(OpenError::Address(_))), "{literal}: {opened:?}");
+    }
+    assert!(server.heard().is_empty());
+}
+
+#[tokio::test]
+async fn only_https_leaves_this_machine_and_no_url_carries_a_secret() {
+    let server = Server::answering(response("200 OK", "")).await;
+
+    for url in [
+        "http://kms.example/",
+        "http://localhost/",
+        "ftp://kms.example/",
+        "https://a:b@kms.example/",
+        "https://kms.example/?k=1",
+        "kms.example",
+        "",
+    ] {
+        let opened = Http::open(Connection { url: url.to_owned(), ..connection(&server) });
+        assert!(matches!(opened, Err(OpenError::Url)), "{url}");
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_is_too_large_or_never_ends_is_given_up() {
+    let large = Server::answering(response("200 OK", &"x".repeat(2000))).await;
+    assert_eq!(
+        send(&Http::open(connection(&large)).unwrap(), &post("/")).await.unwrap_err(),
+        FailureKind::Internal
+    );
+
+    let endless = format!(
+        "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n{}",
+        "400\r\n".to_owned() + &"x".repeat(0x400) + "\r\n"
+    );
+    let endless = Server::answering(
+        endless.repeat(1) + &("400\r\n".to_owned() + &"x".repeat(0x400) + "\r\n").repeat(9),
+    )
+    .await;
+    assert_eq!(
+        send(&Http::open(connection(&endless)).unwrap(), &post("/")).await.unwrap_err(),
+        FailureKind::Internal
+    );
+
+    let slow = Server::dripping(response("200 OK", "{}"), Duration::from_secs(1)).await;
+    let hurried = Connection { timeout: Duration::from_millis(100), ..connection(&slow) };
+    assert_eq!(send(&Http::open(hurried).unwrap(), &post("/")).await.unwrap_err(), FailureKind::Unavailable);
+}
+
+#[tokio::test]
+async fn what_is_no_answer_is_unavailable() {
+    let garbage = Server::answering("SSH-2.0-OpenSSH\r\n").await;
+    assert_eq!(
+        send(&Http::open(connection(&garbage)).unwrap(), &post("/")).await.unwrap_err(),
+        FailureKind::Unavailable
+    );
+
+    let silent = Server::answering("").await;
+    assert_eq!(
+        send(&Http::open(connection(&silent)).unwrap(), &post("/")).await.unwrap_err(),
+        FailureKind::Unavailable
+    );
+}
+
+#[tokio::test]
+async fn an_answer_that_shows_the_credential_reaches_no_provider() {
+    for answer in [
+        response("200 OK", r#"{"you sent": "Bearer s3cr3t-t0ken"}"#),
+        response("400 Bad Request", "s3cr3t-t0ken"),
+        "HTTP/1.1 200 OK\r\nx-echo: s3cr3t-t0ken\r\ncontent-length: 0\r\n\r\n".to_owned(),
+    ] {
+        let server = Server::answering(answer.clone()).await;
+        let refused = send(&Http::open(with_credential(&server)).unwrap(), &post("/")).await.unwrap_err();
+        assert_eq!(refused, FailureKind::Internal, "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn the_name_of_a_new_key_is_text_or_a_number_where_it_is_expected() {
+    for (body, name) in [
+        (r#"{"key":{"id":"a/b"}}"#, Some("a/b")),
+        (r#"{"key":{"id":42}}"#, Some("42")),
+        (r#"{"key":{"id":""}}"#, None),
+        (r#"{"key":{"id":null}}"#, None),
+        (r#"{"key":{"id":["a"]}}"#, None),
+        (r#"{"key":{"id":"a\n"}}"#, None),
+        (r#"{"id":"a"}"#, None),
+        ("not JSON", None),
+    ] {
+        let server = Server::answering(response("200 OK", body)).await;
+        let answer = send(&Http::open(connection(&server)).unwrap(), &post("/")).await.unwrap();
+        assert_eq!(answer.native_id.as_ref().map(|id| id.as_str()), name, "{body}");
+    }
+
+    let failed = Server::answering(response("500 Internal Server Error", r#"{"key":{"id":"a"}}"#)).await;
+    let answer = send(&Http::open(connection(&failed)).unwrap(), &post("/")).await.unwrap();
+    assert_eq!((answer.status, answer.native_id), (500, None));
+}
