@@ -19,9 +19,9 @@ async fn the_printed_curl_works_as_it_is_printed() {
     }
     let folder = tempfile::tempdir().unwrap();
     let gateway = Gateway::dev(&folder.path().join("data")).await;
-    let commands = eventually("two commands", async || {
+    let commands = eventually("four commands", async || {
         let commands = curls(&gateway.printed());
-        (commands.len() == 2).then_some(commands)
+        (commands.len() == 4).then_some(commands)
     })
     .await;
 
@@ -35,6 +35,9 @@ async fn the_printed_curl_works_as_it_is_printed() {
     if tool("openssl").await {
         assert!(openssl_accepts(public, Hash::Sha256, b"hello", &signature).await);
     }
+
+    assert_eq!(answer_of(&commands[2]).await["publicJwk"]["kid"], "demo-jws");
+    assert!(answer_of(&commands[3]).await["signature"].is_string());
 }
 
 #[tokio::test]
@@ -116,7 +119,7 @@ pub(crate) fn token(data: &Path) -> String {
 }
 
 /// The commands in what was printed, each as it is there.
-fn curls(printed: &str) -> Vec<String> {
+pub(crate) fn curls(printed: &str) -> Vec<String> {
     let mut commands: Vec<String> = Vec::new();
     let mut goes_on = false;
     for line in printed.lines() {
@@ -133,7 +136,7 @@ fn curls(printed: &str) -> Vec<String> {
     commands
 }
 
-async fn answer_of(curl: &str) -> Value {
+pub(crate) async fn answer_of(curl: &str) -> Value {
     let mut command = Command::new("bash");
     command.args(["-c", curl]);
     let ended = run(command).await;
