@@ -4,6 +4,7 @@ mod admin;
 mod administration;
 mod assemble;
 mod auth;
+mod client;
 mod command;
 mod config;
 mod contract;
