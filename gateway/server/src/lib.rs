@@ -7,6 +7,7 @@ mod auth;
 mod client;
 mod command;
 mod config;
+mod conformance;
 mod contract;
 mod dev;
 #[cfg(fuzzing)]
@@ -17,7 +18,6 @@ mod listen;
 mod log;
 mod outside;
 mod peer;
-#[cfg_attr(not(test), expect(dead_code, unused_imports, reason = "the commands that report come next"))]
 mod report;
 mod request;
 mod route;

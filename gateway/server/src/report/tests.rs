@@ -45,7 +45,7 @@ fn people_read_a_line_for_each_case_and_what_was_different() {
          expected: 409\n          \
          came:     201\n  \
          skipped not-here  no RSA is offered\n\
-         not kept: 4 cases, 1 passed, 1 failed, 1 advised, 1 skipped, in 6.0 ms"
+         not kept: 4 cases, 1 passed, 1 failed, 1 advised, 1 skipped, in 6ms"
     );
 }
 

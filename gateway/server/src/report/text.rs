@@ -1,5 +1,7 @@
 //! A report in lines for people.
 
+use std::time::Duration;
+
 use super::{Case, Difference, Outcome, Report, Sum, milliseconds};
 use crate::command::print::{BAD, FAINT, GOOD, NOTE, Painted};
 
@@ -44,7 +46,9 @@ fn sum_line(Sum { advised, failed, passed, skipped, took }: &Sum) -> String {
     format!(
         "{} {all} cases, {passed} passed, {failed} failed, {advised} advised, {skipped} skipped, in {}",
         Painted(style, verdict),
-        milliseconds(*took),
+        humantime::format_duration(Duration::from_millis(
+            u64::try_from(took.as_millis()).unwrap_or(u64::MAX)
+        )),
     )
 }
 
