@@ -1,7 +1,7 @@
 //! The server that is tried: asking it, and keeping in mind what was made there.
 
 use std::cell::RefCell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use http_body_util::Full;
@@ -27,6 +27,7 @@ pub(super) struct Server {
     pub(super) token: Option<Secret>,
     prefix: String,
     named: RefCell<BTreeSet<String>>,
+    kept: RefCell<BTreeMap<String, Value>>,
     leaks: RefCell<Vec<String>>,
 }
 
@@ -41,7 +42,15 @@ impl Server {
         random.fill(&mut bytes);
         let prefix = format!("keyport-test-{}", hex::encode(bytes));
 
-        Self { contract, client, token, prefix, named: RefCell::default(), leaks: RefCell::default() }
+        Self {
+            contract,
+            client,
+            token,
+            prefix,
+            named: RefCell::default(),
+            kept: RefCell::default(),
+            leaks: RefCell::default(),
+        }
     }
 
     /// A key's name, which is given up when the run is over.
@@ -54,6 +63,16 @@ impl Server {
     /// What every name of this run begins with.
     pub(super) fn prefix(&self) -> &str {
         &self.prefix
+    }
+
+    /// Keeps in mind what a key was answered with that several cases use.
+    pub(super) fn keep(&self, name: &str, answer: Value) {
+        self.kept.borrow_mut().insert(name.to_owned(), answer);
+    }
+
+    /// What a key was answered with that an earlier case made.
+    pub(super) fn kept(&self, name: &str) -> Option<Value> {
+        self.kept.borrow().get(name).cloned()
     }
 
     /// Makes a key on P-256 and says its name.

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{ES256, Key, ask_to_sign, es256, public_jwk, sign};
+use super::{ES256, Key, ask_to_sign, es256, is_public, public_jwk, sign};
 use crate::conformance::answer::{Reply, text};
 use crate::conformance::case::{Case, Verdict, ensure, skipped};
 use crate::conformance::jwk::new_private;
@@ -26,6 +26,7 @@ async fn import(server: &Server) -> Verdict {
     let private = private_jwk(&server.name("imported"))?;
     let imported = public_jwk(&ask(server, "imported", &private).await?)?;
 
+    is_public(&imported)?;
     same_point(&imported, &private)
 }
 

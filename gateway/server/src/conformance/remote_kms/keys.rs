@@ -3,7 +3,7 @@
 use hyper::Method;
 use serde_json::{Value, json};
 
-use super::{ES256, ask_to_sign, create, es256, public_jwk, sign};
+use super::{ES256, ask_to_sign, create, es256, is_public, public_jwk, sign};
 use crate::conformance::answer::text;
 use crate::conformance::case::{Case, Verdict, advised, ensure, skipped};
 use crate::conformance::jwk::Algorithm;
@@ -27,6 +27,7 @@ pub(in crate::conformance) fn cases() -> Vec<Case> {
             "The public half has the kid and the alg that were asked for.",
             names_key,
         ),
+        Case::new("create-public", "The public half has nothing private in it.", public),
         Case::new("create-for-verification", "The public half may be used to verify.", for_verification),
         Case::new("create-without-alg", "A create without an alg makes an ES256 key.", without_alg),
         Case::new("create-distinct", "No two keys are the same.", distinct),
@@ -58,6 +59,10 @@ async fn names_key(server: &Server) -> Verdict {
     ensure(kid == key.kid, &key.kid, kid)?;
     let alg = text(&key.jwk, "alg")?;
     ensure(alg == ES256, ES256, alg)
+}
+
+async fn public(server: &Server) -> Verdict {
+    is_public(&create(server, "public", es256()).await?.jwk)
 }
 
 async fn for_verification(server: &Server) -> Verdict {

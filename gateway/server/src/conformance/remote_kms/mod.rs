@@ -48,18 +48,23 @@ async fn create(server: &Server, end: &str, (alg, algorithm): Alg) -> Verdict<Ke
     Ok(Key { kid, jwk })
 }
 
-/// The public half in an answer, which has nothing private in it.
+/// The public half in an answer.
 fn public_jwk(reply: &Reply) -> Verdict<Value> {
     let answer = reply.json_with(200)?;
-    let Some(jwk) = answer.get("publicJwk").filter(|jwk| jwk.is_object()) else {
-        return failed(reply.expected("an object with `publicJwk`"), reply.came());
-    };
 
+    match answer.get("publicJwk").filter(|jwk| jwk.is_object()) {
+        Some(jwk) => Ok(jwk.clone()),
+        None => failed(reply.expected("an object with `publicJwk`"), reply.came()),
+    }
+}
+
+/// That a public half has nothing private in it.
+fn is_public(jwk: &Value) -> Verdict {
     for member in PRIVATE {
         let is_private = jwk.get(member).is_some();
         ensure(!is_private, "a public half", format!("one with the private member `{member}`"))?;
     }
-    Ok(jwk.clone())
+    Ok(())
 }
 
 async fn ask_to_sign(server: &Server, kid: &str, body: &Value) -> Verdict<Reply> {

@@ -58,12 +58,13 @@ impl Key {
 /// The key of a type, which is made by whoever needs it first. A type that no provider offers skips the case.
 async fn key(server: &Server, key_type: KeyType) -> Verdict<Key> {
     let name = server.name(key_type.as_str());
-    let found = server.get(&key_path(&name)).await?;
-    if found.status() == 200 {
-        return Key::read(&found.json()?);
+    if let Some(answer) = server.kept(&name) {
+        return Key::read(&answer);
     }
 
-    create(server, &name, key_type).await
+    let key = create(server, &name, key_type).await?;
+    server.keep(&name, key.whole.clone());
+    Ok(key)
 }
 
 /// Makes a key.

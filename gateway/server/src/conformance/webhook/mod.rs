@@ -26,13 +26,15 @@ struct Key {
     name: String,
     public: PublicKey,
     fingerprint: String,
+    answer: Value,
 }
 
 impl Key {
     fn read(name: &str, answer: &Value) -> Verdict<Self> {
         let public = public_key(text(answer, "public_key")?)?;
 
-        Ok(Self { name: name.to_owned(), public, fingerprint: text(answer, "fingerprint")?.to_owned() })
+        let fingerprint = text(answer, "fingerprint")?.to_owned();
+        Ok(Self { name: name.to_owned(), public, fingerprint, answer: answer.clone() })
     }
 
     fn is_same(&self, other: &Self) -> bool {
@@ -44,10 +46,12 @@ impl Key {
 async fn key(server: &Server, kind: Kind) -> Verdict<Key> {
     let name = server.name(kind.0);
 
-    match listed(server, &name).await? {
-        Some(key) => Ok(key),
-        None => create(server, &name, kind).await,
+    if let Some(answer) = server.kept(&name) {
+        return Key::read(&name, &answer);
     }
+    let key = create(server, &name, kind).await?;
+    server.keep(&name, key.answer.clone());
+    Ok(key)
 }
 
 /// Makes a key. A type that the server does not offer skips the case, unless every server must.
