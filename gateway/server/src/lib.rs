@@ -4,8 +4,10 @@ mod admin;
 mod administration;
 mod assemble;
 mod auth;
+mod client;
 mod command;
 mod config;
+mod conformance;
 mod contract;
 mod dev;
 #[cfg(fuzzing)]
@@ -18,6 +20,7 @@ mod log;
 mod outside;
 mod peer;
 mod project;
+mod report;
 mod request;
 mod route;
 mod telemetry;

@@ -71,13 +71,16 @@ impl Gateway {
         let _admitted = self.admit(caller, 0)?;
         policy::allow(caller, Verb::Delete, name)?;
 
-        match self.keys.active(&caller.tenant, name).await? {
-            Some(key) => self.give_away(draft, caller, &key, grace).await.map(Some),
-            None => {
+        for _ in 0..ATTEMPTS {
+            let Some(key) = self.keys.active(&caller.tenant, name).await? else {
                 draft.detail = Some("there was none".to_owned());
-                Ok(None)
+                return Ok(None);
+            };
+            if let Some(released) = self.give_away(draft, caller, &key, grace).await? {
+                return Ok(Some(released));
             }
         }
+        Err(changes_too_often())
     }
 
     /// The row of the key released now; `None` where it had been released before.
@@ -85,29 +88,39 @@ impl Gateway {
         draft.key = Some(name.clone());
         let _admitted = self.admit(caller, 0)?;
         policy::allow(caller, Verb::Release, name)?;
-        let Some(key) = self.keys.active(&caller.tenant, name).await? else {
-            let keys = self.keys.list(&caller.tenant).await?;
-            let before = keys.iter().any(|key| key.name == *name && has_been_released(key));
-            draft.detail = Some("had been released before".to_owned());
-            return if before { Ok(None) } else { Err(Error::KeyNotFound) };
-        };
-
         let grace = self.tenants().tenant(&caller.tenant)?.grace;
-        self.give_away(draft, caller, &key, grace).await.map(Some)
+
+        for _ in 0..ATTEMPTS {
+            let Some(key) = self.keys.active(&caller.tenant, name).await? else {
+                let keys = self.keys.list(&caller.tenant).await?;
+                let before = keys.iter().any(|key| key.name == *name && has_been_released(key));
+                draft.detail = Some("had been released before".to_owned());
+                return before.then_some(None).ok_or(Error::KeyNotFound);
+            };
+            if let Some(released) = self.give_away(draft, caller, &key, grace).await? {
+                return Ok(Some(released));
+            }
+        }
+        Err(changes_too_often())
     }
 
-    /// Takes an active key to `released`, to be destroyed after `grace`.
-    async fn give_away(&self, draft: &mut Event, caller: &Caller, key: &Key, grace: Duration) -> Result<Key> {
+    /// Takes an active key to `released`, to be destroyed after `grace`; `None` where somebody else changed it first,
+    /// who may have released it just so.
+    async fn give_away(
+        &self,
+        draft: &mut Event,
+        caller: &Caller,
+        key: &Key,
+        grace: Duration,
+    ) -> Result<Option<Key>> {
         if let Ok(loaded) = self.tenants().provider(&caller.tenant, &key.provider) {
             note(draft, key, loaded);
         }
 
         let now = self.outside.clock.wall();
         let released = key.released(now, now.plus(grace));
-        if !self.keys.update(&caller.tenant, std::slice::from_ref(&released)).await? {
-            return Err(Error::unavailable("the key changed while it was released"));
-        }
-        Ok(Key { revision: released.revision + 1, ..released })
+        let is_written = self.keys.update(&caller.tenant, std::slice::from_ref(&released)).await?;
+        Ok(is_written.then(|| Key { revision: released.revision + 1, ..released }))
     }
 
     /// The row of `key` once it is released.
@@ -138,3 +151,10 @@ impl Gateway {
         Ok(())
     }
 }
+
+fn changes_too_often() -> Error {
+    Error::unavailable("the key changed while it was released")
+}
+
+/// How often a key is looked up again that somebody else changed just then.
+const ATTEMPTS: usize = 4;

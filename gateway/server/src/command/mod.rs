@@ -2,11 +2,12 @@
 
 mod audit;
 mod check;
+mod contract;
 mod dev;
 mod keys;
 mod master_key;
 mod pkcs11;
-mod print;
+pub(crate) mod print;
 mod provider;
 mod reload;
 mod serve;
@@ -65,6 +66,8 @@ enum Command {
     #[command(subcommand)]
     Audit(audit::Audit),
     Check(check::Check),
+    #[command(subcommand)]
+    Contract(contract::Contract),
     Dev(dev::Dev),
     Keys(keys::Keys),
     #[command(subcommand)]
@@ -91,6 +94,7 @@ impl Command {
         match self {
             Self::Audit(audit) => audit.run(),
             Self::Check(check) => check.run(),
+            Self::Contract(contract) => contract.run(),
             Self::Dev(dev) => dev.run(),
             Self::Keys(keys) => keys.run(),
             Self::MasterKey(master_key) => master_key.run(),

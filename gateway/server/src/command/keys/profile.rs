@@ -7,6 +7,8 @@ use clap::Args;
 use keyport_core::secret::Secret;
 use serde::Deserialize;
 
+use crate::client::Target;
+
 /// Where the gateway is.
 #[derive(Args, Debug)]
 pub(super) struct Where {
@@ -22,14 +24,6 @@ pub(super) struct Where {
     /// A TOML file with url, ca and token-file for what is not given here
     #[arg(long, global = true, value_name = "FILE")]
     profile: Option<PathBuf>,
-}
-
-/// A gateway, and who asks.
-#[derive(Debug)]
-pub(super) struct Target {
-    pub(super) url: String,
-    pub(super) ca: PathBuf,
-    pub(super) token: Secret,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -51,7 +45,8 @@ impl Where {
 
         let text =
             std::fs::read_to_string(&token).with_context(|| format!("cannot read {}", token.display()))?;
-        Ok(Target { url, ca, token: Secret::new(text.trim().as_bytes().to_vec()) })
+        let token = Secret::new(text.trim().as_bytes().to_vec());
+        Ok(Target { url, usual_path: "/v1", ca: Some(ca), token: Some(token), identity: None })
     }
 }
 

@@ -1,0 +1,101 @@
+//! A run: every case against a server, and nothing left there.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use keyport_core::outside::Clock;
+
+use super::case::Case;
+use super::contract::Contract;
+use super::server::Server;
+use crate::client::{Client, Target};
+use crate::outside::{AwsLcRandom, TokioClock};
+use crate::report::{self, Difference, Outcome, Report};
+
+/// Tries `cases` on the server at `target`. Whatever happens, the keys that were made are given up.
+pub(crate) async fn run(contract: Contract, target: Target, cases: &[Case]) -> Result<Report> {
+    let (token, url) = (target.token.clone(), target.url.clone());
+    let client = Client::new(target)?;
+    let reached = tokio::time::timeout(REACHING, client.connect()).await;
+    let unreachable = || format!("cannot reach {}", client.authority());
+    drop(reached.with_context(unreachable)?.with_context(unreachable)?);
+
+    let server = Server::new((contract, client), token, &AwsLcRandom);
+    let mut report = Report { subject: format!("{} at {url}", contract.as_str()), cases: Vec::new() };
+    try_all(&server, cases, &mut report.cases).await;
+    report.cases.push(clean_up(&server).await);
+    Ok(report)
+}
+
+/// Every case until time is up or somebody wants an end: from there on they are skipped.
+async fn try_all(server: &Server, cases: &[Case], tried: &mut Vec<report::Case>) {
+    let clock = TokioClock;
+    let mut ending = std::pin::pin!(async {
+        tokio::select! {
+            () = tokio::time::sleep(WHOLE) => format!("the run may take {WHOLE:?}, and they are over"),
+            _ = tokio::signal::ctrl_c() => "interrupted".to_owned(),
+        }
+    });
+    let mut ended = None;
+
+    for case in cases {
+        let begun = clock.now();
+        let outcome = match &ended {
+            Some(why) => Outcome::Skipped(String::clone(why)),
+            None => tokio::select! {
+                biased;
+                outcome = case.outcome(server) => outcome,
+                why = &mut ending => Outcome::Skipped(ended.insert(why).clone()),
+            },
+        };
+        tried.push(report::Case {
+            name: case.name.clone(),
+            promise: case.promise.clone(),
+            outcome: redacted(server, outcome),
+            took: clock.now().duration_since(begun),
+        });
+    }
+}
+
+async fn clean_up(server: &Server) -> report::Case {
+    let clock = TokioClock;
+    let begun = clock.now();
+
+    let expected = "every key of this run to be given up";
+    let outcome = match tokio::time::timeout(CLEANING, server.clean_up()).await.as_deref() {
+        Ok([]) => Outcome::Passed,
+        Ok(names) => {
+            Outcome::Failed(Difference::new(expected, format!("these are left: {}", names.join(", "))))
+        }
+        Err(_late) => {
+            let left = format!("not within {CLEANING:?}; their names begin with {}", server.prefix());
+            Outcome::Failed(Difference::new(expected, left))
+        }
+    };
+    report::Case {
+        name: "clean-up".to_owned(),
+        promise: "Every key that this run made can be given up.".to_owned(),
+        outcome: redacted(server, outcome),
+        took: clock.now().duration_since(begun),
+    }
+}
+
+/// A report is passed on: what the server repeated of the token is not.
+fn redacted(server: &Server, outcome: Outcome) -> Outcome {
+    let redact = |Difference { expected, came }: Difference| Difference {
+        expected: server.redacted(&expected),
+        came: server.redacted(&came),
+    };
+
+    match outcome {
+        Outcome::Advised(difference) => Outcome::Advised(redact(difference)),
+        Outcome::Failed(difference) => Outcome::Failed(redact(difference)),
+        Outcome::Passed => Outcome::Passed,
+        Outcome::Skipped(why) => Outcome::Skipped(server.redacted(&why)),
+    }
+}
+
+/// How long a run may take, without cleaning up behind it.
+const WHOLE: Duration = Duration::from_secs(300);
+const CLEANING: Duration = Duration::from_secs(60);
+const REACHING: Duration = Duration::from_secs(10);
