@@ -16,6 +16,8 @@ mod listen;
 mod log;
 mod outside;
 mod peer;
+#[cfg_attr(not(test), expect(dead_code, unused_imports, reason = "the commands that report come next"))]
+mod report;
 mod request;
 mod route;
 mod telemetry;

@@ -6,7 +6,7 @@ mod dev;
 mod keys;
 mod master_key;
 mod pkcs11;
-mod print;
+pub(crate) mod print;
 mod provider;
 mod reload;
 mod serve;

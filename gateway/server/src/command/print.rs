@@ -13,7 +13,7 @@ pub(super) const STYLES: Styles =
     Styles::styled().header(STRONG).usage(STRONG).literal(AnsiColor::Cyan.on_default()).error(BAD);
 
 /// Writes a line to standard output.
-pub(super) fn line(text: impl fmt::Display) {
+pub(crate) fn line(text: impl fmt::Display) {
     // Whoever closed the pipe does not want to read.
     drop(writeln!(anstream::stdout(), "{text}"));
 }
@@ -43,7 +43,7 @@ pub(super) fn mistakes(Mistakes { file, mistakes }: &Mistakes) {
 }
 
 /// Something in a style.
-pub(super) struct Painted<T>(pub(super) Style, pub(super) T);
+pub(crate) struct Painted<T>(pub(crate) Style, pub(crate) T);
 
 impl<T: fmt::Display> fmt::Display for Painted<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -52,9 +52,11 @@ impl<T: fmt::Display> fmt::Display for Painted<T> {
 }
 
 /// All is well.
-pub(super) const GOOD: Style = AnsiColor::Green.on_default().bold();
+pub(crate) const GOOD: Style = AnsiColor::Green.on_default().bold();
 /// What can be passed over.
-pub(super) const FAINT: Style = Style::new().dimmed();
+pub(crate) const FAINT: Style = Style::new().dimmed();
 /// All is not well.
-pub(super) const BAD: Style = AnsiColor::Red.on_default().bold();
+pub(crate) const BAD: Style = AnsiColor::Red.on_default().bold();
+/// All is well, and could be better.
+pub(crate) const NOTE: Style = AnsiColor::Yellow.on_default();
 const STRONG: Style = Style::new().bold();
