@@ -12,11 +12,11 @@ mod dev;
 pub mod fuzz;
 mod json;
 mod jwk;
+mod kit;
 mod listen;
 mod log;
 mod outside;
 mod peer;
-#[cfg_attr(not(test), expect(dead_code, unused_imports, reason = "the commands that report come next"))]
 mod report;
 mod request;
 mod route;
