@@ -20,6 +20,7 @@ mod harness;
 mod hostile;
 mod http;
 mod pkcs11;
+mod provider;
 mod quotas;
 mod reload;
 mod remote_kms;

@@ -14,7 +14,7 @@ use keyport_core::signature::Signature;
 use keyport_core::trial::{Trial, TrialKey};
 use keyport_core::{Failure, FailureKind, Gateway};
 
-use super::ask::Ask;
+use super::ask::{Ask, Tried};
 use super::custodian::Conduct;
 use super::verdict::{Broken, Verdict, ensure, is_verifiable, succeeds};
 use crate::assemble::stage::{Manner, Stage};
@@ -124,6 +124,24 @@ impl Kit {
             Some(missing) => Err(Broken::skipped(missing.as_str())),
             None => Ok(()),
         }
+    }
+
+    /// Skips what only custody could tell where it sees nothing.
+    pub(super) fn needs_custody(&self) -> Verdict {
+        if self.stage.is_seen {
+            Ok(())
+        } else {
+            Err(Broken::skipped("custody does not see what its custodian does"))
+        }
+    }
+
+    /// Fails where custody should have seen a key destroyed, and did not.
+    pub(super) fn is_destroyed(&self, tried: &Tried<()>) -> Verdict {
+        let is_destroyed = tried.saw.destroyed || !self.stage.is_seen;
+
+        ensure(is_destroyed, "a key that is destroyed at its custodian", || {
+            "success, and custody saw nothing destroyed".to_owned()
+        })
     }
 
     /// Every type that the component offers and its custodian has.

@@ -30,10 +30,12 @@ pub(crate) struct Token {
 }
 
 /// What there is for a component to reach.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Custodians {
     pub(super) grants: Vec<Grant>,
     pub(super) backends: HashMap<ConnectionName, Arc<dyn Backend>>,
+    /// Whether custody sees everything that they do: it does where backends reach them.
+    pub(super) is_seen: bool,
     /// What would have to be given to reach what is not there.
     pub(super) missing: Option<String>,
 }
@@ -45,7 +47,8 @@ impl Custodians {
         token: Option<&Token>,
         store: &Store,
     ) -> Result<Self> {
-        let mut custodians = Self::default();
+        let mut custodians =
+            Self { grants: Vec::new(), backends: HashMap::new(), is_seen: true, missing: None };
         for kind in kinds {
             match (kind, token) {
                 (ConnectionKind::Soft, _) => custodians.add("embedded", *kind, Some(soft(store).await?))?,

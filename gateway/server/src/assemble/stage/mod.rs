@@ -50,6 +50,8 @@ pub(crate) struct Stage {
     pub(crate) inspection: Inspection,
     /// What would have to be given for cases that need a custodian.
     pub(crate) missing: Option<String>,
+    /// Whether custody sees everything that the custodians do.
+    pub(crate) is_seen: bool,
     /// Time, randomness, tasks.
     pub(crate) outside: Outside,
     /// The ledger, and the custodians behind it.
@@ -110,6 +112,7 @@ impl Stage {
         Ok(Self {
             inspection,
             missing: custodians.missing,
+            is_seen: custodians.is_seen,
             custody,
             keys: store.keys(),
             switch,

@@ -6,7 +6,7 @@ use keyport_core::provider::KeyRef;
 use super::lost::is_not_there;
 use crate::kit::custodian::Conduct;
 use crate::kit::subject::{Kit, Made, ordinary, verifies};
-use crate::kit::verdict::{Verdict, cases, ensure, fails, succeeds};
+use crate::kit::verdict::{Broken, Verdict, cases, fails, succeeds};
 
 cases! {
     "destroy-every-family",
@@ -36,10 +36,8 @@ async fn every_family(kit: &Kit) -> Verdict {
         let made = kit.fresh(key_type).await?;
         let tried = kit.ask().destroy(&made.key, made.told()).await?;
 
+        kit.is_destroyed(&tried).map_err(|broken| broken.about(&key_type))?;
         succeeds(tried.answer, "success").map_err(|broken| broken.about(&key_type))?;
-        ensure(tried.saw.destroyed, "a key that is destroyed at its custodian", || {
-            format!("success, and custody saw no {key_type} key destroyed")
-        })?;
     }
 
     Ok(())
@@ -56,8 +54,8 @@ async fn without_a_handle(kit: &Kit) -> Verdict {
     let made = kit.fresh(kit.cheapest().await?).await?;
     let tried = kit.ask().destroy(&made.key, made.told_with(None)).await?;
 
-    succeeds(tried.answer, "success")?;
-    ensure(tried.saw.destroyed, "a key that is destroyed", || "success, and the key is there".to_owned())
+    kit.is_destroyed(&tried)?;
+    succeeds(tried.answer, "success")
 }
 
 async fn without_a_handle_is_idempotent(kit: &Kit) -> Verdict {
@@ -126,7 +124,7 @@ async fn public_key_after_destroy(kit: &Kit) -> Verdict {
 }
 
 /// A key that was made and destroyed.
-async fn destroyed(kit: &Kit) -> Result<Made, crate::kit::verdict::Broken> {
+async fn destroyed(kit: &Kit) -> Result<Made, Broken> {
     let made = kit.fresh(kit.cheapest().await?).await?;
     let tried = kit.ask().destroy(&made.key, made.told()).await?;
     succeeds(tried.answer, "success")?;

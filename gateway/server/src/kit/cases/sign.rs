@@ -66,6 +66,7 @@ async fn answers_the_normal_form(kit: &Kit) -> Verdict {
 }
 
 async fn answers_the_custodians_signature(kit: &Kit) -> Verdict {
+    kit.needs_custody()?;
     for key_type in kit.families().await? {
         let (made, scheme) = (kit.key(key_type).await?, kit.scheme(key_type)?);
         let input = ordinary(scheme, 3);
