@@ -22,6 +22,7 @@ mod hostile;
 mod http;
 mod pkcs11;
 mod project;
+mod provider;
 mod quotas;
 mod reload;
 mod remote_kms;

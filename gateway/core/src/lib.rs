@@ -33,6 +33,7 @@ pub mod signature;
 pub mod store;
 #[cfg(test)]
 mod testing;
+pub mod trial;
 
 pub use error::{Cause, Error, Result};
 pub use failure::{Failure, FailureKind};

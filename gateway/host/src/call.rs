@@ -271,7 +271,7 @@ struct Cost {
 impl Drop for Cost {
     fn drop(&mut self) {
         let used = self.meter.used();
-        self.component.guest.stats.called(used);
+        self.component.guest.stats.called(used, self.meter.host_calls());
 
         if let Some(places) = &self.places
             && !self.component.trusted

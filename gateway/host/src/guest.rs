@@ -45,6 +45,12 @@ pub(crate) struct State {
 }
 
 impl State {
+    /// What a function of the host works on; each call of one comes through here once.
+    pub(crate) fn called(&mut self) -> &mut Self {
+        self.meter.host_called();
+        self
+    }
+
     /// An object on a connection, in the call being served.
     pub(crate) fn target(&self, connection: ConnectionName, object: String) -> Result<Target, Failure> {
         let operation = self.serving()?.operation;

@@ -47,6 +47,7 @@ impl Default for Limits {
 /// What one instance has left of its memory and tables.
 #[derive(Debug)]
 pub(crate) struct Room {
+    whole: usize,
     memory: usize,
     table_elements: usize,
     stats: Arc<Stats>,
@@ -54,7 +55,7 @@ pub(crate) struct Room {
 
 impl Room {
     pub(crate) fn new(limits: &Limits, stats: Arc<Stats>) -> Self {
-        Self { memory: limits.memory, table_elements: limits.table_elements, stats }
+        Self { whole: limits.memory, memory: limits.memory, table_elements: limits.table_elements, stats }
     }
 
     /// Takes `wanted` from `left`, or counts a refusal.
@@ -83,7 +84,9 @@ impl ResourceLimiter for Room {
         if maximum.is_some_and(|maximum| desired > maximum) {
             return Ok(false);
         }
-        Ok(Self::take(&self.stats, &mut self.memory, desired.saturating_sub(current)))
+        let taken = Self::take(&self.stats, &mut self.memory, desired.saturating_sub(current));
+        self.stats.has_memory(self.whole - self.memory);
+        Ok(taken)
     }
 
     fn table_growing(

@@ -1,4 +1,4 @@
-//! CPU time, call by call.
+//! What a call uses: CPU time, and functions of the host.
 
 use std::future::poll_fn;
 use std::pin::pin;
@@ -9,7 +9,7 @@ use rustix::time::{ClockId, clock_gettime};
 
 use crate::engine::TICK;
 
-/// The CPU time that one call has used.
+/// The CPU time that one call has used, and the functions of the host that it has called.
 #[derive(Debug)]
 pub(crate) struct Meter {
     precision: Precision,
@@ -17,6 +17,7 @@ pub(crate) struct Meter {
     used: AtomicU64,
     /// The running thread's CPU time when the call was last resumed, in nanoseconds.
     resumed: AtomicU64,
+    host_calls: AtomicU64,
 }
 
 /// How CPU time is measured.
@@ -30,7 +31,17 @@ pub(crate) enum Precision {
 
 impl Meter {
     pub(crate) fn new(precision: Precision) -> Self {
-        Self { precision, used: AtomicU64::new(0), resumed: AtomicU64::new(0) }
+        Self { precision, used: AtomicU64::new(0), resumed: AtomicU64::new(0), host_calls: AtomicU64::new(0) }
+    }
+
+    /// Counts a call of a function of the host.
+    pub(crate) fn host_called(&self) {
+        self.host_calls.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How many functions of the host were called.
+    pub(crate) fn host_calls(&self) -> u64 {
+        self.host_calls.load(Ordering::Relaxed)
     }
 
     /// What a suspended or finished call has used.

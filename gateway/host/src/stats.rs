@@ -1,7 +1,7 @@
 //! What was counted of each provider, for metrics.
 
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use keyport_core::name::ProviderName;
@@ -90,8 +90,12 @@ pub struct ProviderStats {
     pub calls: u64,
     /// CPU time of those calls; where the provider is trusted, in ticks of 5 ms that found one running.
     pub cpu: Duration,
+    /// Functions of the host that those calls have called.
+    pub host_calls: u64,
     /// Instances made.
     pub instances: u64,
+    /// Bytes of linear memory that the largest of them has had.
+    pub memory: usize,
     /// Calls that ended in a trap, whatever the reason.
     pub traps: u64,
     /// How often each bound was hit.
@@ -103,19 +107,26 @@ pub struct ProviderStats {
 pub(crate) struct Stats {
     calls: AtomicU64,
     cpu: AtomicU64,
+    host_calls: AtomicU64,
     instances: AtomicU64,
+    memory: AtomicUsize,
     traps: AtomicU64,
     bounds: [AtomicU64; Bound::ALL.len()],
 }
 
 impl Stats {
-    pub(crate) fn called(&self, cpu: Duration) {
+    pub(crate) fn called(&self, cpu: Duration, host_calls: u64) {
         self.calls.fetch_add(1, Ordering::Relaxed);
+        self.host_calls.fetch_add(host_calls, Ordering::Relaxed);
         self.cpu.fetch_add(u64::try_from(cpu.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 
     pub(crate) fn instantiated(&self) {
         self.instances.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn has_memory(&self, bytes: usize) {
+        self.memory.fetch_max(bytes, Ordering::Relaxed);
     }
 
     pub(crate) fn trapped(&self) {
@@ -138,7 +149,9 @@ impl Stats {
             id,
             calls: read(&self.calls),
             cpu: Duration::from_nanos(read(&self.cpu)),
+            host_calls: read(&self.host_calls),
             instances: read(&self.instances),
+            memory: self.memory.load(Ordering::Relaxed),
             traps: read(&self.traps),
             bounds: Bound::ALL.into_iter().zip(self.bounds.iter().map(read)).collect(),
         }

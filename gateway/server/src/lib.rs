@@ -15,6 +15,7 @@ pub mod fuzz;
 mod json;
 mod jwk;
 mod key_service;
+mod kit;
 mod listen;
 mod log;
 mod outside;

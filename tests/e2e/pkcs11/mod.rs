@@ -10,6 +10,7 @@ mod load;
 mod lost;
 mod opening;
 mod pin;
+mod promises;
 mod rebind;
 mod register;
 mod remote;

@@ -37,6 +37,7 @@ use crate::quota::Quota;
 use crate::scheme::{Hash, KeyType, Scheme};
 use crate::secret::Secret;
 use crate::store::Keys;
+use crate::trial::Trial;
 use crate::{Error, Gateway, Result};
 
 /// A gateway over ports in memory, and those ports to look at and to break.
@@ -115,6 +116,15 @@ impl World {
             conduct: Mutex::new(Conduct::Honest),
             lingering: Mutex::new(None),
         })
+    }
+
+    /// A trial of the provider, for this tenant.
+    pub(crate) fn trial(&self, tenant: &str) -> Trial {
+        let outside =
+            Outside { clock: self.clock.clone(), random: Arc::new(TestRandom), tasks: Arc::new(TokioTasks) };
+
+        Trial::new(tenant.parse().unwrap(), self.provider.custody.clone(), self.keys.clone(), outside)
+            .unwrap()
     }
 
     pub(crate) fn behave(&self, conduct: Conduct) {

@@ -72,14 +72,14 @@ impl Interface {
 
     pub(crate) fn link(self, linker: &mut Linker<State>) -> wasmtime::Result<()> {
         match self {
-            Self::Clock => bindings::clock::add_to_linker::<_, HasSelf<_>>(linker, |state| state),
-            Self::Http => bindings::http::add_to_linker::<_, HasSelf<_>>(linker, |state| state),
-            Self::Log => bindings::log::add_to_linker::<_, HasSelf<_>>(linker, |state| state),
-            Self::Pkcs11 => bindings::pkcs11::add_to_linker::<_, HasSelf<_>>(linker, |state| state),
-            Self::Random => bindings::random::add_to_linker::<_, HasSelf<_>>(linker, |state| state),
-            Self::Settings => bindings::settings::add_to_linker::<_, HasSelf<_>>(linker, |state| state),
-            Self::SoftToken => bindings::soft_token::add_to_linker::<_, HasSelf<_>>(linker, |state| state),
-            Self::Types => bindings::types::add_to_linker::<_, HasSelf<_>>(linker, |state| state),
+            Self::Clock => bindings::clock::add_to_linker::<_, HasSelf<_>>(linker, State::called),
+            Self::Http => bindings::http::add_to_linker::<_, HasSelf<_>>(linker, State::called),
+            Self::Log => bindings::log::add_to_linker::<_, HasSelf<_>>(linker, State::called),
+            Self::Pkcs11 => bindings::pkcs11::add_to_linker::<_, HasSelf<_>>(linker, State::called),
+            Self::Random => bindings::random::add_to_linker::<_, HasSelf<_>>(linker, State::called),
+            Self::Settings => bindings::settings::add_to_linker::<_, HasSelf<_>>(linker, State::called),
+            Self::SoftToken => bindings::soft_token::add_to_linker::<_, HasSelf<_>>(linker, State::called),
+            Self::Types => bindings::types::add_to_linker::<_, HasSelf<_>>(linker, State::called),
         }
     }
 }

@@ -1,15 +1,17 @@
 //! What passes between the gateway, a guest and custody.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use keyport_core::FailureKind;
 use keyport_core::custody::Mechanism;
+use keyport_core::grant::{ConnectionKind, Grants, Use};
 use keyport_core::scheme::KeyType;
-use keyport_host::Instances;
+use keyport_host::{Instances, Limits, Source};
 
 use crate::support::{
-    Asked, Bench, KEY_ID, OPERATION, REFERENCE, SIGNATURE, SOFT, What, call, create, hostile, import, key,
-    sign, source, with_setting,
+    Asked, Bench, KEY_ID, OPERATION, PKCS11, REFERENCE, SIGNATURE, SOFT, What, call, create, grant, hostile,
+    import, key, sign, source, with_setting,
 };
 
 #[tokio::test]
@@ -127,6 +129,29 @@ async fn every_kind_of_failure_comes_out_as_it_was_said() {
         assert_eq!((failure.kind, failure.code), (kind, 7));
         assert_eq!(failure.retry_after, Some(Duration::from_millis(1500)));
     }
+}
+
+#[tokio::test]
+async fn what_a_call_uses_is_counted() {
+    let bench = Bench::new();
+    let soft = bench.load(source("soft", &**SOFT)).await;
+    let hsm = Source {
+        grants: Arc::new(Grants::new(vec![grant("hsm", ConnectionKind::Pkcs11, &Use::ALL)])),
+        ..source("hsm", &**PKCS11)
+    };
+    let pkcs11 = bench.load(hsm).await;
+    let growing = bench.hostile("grow-memory").await;
+
+    for (loaded, host_calls) in [(&soft, 1), (&pkcs11, 3)] {
+        let before = bench.stats(loaded).host_calls;
+        loaded.provider.sign(call("a"), sign()).await.unwrap();
+        assert_eq!(bench.stats(loaded).host_calls - before, host_calls, "{}", loaded.name);
+    }
+
+    let (small, limit) = (bench.stats(&growing).memory, Limits::default().memory);
+    growing.provider.sign(call("a"), sign()).await.unwrap();
+    let large = bench.stats(&growing).memory;
+    assert!(0 < small && small < large && large <= limit, "{small} {large}");
 }
 
 #[tokio::test]

@@ -16,6 +16,7 @@ mod refused;
 mod reload;
 mod routine;
 mod signals;
+pub(crate) mod stage;
 mod store;
 
 use std::collections::HashMap;

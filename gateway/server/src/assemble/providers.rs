@@ -51,17 +51,9 @@ pub(super) async fn load_one(provider: &Provider, host: &Arc<Host>) -> Result<Lo
 }
 
 async fn source(provider: &Provider) -> Result<Source> {
-    let (bytes, trusted) = match &provider.component {
-        Component::Pkcs11 => (Cow::Borrowed(PKCS11), true),
-        Component::Soft => (Cow::Borrowed(SOFT), true),
-        Component::File(file) => {
-            let bytes = tokio::fs::read(file).await;
-            let bytes = bytes.with_context(|| {
-                format!("the component of provider `{}` cannot be read: {}", provider.name, file.display())
-            })?;
-            (Cow::Owned(bytes), false)
-        }
-    };
+    let (bytes, trusted) = bytes(&provider.component)
+        .await
+        .with_context(|| format!("the component of provider `{}` cannot be loaded", provider.name))?;
 
     Ok(Source {
         name: provider.name.clone(),
@@ -77,6 +69,18 @@ async fn source(provider: &Provider) -> Result<Source> {
         trusted,
         required: provider.required,
     })
+}
+
+/// The bytes of a component, and whether it is our own.
+pub(super) async fn bytes(component: &Component) -> Result<(Cow<'static, [u8]>, bool)> {
+    match component {
+        Component::Pkcs11 => Ok((Cow::Borrowed(PKCS11), true)),
+        Component::Soft => Ok((Cow::Borrowed(SOFT), true)),
+        Component::File(file) => {
+            let bytes = tokio::fs::read(file).await;
+            Ok((Cow::Owned(bytes.with_context(|| format!("cannot read {}", file.display()))?), false))
+        }
+    }
 }
 
 fn limits(configured: &config::ProviderLimits) -> Limits {

@@ -4,7 +4,7 @@ use keyport_sdk::{CreateRequest, Created, Error, Mechanism, Result};
 
 use crate::import::OTHER_REFERENCE;
 use crate::mode::{Mode, error};
-use crate::{Everything, object, panicking};
+use crate::{Everything, object, opaque, panicking};
 
 pub(crate) fn create(host: &impl Everything, mode: Mode, request: &CreateRequest) -> Result<Created> {
     let generate = || host.generate(&request.key_id, request.key_type);
@@ -20,6 +20,7 @@ pub(crate) fn create(host: &impl Everything, mode: Mode, request: &CreateRequest
         Mode::ImportInCreate => {
             host.import_key(&request.key_id, request.key_type, OTHER_REFERENCE).map(created)
         }
+        Mode::Opaque => generate().map(created).map_err(opaque),
         Mode::OtherPublicKey => {
             generate()?;
             match host.setting("public-key") {
@@ -32,6 +33,7 @@ pub(crate) fn create(host: &impl Everything, mode: Mode, request: &CreateRequest
             Ok(created(OWN_PUBLIC_KEY.to_vec()))
         }
         Mode::PanicCreate => panicking("create-key"),
+        Mode::Retry => generate().or_else(|_refused| generate()).map(created),
         Mode::SignInCreate => {
             let signature = host.sign(&object(host), Mechanism::Ecdsa)?;
             Ok(Created { handle: Some(signature), public_key: generate()? })

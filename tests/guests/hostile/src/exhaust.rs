@@ -50,6 +50,12 @@ pub(crate) fn memory() -> usize {
     black_box(&taken).len()
 }
 
+/// Keeps four kilobytes for ever.
+pub(crate) fn leak() {
+    let kept: &'static mut [u8] = Box::leak(vec![1; 4096].into_boxed_slice());
+    black_box(kept).fill(2);
+}
+
 /// Writes lines to the log: as many as the setting `count` says, or 100000.
 pub(crate) fn log(host: &(impl Log + Settings)) {
     let count = host.setting("count").and_then(|count| count.parse().ok()).unwrap_or(100_000_u32);

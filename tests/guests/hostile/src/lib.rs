@@ -12,8 +12,8 @@ mod mode;
 mod sign;
 
 use keyport_sdk::{
-    Clock, CreateRequest, Created, Descriptor, Gateway, Hash, ImportKey, ImportRequest, KeyRef, KeyType, Log,
-    Mechanism, Provider, Random, Result, Scheme, Settings, SignRequest, SoftToken,
+    Clock, CreateRequest, Created, Descriptor, Error, Gateway, Hash, ImportKey, ImportRequest, KeyRef,
+    KeyType, Log, Mechanism, Provider, Random, Result, Scheme, Settings, SignRequest, SoftToken,
 };
 
 pub use crate::mode::Mode;
@@ -41,6 +41,15 @@ impl<H: Everything> Provider for Hostile<H> {
             .offer(KeyType::Rsa2048, rsa);
 
         match Mode::of(&self.0) {
+            Ok(Mode::Moody) => {
+                let mood = format!("{:?}", self.0.random_bytes(8));
+                descriptor.properties.push(("mood".to_owned(), mood));
+            }
+            Ok(Mode::RepeatScheme) => {
+                for offer in &mut descriptor.offers {
+                    offer.schemes.extend_from_within(..1);
+                }
+            }
             Ok(Mode::PanicDescribe) => panicking("describe"),
             Ok(Mode::SignInDescribe) => {
                 let outcome = format!("{:?}", self.sign_object());
@@ -57,11 +66,13 @@ impl<H: Everything> Provider for Hostile<H> {
     }
 
     fn public_key(&self, key: &KeyRef) -> Result<Vec<u8>> {
-        if Mode::of(&self.0)? == Mode::PanicPublicKey {
-            panicking("public-key");
-        }
+        let public_key = || self.0.public_key(&key.key_id);
 
-        self.0.public_key(&key.key_id)
+        match Mode::of(&self.0)? {
+            Mode::Opaque => public_key().map_err(opaque),
+            Mode::PanicPublicKey => panicking("public-key"),
+            _ => public_key(),
+        }
     }
 
     fn sign(&self, request: &SignRequest) -> Result<Vec<u8>> {
@@ -69,11 +80,11 @@ impl<H: Everything> Provider for Hostile<H> {
     }
 
     fn destroy_key(&self, key: &KeyRef) -> Result<()> {
-        if Mode::of(&self.0)? == Mode::PanicDestroy {
-            panicking("destroy-key");
+        match Mode::of(&self.0)? {
+            Mode::DestroyNothing => Ok(()),
+            Mode::PanicDestroy => panicking("destroy-key"),
+            _ => self.0.destroy(&key.key_id),
         }
-
-        self.0.destroy(&key.key_id)
     }
 
     fn health(&self) -> Result<()> {
@@ -81,6 +92,8 @@ impl<H: Everything> Provider for Hostile<H> {
             Mode::PanicHealth => panicking("health"),
             Mode::SignInHealth => self.sign_object().map(drop),
             Mode::SlowHealthLoop => exhaust::forever(),
+            Mode::StrictSettings if self.0.settings().len() > 1 => panicking("health"),
+            Mode::WellAnyway => Ok(()),
             _ => self.0.health(),
         }
     }
@@ -101,6 +114,11 @@ impl<H: Everything> Hostile<H> {
 /// The object that the setting `object` names.
 fn object(settings: &impl Settings) -> String {
     settings.setting("object").unwrap_or_default()
+}
+
+/// What a custodian said, without any of it.
+fn opaque(_error: Error) -> Error {
+    Error::internal("something went wrong")
 }
 
 #[expect(clippy::panic, reason = "as it was told")]

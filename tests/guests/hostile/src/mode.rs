@@ -30,6 +30,8 @@ named! {
         CreateTwice = "create-twice",
         /// Destroys the key, and then signs.
         DestroyInSign = "destroy-in-sign",
+        /// `destroy-key` does nothing, and says that it did.
+        DestroyNothing = "destroy-nothing",
         /// `sign` and `create-key` fail with the error kind that the setting `kind` names, code 7, and a retry
         /// after 1500 ms.
         ErrorKinds = "error-kinds",
@@ -47,6 +49,8 @@ named! {
         HugeArgument = "huge-argument",
         /// Answers 8 MiB.
         HugeResult = "huge-result",
+        /// Asks for the usual mechanism of the key, whatever the scheme is.
+        IgnoreScheme = "ignore-scheme",
         /// `create-key` takes over a key, by a reference of its own, instead of having one made.
         ImportInCreate = "import-in-create",
         /// `import-key` names another reference than it was given.
@@ -55,8 +59,16 @@ named! {
         ImportTwice = "import-twice",
         /// Counts the calls that its instance has seen; logs the number and fails with it as code.
         KeepState = "keep-state",
+        /// Keeps 4 KiB for ever, then signs.
+        Leak = "leak",
+        /// Signs, and answers a byte more.
+        LongSignature = "long-signature",
         /// Never ends.
         Loop = "loop",
+        /// `describe` adds a property that is another one each time.
+        Moody = "moody",
+        /// Says of every failure that it is its own mistake; so do `public-key` and `create-key`.
+        Opaque = "opaque",
         /// Signs with the object that the setting `object` names.
         OtherObject = "other-object",
         /// `create-key` answers the bytes of the setting `public-key` (hexadecimal) or, without it, the public
@@ -84,6 +96,10 @@ named! {
         Recurse = "recurse",
         /// Calls itself until its own stack, in its memory, is used up.
         RecurseInMemory = "recurse-in-memory",
+        /// `describe` offers a scheme twice.
+        RepeatScheme = "repeat-scheme",
+        /// Asks again when it is refused; so does `create-key`.
+        Retry = "retry",
         /// `create-key` signs with the object that the setting `object` names, and answers that as handle.
         SignInCreate = "sign-in-create",
         /// `describe` signs with the object that the setting `object` names, and adds what came of it as the
@@ -97,10 +113,14 @@ named! {
         SlowHealthLoop = "slow-health-loop",
         /// Signs, and answers the signature that it saw in its instance before.
         Stale = "stale",
+        /// `health` panics where there is a setting besides `mode`.
+        StrictSettings = "strict-settings",
         /// `create-key` answers the setting `handle`; `sign` uses a key's handle as its object.
         SwapHandle = "swap-handle",
         /// Signs, and changes a bit.
         Tamper = "tamper",
+        /// `health` says that it is well without asking anybody.
+        WellAnyway = "well-anyway",
         /// Asks for RSA-PSS, or for ECDSA where the scheme is RSA.
         WrongMechanism = "wrong-mechanism",
     }

@@ -5,13 +5,13 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use keyport_sdk::{
-    Error, ErrorKind, Hash, KeyRef, KeyType, Log, Mechanism, Result, Scheme, Settings, SignRequest,
+    Error, ErrorKind, Hash, KeyRef, KeyType, Log, Mechanism, Result, Scheme, Settings, SignRequest, SoftToken,
 };
 
 use crate::create::OTHER_KEY_ID;
 use crate::exhaust::MEBIBYTE;
 use crate::mode::{Mode, error};
-use crate::{Everything, exhaust, object, panicking};
+use crate::{Everything, exhaust, object, opaque, panicking};
 
 pub(crate) fn sign(host: &impl Everything, mode: Mode, request: &SignRequest) -> Result<Vec<u8>> {
     let mechanism = Mechanism::try_from(request.scheme)?;
@@ -29,9 +29,13 @@ pub(crate) fn sign(host: &impl Everything, mode: Mode, request: &SignRequest) ->
             host.generate(OTHER_KEY_ID, KeyType::EcP256)?;
             sign()
         }
+        Mode::IgnoreScheme => usual(host, key_id),
         Mode::KeepState => Err(count(host)),
+        Mode::LongSignature => sign().map(lengthened),
+        Mode::Opaque => sign().map_err(opaque),
         Mode::OtherObject => host.sign(&object(host), mechanism),
         Mode::PanicSign => panicking("sign"),
+        Mode::Retry => sign().or_else(|_refused| sign()),
         Mode::SignTwice => {
             sign()?;
             sign()
@@ -59,6 +63,7 @@ fn exhaust(host: &impl Everything, mode: Mode) -> Option<Vec<u8>> {
         }
         Mode::HugeArgument => host.info(&"x".repeat(8 * MEBIBYTE)),
         Mode::HugeResult => return Some(vec![1; 8 * MEBIBYTE]),
+        Mode::Leak => exhaust::leak(),
         Mode::Loop => exhaust::forever(),
         Mode::RandomBomb => return Some(host.random_bytes(u32::MAX)),
         Mode::Recurse => {
@@ -96,6 +101,19 @@ fn tampered(mut signature: Vec<u8>) -> Vec<u8> {
         *last ^= 1;
     }
     signature
+}
+
+fn lengthened(mut signature: Vec<u8>) -> Vec<u8> {
+    signature.push(0);
+    signature
+}
+
+/// A signature by the first mechanism that the key has.
+fn usual(host: &impl SoftToken, key_id: &str) -> Result<Vec<u8>> {
+    let mechanisms = [Mechanism::Ecdsa, Mechanism::Ed25519, Mechanism::RsaPkcs1v15(Hash::Sha256)];
+    let refused = || Error::internal("no mechanism fits");
+
+    mechanisms.into_iter().find_map(|mechanism| host.sign(key_id, mechanism).ok()).ok_or_else(refused)
 }
 
 /// The handle as an object's name; the key-id where there is no handle.
@@ -164,6 +182,30 @@ mod tests {
         let host = Host::new().answer(Ok(vec![4, 6]));
 
         assert_eq!(sign(&&host, Mode::Tamper, &request(None)), Ok(vec![4, 7]));
+    }
+
+    #[test]
+    fn it_asks_again_and_says_nothing_of_why() {
+        let refused = || Err(Error::unavailable("away"));
+        let host = Host::new().answer(refused()).answer(Ok(vec![1])).answer(refused());
+
+        assert_eq!(sign(&&host, Mode::Retry, &request(None)), Ok(vec![1]));
+        assert_eq!(sign(&&host, Mode::Opaque, &request(None)).unwrap_err().kind, ErrorKind::Internal);
+    }
+
+    #[test]
+    fn it_adds_a_byte() {
+        let host = Host::new().answer(Ok(vec![4, 6]));
+
+        assert_eq!(sign(&&host, Mode::LongSignature, &request(None)), Ok(vec![4, 6, 0]));
+    }
+
+    #[test]
+    fn it_takes_the_first_mechanism_that_is_not_refused() {
+        let host = Host::new().answer(Err(Error::internal("refused"))).answer(Ok(vec![1]));
+
+        assert_eq!(sign(&&host, Mode::IgnoreScheme, &request(None)), Ok(vec![1]));
+        assert_eq!(host.calls().last(), Some(&asked("k", Mechanism::Ed25519)));
     }
 
     #[test]

@@ -1,10 +1,13 @@
 //! `keyport provider`: for those who write providers.
 
+mod bench;
 mod build;
+mod component;
 mod inspect;
 mod new;
 mod run;
 mod service;
+mod test;
 
 use std::process::ExitCode;
 
@@ -14,11 +17,13 @@ use clap::Subcommand;
 /// Work with provider components
 #[derive(Debug, Subcommand)]
 pub(super) enum Provider {
+    Bench(bench::Bench),
     Build(build::Build),
     Inspect(inspect::Inspect),
     New(new::New),
     Run(run::Run),
     Service(service::Service),
+    Test(test::Test),
 }
 
 impl Provider {
@@ -29,11 +34,13 @@ impl Provider {
 
     pub(super) fn run(self) -> Result<ExitCode> {
         match self {
+            Self::Bench(bench) => bench.run(),
             Self::Build(build) => build.run(),
             Self::Inspect(inspect) => inspect.run(),
             Self::New(new) => new.run(),
             Self::Run(run) => run.run(),
             Self::Service(service) => service.run(),
+            Self::Test(test) => test.run(),
         }
     }
 }

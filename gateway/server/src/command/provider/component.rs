@@ -1,0 +1,90 @@
+//! The component that a command works with, and what it gets to reach.
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use clap::Args;
+
+use crate::assemble::stage::{Token, Trying};
+use crate::config;
+use crate::project::{GRANTS, build};
+
+/// A component, and what it is tried with.
+#[derive(Args, Clone, Debug)]
+pub(super) struct Component {
+    /// The component: a file, builtin:soft, builtin:pkcs11, or a project's folder, which is built
+    #[arg(value_parser = named, default_value = ".", value_name = "COMPONENT")]
+    component: config::Component,
+    /// A setting of the component; may be given several times
+    #[arg(long = "setting", value_name = "NAME=VALUE", value_parser = setting)]
+    settings: Vec<(String, String)>,
+    /// What it may reach, where it sends requests: the part of a configuration that follows its [[provider]] [default:
+    /// grants.toml beside it]
+    #[arg(long, value_name = "FILE")]
+    grants: Option<PathBuf>,
+    /// The vendor's library that components over PKCS#11 get
+    #[arg(long, value_name = "FILE", requires = "token")]
+    module: Option<PathBuf>,
+    /// The token with this label; keys are made on it, and destroyed again
+    #[arg(long, value_name = "LABEL", requires = "module")]
+    token: Option<String>,
+    /// The file with its PIN, of mode 0600; without it, the PIN is asked for
+    #[arg(long, value_name = "FILE", requires = "token")]
+    pin_file: Option<PathBuf>,
+}
+
+impl Component {
+    /// What it is called in reports.
+    pub(super) fn name(&self) -> String {
+        match &self.component {
+            config::Component::Pkcs11 => "builtin:pkcs11".to_owned(),
+            config::Component::Soft => "builtin:soft".to_owned(),
+            config::Component::File(file) => file.display().to_string(),
+        }
+    }
+
+    /// Builds what is a project; its component takes its place.
+    pub(super) fn built(mut self) -> Result<Self> {
+        if let config::Component::File(folder) = &self.component
+            && folder.is_dir()
+        {
+            self.component = config::Component::File(build(folder)?);
+        }
+        if let (None, config::Component::File(file)) = (&self.grants, &self.component) {
+            self.grants = Some(file.with_file_name(GRANTS)).filter(|beside| beside.exists());
+        }
+
+        Ok(self)
+    }
+
+    /// The same for a stage.
+    pub(super) fn trying(self) -> Result<Trying> {
+        let token = self.module.zip(self.token);
+        let read = |file: PathBuf| {
+            std::fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))
+        };
+
+        Ok(Trying {
+            component: self.component,
+            grants: self.grants.map(read).transpose()?,
+            settings: BTreeMap::from_iter(self.settings),
+            token: token.map(|(module, label)| Token { module, label, pin_file: self.pin_file }),
+        })
+    }
+}
+
+fn named(text: &str) -> std::result::Result<config::Component, Infallible> {
+    Ok(match text {
+        "builtin:pkcs11" => config::Component::Pkcs11,
+        "builtin:soft" => config::Component::Soft,
+        file => config::Component::File(file.strip_prefix("file:").unwrap_or(file).into()),
+    })
+}
+
+fn setting(text: &str) -> std::result::Result<(String, String), &'static str> {
+    let (name, value) = text.split_once('=').ok_or("write NAME=VALUE")?;
+
+    Ok((name.to_owned(), value.to_owned()))
+}

@@ -1,0 +1,97 @@
+//! What every provider promises, tried one promise after the other on a component.
+//!
+//! A case calls the provider as the gateway would, with real custody and real custodians behind it, and judges what it
+//! answers by its public half alone. It reads like its promise; what the cases share is in [`subject`] and [`ask`].
+
+mod ask;
+mod bench;
+mod cases;
+mod counted;
+mod custodian;
+mod subject;
+mod verdict;
+
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+
+use crate::assemble::stage::Stage;
+use crate::report::{self, Difference, Outcome, Report};
+pub(crate) use bench::{Cost, Measured, bench};
+pub(crate) use cases::all;
+pub(crate) use counted::Counted;
+pub(crate) use custodian::{Custodian, Switch};
+use subject::Kit;
+use verdict::{Broken, Case, Run};
+
+/// Tries the promises whose names are in `only`, or all; `subject` is what the report calls the component.
+pub(crate) async fn run(stage: Stage, subject: String, only: &[String]) -> Result<Report> {
+    let chosen = chosen(only)?;
+    let cases = match Kit::new(stage).await {
+        Ok(kit) => {
+            let mut cases = vec![loads(Outcome::Passed)];
+            for case in chosen {
+                cases.push(tried(case, &kit).await);
+            }
+            kit.close().await?;
+            cases
+        }
+        Err((error, stage)) => {
+            let refused = Difference::new("a component that is loaded", format!("{error:#}"));
+            let rest = chosen.into_iter().map(|case| looked_at(case, &stage));
+            let cases = std::iter::once(loads(Outcome::Failed(refused))).chain(rest).collect();
+            stage.close().await;
+            cases
+        }
+    };
+
+    Ok(Report { subject, cases })
+}
+
+fn chosen(only: &[String]) -> Result<Vec<&'static Case>> {
+    if let Some(unknown) = only.iter().find(|name| all().all(|case| case.name != name.as_str())) {
+        bail!("there is no case `{unknown}`; --list names them all");
+    }
+
+    Ok(all().filter(|case| only.is_empty() || only.iter().any(|name| name == case.name)).collect())
+}
+
+async fn tried(case: &Case, kit: &Kit) -> report::Case {
+    kit.begin();
+    let clock = &kit.stage.outside.clock;
+    let begun = clock.now();
+    let verdict = match case.run {
+        Run::Call(call) => {
+            let late = || Err(Broken::failed("an end", format!("none within {PATIENCE:?}")));
+            kit.stage.outside.within(begun + PATIENCE, call(kit)).await.unwrap_or_else(late)
+        }
+        Run::Look(look) => look(&kit.stage.inspection),
+        Run::Read(read) => read(kit),
+    };
+
+    case.outcome(verdict, clock.now().saturating_duration_since(begun), kit.noted())
+}
+
+/// What can be said of a component that is not loaded.
+fn looked_at(case: &Case, stage: &Stage) -> report::Case {
+    let verdict = match case.run {
+        Run::Look(look) => look(&stage.inspection),
+        Run::Call(_) | Run::Read(_) => Err(Broken::skipped("it is not loaded")),
+    };
+
+    case.outcome(verdict, Duration::ZERO, None)
+}
+
+fn loads(outcome: Outcome) -> report::Case {
+    report::Case {
+        name: "loads".to_owned(),
+        promise:
+            "The gateway takes it: it fits the interface, imports what can be granted, and describes itself."
+                .to_owned(),
+        outcome,
+        took: Duration::ZERO,
+    }
+}
+
+/// Far more than the slowest token needs for the largest keys.
+const PATIENCE: Duration = Duration::from_secs(300);

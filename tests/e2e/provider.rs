@@ -1,0 +1,208 @@
+//! `keyport provider test` and `bench`: what every provider promises, on ours and on one that breaks promises.
+
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::fs;
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::process::Command;
+
+use crate::harness::{Ended, KEYPORT, hostile_component};
+
+#[tokio::test]
+async fn our_provider_of_the_embedded_token_keeps_every_promise() {
+    let folder = TempDir::new().unwrap();
+    let junit = folder.path().join("report.xml");
+    let ended =
+        keyport(&["provider", "test", "builtin:soft", "--json", "--junit", junit.to_str().unwrap()]).await;
+
+    let report = report(&ended);
+    assert_eq!((ended.code(), &report["failed"], &report["skipped"]), (Some(0), &0.into(), &0.into()));
+    assert!(report["passed"].as_u64().unwrap() >= 100, "{report:#}");
+    assert!(fs::read_to_string(junit).unwrap().contains("sign-every-scheme"));
+}
+
+#[tokio::test]
+async fn without_a_token_what_needs_one_is_skipped_and_says_so() {
+    let ended = keyport(&["provider", "test", "builtin:pkcs11", "--json"]).await;
+
+    let report = report(&ended);
+    assert_eq!((ended.code(), &report["failed"]), (Some(0), &0.into()), "{report:#}");
+    let (passed, skipped) = (named(&report, "passed"), named(&report, "skipped"));
+    assert!(passed.contains("imports-no-wasi") && skipped.contains("sign-every-scheme"), "{report:#}");
+    assert!(ended.stdout.contains("give --module, --token and --pin-file"), "{ended:?}");
+}
+
+#[tokio::test]
+async fn a_provider_that_behaves_keeps_every_promise() {
+    let (ended, report) = hostile("behave", &[]).await;
+
+    assert_eq!((ended.code(), named(&report, "failed")), (Some(0), BTreeSet::new()), "{report:#}");
+}
+
+/// Each mode, the promises that it breaks, and one beside them that it keeps.
+const BROKEN: &[(&str, &[&str], &str)] = &[
+    ("big-handle", &["create-handle-is-short"], "health-is-well"),
+    ("create-nothing", &["create-twice-differs", "create-answers-the-custodians-key"], "health-is-well"),
+    ("create-twice", &["create-every-type"], "health-is-well"),
+    ("destroy-in-sign", &["sign-every-scheme"], "create-every-type"),
+    (
+        "destroy-nothing",
+        &[
+            "destroy-every-family",
+            "destroy-tells-of-a-failure",
+            "sign-after-destroy",
+            "closed-operation-destroys-nothing",
+        ],
+        "sign-what-is-asked",
+    ),
+    (
+        "forge",
+        &[
+            "sign-answers-the-custodians-signature",
+            "failure-in-sign-is-passed-on",
+            "closed-operation-signs-nothing",
+        ],
+        "create-is-idempotent",
+    ),
+    ("generate-in-import", &["import-every-type", "import-signs"], "create-every-type"),
+    ("grow-memory", &["limits-are-not-hit", "limits-memory-of-an-instance"], "sign-twice-is-well"),
+    ("ignore-scheme", &["sign-refuses-other-schemes"], "sign-what-is-asked"),
+    ("import-other-reference", &["import-is-idempotent"], "create-every-type"),
+    ("leak", &["limits-memory-after-a-thousand-calls"], "sign-what-is-asked"),
+    ("long-signature", &["sign-answers-the-normal-form", "sign-every-scheme"], "create-every-type"),
+    ("loop", &["limits-cpu-of-a-signature", "sign-what-is-asked"], "create-is-idempotent"),
+    ("moody", &["describe-is-the-same-twice"], "sign-what-is-asked"),
+    (
+        "opaque",
+        &["failure-to-reach-keeps-its-meaning", "public-key-after-destroy", "lost-key-signs-nothing"],
+        "sign-what-is-asked",
+    ),
+    ("panic-create", &["create-every-type"], "health-is-well"),
+    ("panic-destroy", &["destroy-every-family"], "sign-what-is-asked"),
+    ("panic-public-key", &["public-key-is-the-one-made"], "sign-what-is-asked"),
+    ("repeat-scheme", &["describe-offers-each-scheme-once"], "health-is-well"),
+    ("retry", &["failure-is-not-retried"], "sign-what-is-asked"),
+    ("sign-twice", &["sign-asks-the-custodian-once"], "create-is-idempotent"),
+    (
+        "stale",
+        &["instance-reused-signs-each-input", "instance-reused-keeps-keys-apart"],
+        "sign-twice-is-well",
+    ),
+    ("strict-settings", &["setting-unknown-does-not-trap"], "health-is-well"),
+    (
+        "tamper",
+        &["sign-every-scheme", "gateway-creates-and-signs", "at-once-sixteen-signatures"],
+        "create-is-idempotent",
+    ),
+    ("well-anyway", &["health-tells-of-a-failure"], "sign-what-is-asked"),
+];
+
+#[tokio::test]
+async fn each_broken_promise_is_told_by_its_name() {
+    for (mode, broken, kept) in BROKEN {
+        let only: Vec<_> = broken.iter().chain([kept]).copied().collect();
+        let (ended, report) = hostile(mode, &only).await;
+
+        let expected: BTreeSet<_> = broken.iter().map(|name| (*name).to_owned()).collect();
+        assert_eq!(named(&report, "failed"), expected, "{mode}: {report:#}");
+        assert!(named(&report, "passed").contains(*kept), "{mode}: {report:#}");
+        assert_eq!(ended.code(), Some(1), "{mode}");
+    }
+}
+
+#[tokio::test]
+async fn a_component_that_is_refused_is_told_why_and_what_it_imports() {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("wasi.wasm");
+    let wasi = r#"(component (import "wasi:cli/environment@0.2.0" (instance)))"#;
+    fs::write(&file, wat::parse_str(wasi).unwrap()).unwrap();
+    let ended = keyport(&["provider", "test", file.to_str().unwrap(), "--json"]).await;
+
+    let report = report(&ended);
+    let failed: Vec<_> = named(&report, "failed").into_iter().collect();
+    assert_eq!(failed, ["exports-provider", "imports-no-wasi", "imports-only-what-there-is", "loads"]);
+    assert_eq!(ended.code(), Some(1));
+}
+
+#[tokio::test]
+async fn every_case_is_listed_once_and_an_unknown_one_is_refused() {
+    let listed = keyport(&["provider", "test", "--list"]).await;
+    let names: Vec<_> = listed.stdout.lines().filter_map(|line| line.split_once("  ")).collect();
+    let different: BTreeSet<_> = names.iter().map(|(name, _)| *name).collect();
+    assert!(names.len() >= 100 && different.len() == names.len(), "{}", names.len());
+    assert!(names.iter().all(|(name, promise)| is_kebab(name) && promise.trim().ends_with('.')));
+
+    let refused = keyport(&["provider", "test", "builtin:soft", "--only", "no-such-case"]).await;
+    assert!(refused.stderr.contains("there is no case `no-such-case`"), "{refused:?}");
+    assert_eq!(refused.code(), Some(1));
+}
+
+#[tokio::test]
+async fn a_bench_says_what_a_signature_costs() {
+    let ended = keyport(&["provider", "bench", "builtin:soft", "--signatures", "20"]).await;
+
+    assert_eq!(ended.code(), Some(0), "{ended:?}");
+    for words in ["size ", "load ", "host calls", "ec-p256 ecdsa(sha-256)"] {
+        assert!(ended.stdout.contains(words), "{words}: {}", ended.stdout);
+    }
+}
+
+/// Tries the hostile provider in a mode.
+async fn hostile(mode: &str, only: &[&str]) -> (Ended, Value) {
+    static FILE: OnceLock<(TempDir, PathBuf)> = OnceLock::new();
+    let (_, file) = FILE.get_or_init(|| {
+        let folder = TempDir::new().unwrap();
+        let file = folder.path().join("hostile.wasm");
+        fs::write(&file, hostile_component()).unwrap();
+        (folder, file)
+    });
+
+    let setting = format!("mode={mode}");
+    let mut arguments = vec!["provider", "test", file.to_str().unwrap(), "--json", "--setting", &setting];
+    arguments.extend(only.iter().flat_map(|case| ["--only", case]));
+    let ended = keyport(&arguments).await;
+    let report = report(&ended);
+    (ended, report)
+}
+
+/// The names of the cases with an outcome.
+pub(crate) fn named(report: &Value, outcome: &str) -> BTreeSet<String> {
+    let cases = report["cases"].as_array().unwrap().iter();
+
+    cases
+        .filter(|case| case["outcome"] == outcome)
+        .map(|case| case["name"].as_str().unwrap().to_owned())
+        .collect()
+}
+
+pub(crate) fn report(ended: &Ended) -> Value {
+    serde_json::from_str(&ended.stdout).unwrap_or_else(|error| panic!("{error}: {ended:?}"))
+}
+
+fn is_kebab(name: &str) -> bool {
+    name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+}
+
+async fn keyport(arguments: &[&str]) -> Ended {
+    let mut command = Command::new(KEYPORT);
+    command.args(arguments.iter().map(OsString::from));
+
+    run(command).await
+}
+
+/// Runs a command to its end. A token in software takes its time for RSA keys.
+pub(crate) async fn run(mut command: Command) -> Ended {
+    command.stdin(Stdio::null()).kill_on_drop(true);
+    let output = tokio::time::timeout(PATIENCE, command.output()).await.expect("an end in time").unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+
+    Ended { status: output.status, stdout: text(output.stdout), stderr: text(output.stderr) }
+}
+
+const PATIENCE: Duration = Duration::from_secs(600);
