@@ -200,8 +200,9 @@ fn requests(grants: Option<String>, folder: &Path, outside: &Outside) -> Result<
     let service = Some(("http://127.0.0.1:1".to_owned(), "kms-token".into()));
     let component = "tried.wasm".into();
     let tried = dev::Custodian::Tried(dev::Tried { component, sha256: "0".repeat(64), grants, service });
-    let nowhere = ([127, 0, 0, 1], 1).into();
-    let file = dev::prepare(&folder.join("configuration"), (nowhere, nowhere), &tried, outside)?;
+    // Nobody listens there.
+    let listeners = (([127, 0, 0, 1], 1).into(), ([127, 0, 0, 1], 2).into());
+    let file = dev::prepare(&folder.join("configuration"), listeners, &tried, outside)?;
     let config = Config::load(&file, &Environment::of_process())?;
 
     let granted = config.providers.iter().flat_map(|provider| provider.grants.iter());
