@@ -34,6 +34,7 @@ use tokio::sync::mpsc;
 pub(crate) use check::check;
 pub(crate) use front::Addresses;
 pub(crate) use keyport_backends::pkcs11::host as serve_pkcs11;
+pub(crate) use keyport_backends::secret_file::read as read_secret;
 pub(crate) use keyport_backends::soft::{MasterKey, MasterKeyError};
 pub(crate) use keyport_store::{DataFolder, audit as audit_log};
 pub(crate) use refused::forget_refused_pin;
