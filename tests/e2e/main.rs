@@ -23,6 +23,7 @@ mod pkcs11;
 mod quotas;
 mod reload;
 mod remote_kms;
+mod signed;
 mod start;
 mod tamper;
 mod tenants;

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
@@ -11,7 +12,8 @@ use keyport_core::outside::Outside;
 use keyport_core::provider::Loaded;
 use keyport_host::{Host, HostOptions, Instances, Limits, Source};
 
-use crate::config::{self, Component, Config, Provider};
+use crate::component;
+use crate::config::{self, Component, Config, ConfigError, Provider, SignedBy};
 
 /// A host whose guests reach no more than `capabilities`.
 pub(super) fn host(
@@ -59,6 +61,9 @@ async fn source(provider: &Provider) -> Result<Source> {
             let bytes = bytes.with_context(|| {
                 format!("the component of provider `{}` cannot be read: {}", provider.name, file.display())
             })?;
+            if let Some(signed_by) = &provider.signed_by {
+                check_signatures(provider, (file, &bytes), signed_by)?;
+            }
             (Cow::Owned(bytes), false)
         }
     };
@@ -77,6 +82,21 @@ async fn source(provider: &Provider) -> Result<Source> {
         trusted,
         required: provider.required,
     })
+}
+
+/// Whether one of those who must have signed these very bytes did.
+fn check_signatures(
+    provider: &Provider,
+    (file, bytes): (&Path, &[u8]),
+    SignedBy { signers, place }: &SignedBy,
+) -> Result<(), ConfigError> {
+    let signed = component::signers(bytes, file, signers).map_err(|unsigned| {
+        let what = format!("`signed-by`: provider `{}`: {unsigned}", provider.name);
+        place.mistake(what, unsigned.mend())
+    })?;
+    let signers = signed.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    tracing::info!(provider = %provider.name, %signers, "the component is signed");
+    Ok(())
 }
 
 fn limits(configured: &config::ProviderLimits) -> Limits {

@@ -35,7 +35,7 @@ pub(crate) use limits::Limits;
 pub(crate) use listen::{Admin, Listen};
 pub(crate) use mistake::Mistakes;
 pub(crate) use pkcs11::{Pin, Pkcs11, Token};
-pub(crate) use provider::{Component, Instances, Limits as ProviderLimits, Provider};
+pub(crate) use provider::{Component, Instances, Limits as ProviderLimits, Provider, SignedBy};
 pub(crate) use tenant::{ANONYMOUS, Tenant};
 
 use crate::auth::Issuer;
@@ -152,7 +152,7 @@ fn parse<T>(
     environment: &Environment,
     read: impl FnOnce(Section<'_>, &Path) -> Option<T>,
 ) -> Result<T, Mistakes> {
-    let source = Source::new(text, environment);
+    let source = Source::new(file, text, environment);
     let (table, broken) = DeTable::parse_recoverable(text);
     for error in &broken {
         let at = error.span().map_or(0, |span| span.start);
