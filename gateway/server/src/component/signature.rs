@@ -6,7 +6,7 @@
 //!
 //! ```text
 //! keyport component signatures 1
-//! ed25519:11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo= iCzG…DA==
+//! ed25519:11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo= FGn1…++Cw==
 //! ```
 //!
 //! What is signed is two lines, each with its newline: a sentence that nothing else begins with, so that no signature

@@ -40,6 +40,24 @@ fn a_component_passes_that_one_of_the_keys_signed() {
     assert_eq!(signers(b"component", &file, &wanted).unwrap(), [other.signer()]);
 }
 
+/// The first key pair of RFC 8032, section 7.1, and a component of no bytes. `openssl pkeyutl -sign -rawin` gives the same
+/// for the two lines that are signed.
+#[test]
+fn a_file_of_signatures_is_written_as_it_is_documented() {
+    let pem = "-----BEGIN PRIVATE KEY-----\n\
+               MC4CAQAwBQYDK2VwBCIEIJ1hsZ3v/VpguoRK9JLsLMREScVpezJpGXA7rAMcrn9g\n\
+               -----END PRIVATE KEY-----\n";
+    let mut signatures = Signatures::default();
+    signatures.sign(b"", &SigningKey::from_pem(pem).unwrap());
+
+    assert_eq!(
+        signatures.to_string(),
+        "keyport component signatures 1\n\
+         ed25519:11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo= \
+         FGn19IxiQYXA1kCVR7SLsv2SMqGRMlhclm8AnuM3yO0BTKz88YW9NptK5UBYwVr2AgvTJLl4NnB1o0NMln++Cw==\n"
+    );
+}
+
 #[test]
 fn a_component_that_was_changed_is_refused() {
     let key = key();
