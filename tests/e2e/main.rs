@@ -10,6 +10,7 @@
 mod admin;
 mod administration;
 mod auth;
+mod code;
 mod crash;
 mod curl;
 mod dev;

@@ -86,6 +86,8 @@ pub struct ProviderStats {
     pub provider: ProviderName,
     /// Which loading of it.
     pub id: ProviderId,
+    /// Whether it had to be compiled when it was loaded; otherwise its code was kept from before.
+    pub compiled: bool,
     /// Calls that got a place, `describe` included.
     pub calls: u64,
     /// CPU time of those calls; where the provider is trusted, in ticks of 5 ms that found one running.
@@ -99,8 +101,9 @@ pub struct ProviderStats {
 }
 
 /// The counters behind [`ProviderStats`].
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Stats {
+    compiled: bool,
     calls: AtomicU64,
     cpu: AtomicU64,
     instances: AtomicU64,
@@ -109,6 +112,17 @@ pub(crate) struct Stats {
 }
 
 impl Stats {
+    pub(crate) fn new(compiled: bool) -> Self {
+        Self {
+            compiled,
+            calls: AtomicU64::default(),
+            cpu: AtomicU64::default(),
+            instances: AtomicU64::default(),
+            traps: AtomicU64::default(),
+            bounds: <[AtomicU64; Bound::ALL.len()]>::default(),
+        }
+    }
+
     pub(crate) fn called(&self, cpu: Duration) {
         self.calls.fetch_add(1, Ordering::Relaxed);
         self.cpu.fetch_add(u64::try_from(cpu.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
@@ -136,6 +150,7 @@ impl Stats {
         ProviderStats {
             provider,
             id,
+            compiled: self.compiled,
             calls: read(&self.calls),
             cpu: Duration::from_nanos(read(&self.cpu)),
             instances: read(&self.instances),

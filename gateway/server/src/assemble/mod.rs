@@ -4,6 +4,7 @@ mod authentication;
 mod binding;
 mod changes;
 mod check;
+mod code;
 mod custodians;
 mod front;
 pub(crate) mod inspect;
@@ -80,7 +81,8 @@ pub(crate) async fn run(start: Start<'_>, ready: impl FnOnce(Addresses)) -> Resu
         let audit = store::audit(config, &store).await?;
         let backends = custodians::open(config, &store, (master_key.as_ref(), rebind)).await?;
         let custody = Custody::new(outside.clone(), store.keys(), backends.clone());
-        let host = providers::host(config, custody.clone(), &outside)?;
+        let code = code::cache(config, master_key.as_ref(), &*outside.random);
+        let host = providers::host(config, code, custody.clone(), &outside)?;
         let providers = providers::load(config, &host).await?;
         let gateway = Gateway::new(Parts {
             keys: store.keys(),
@@ -90,8 +92,7 @@ pub(crate) async fn run(start: Start<'_>, ready: impl FnOnce(Addresses)) -> Resu
             options: options(config),
             outside: outside.clone(),
         });
-        let parts = (gateway.clone(), Arc::clone(&certificates), Arc::clone(&host));
-        let front = Front::bind(config, parts, &outside)?;
+        let front = Front::bind(config, (gateway.clone(), certificates.clone(), host.clone()), &outside)?;
         let administration = administration(config)?;
 
         Binding::new(store.pins(), &gateway, &outside).bind(&backends, rebind).await?;

@@ -10,14 +10,15 @@ use keyport_core::custody::Capabilities;
 use keyport_core::name::ProviderName;
 use keyport_core::outside::Outside;
 use keyport_core::provider::Loaded;
-use keyport_host::{Host, HostOptions, Instances, Limits, Source};
+use keyport_host::{CodeCache, Host, HostOptions, Instances, Limits, Source};
 
 use crate::component;
 use crate::config::{self, Component, Config, ConfigError, Provider, SignedBy};
 
-/// A host whose guests reach no more than `capabilities`.
+/// A host whose guests reach no more than `capabilities`, and that keeps what it compiles in `code`, if anywhere.
 pub(super) fn host(
     config: &Config,
+    code: Option<CodeCache>,
     capabilities: Arc<dyn Capabilities>,
     outside: &Outside,
 ) -> Result<Arc<Host>> {
@@ -27,7 +28,7 @@ pub(super) fn host(
         tenant_cpu: config.limits.tenant_cpu,
         ..HostOptions::default()
     };
-    Ok(Host::new(options, capabilities, outside.clone())?)
+    Ok(Host::new(options, code, capabilities, outside.clone())?)
 }
 
 /// Loads every provider, or none.
@@ -42,9 +43,11 @@ pub(super) async fn load(config: &Config, host: &Arc<Host>) -> Result<HashMap<Pr
 /// Loads one provider.
 pub(super) async fn load_one(provider: &Provider, host: &Arc<Host>) -> Result<Loaded> {
     let loaded = host.load(source(provider).await?).await?;
+    let compiled = host.stats().iter().any(|stats| stats.id == loaded.id && stats.compiled);
     tracing::info!(
         provider = %loaded.name,
         component = %loaded.component,
+        compiled,
         name = %loaded.descriptor.name,
         version = %loaded.descriptor.version,
         "provider loaded",

@@ -5,6 +5,7 @@ mod connection;
 mod contract;
 mod credential;
 mod environment;
+mod host;
 mod issuer;
 mod limits;
 mod listen;
@@ -31,6 +32,7 @@ pub(crate) use connection::{Connection, Custodian, MasterKey};
 pub(crate) use contract::Contracts;
 pub(crate) use credential::Presented;
 pub(crate) use environment::{Environment, variables};
+pub(crate) use host::{Cache, Host};
 pub(crate) use limits::Limits;
 pub(crate) use listen::{Admin, Listen};
 pub(crate) use mistake::Mistakes;
@@ -67,6 +69,8 @@ pub(crate) struct Config {
     pub(crate) tenants: Vec<Tenant>,
     /// `[contract]`: the wire APIs served.
     pub(crate) contracts: Contracts,
+    /// `[host]`: how components are run.
+    pub(crate) host: Host,
     /// `[limits]`: bounds on what the gateway does.
     pub(crate) limits: Limits,
 }
@@ -115,6 +119,7 @@ impl Config {
         let connections = read_connections(&mut top, folder);
         let master_key = read_master_key(&mut top, folder, &connections);
         let limits = top.table("limits").map(Limits::read).unwrap_or_default();
+        let host = Host::read(top.table("host"), folder);
         let contracts = read_contracts(&mut top);
         // Where [listen] cannot be read, it is not known that it has no authorities.
         let client_ca = listen.as_ref().map_or(Some(PathBuf::new()), |listen| listen.tls.client_ca.clone());
@@ -136,6 +141,7 @@ impl Config {
             issuers,
             tenants,
             contracts: contracts?,
+            host,
             limits,
         })
     }
