@@ -10,6 +10,7 @@
 mod admin;
 mod administration;
 mod auth;
+mod code;
 mod conformance;
 mod crash;
 mod curl;
@@ -26,6 +27,7 @@ mod provider;
 mod quotas;
 mod reload;
 mod remote_kms;
+mod signed;
 mod start;
 mod tamper;
 mod tenants;

@@ -11,6 +11,7 @@ use tokio::sync::Semaphore;
 use wasmtime::Engine;
 
 use crate::call::Component;
+use crate::code::CodeCache;
 use crate::engine::{Ticker, engine};
 use crate::refusal::Detail;
 use crate::stats::ProviderStats;
@@ -55,6 +56,7 @@ impl Default for HostOptions {
 pub struct Host {
     pub(crate) options: HostOptions,
     pub(crate) engine: Engine,
+    pub(crate) code: Option<CodeCache>,
     pub(crate) capabilities: Arc<dyn Capabilities>,
     pub(crate) outside: Outside,
     pub(crate) threads: Threads,
@@ -81,11 +83,12 @@ pub enum HostError {
 }
 
 impl Host {
-    /// A host whose guests reach custodians through `capabilities` only.
+    /// A host whose guests reach custodians through `capabilities` only. What it compiles is kept in `code`, if anywhere.
     ///
     /// It runs until it and all providers it loaded are dropped.
     pub fn new(
         options: HostOptions,
+        code: Option<CodeCache>,
         capabilities: Arc<dyn Capabilities>,
         outside: Outside,
     ) -> Result<Arc<Self>, HostError> {
@@ -102,6 +105,7 @@ impl Host {
             loaded: Mutex::default(),
             options,
             engine,
+            code,
             capabilities,
             outside,
         }))

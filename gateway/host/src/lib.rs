@@ -7,10 +7,13 @@
 //! [`Capabilities`](keyport_core::custody::Capabilities) with the operation's id. This crate decides nothing about
 //! keys. It decides what a guest may cost.
 //!
+//! Whoever makes the host may hand it a [`CodeCache`], so that what was compiled once need not be compiled again.
+//!
 //! Guests of providers that are not trusted run on threads of their own, at a lower priority than the caller's.
 
 mod bindings;
 mod call;
+mod code;
 mod convert;
 mod engine;
 mod export;
@@ -29,6 +32,7 @@ mod text;
 mod threads;
 mod world;
 
+pub use code::{CodeCache, CodeStore};
 pub use host::{Host, HostError, HostOptions};
 pub use inspect::{Import, Inspection};
 pub use instances::Instances;

@@ -11,9 +11,11 @@ use keyport_core::name::{ComponentDigest, ProviderName};
 use keyport_core::provider::{Descriptor, Loaded, ProviderId};
 use keyport_core::scheme::Hash;
 use tokio::sync::Semaphore;
+use wasmtime::Engine;
 use wasmtime::component::{Component as Compiled, Linker};
 
 use crate::call::{Component, Served};
+use crate::code::CodeCache;
 use crate::guest::Guest;
 use crate::host::Host;
 use crate::imports::Interface;
@@ -21,6 +23,7 @@ use crate::imports::log::Budgets;
 use crate::instances::{Idle, Instances};
 use crate::limits::Limits;
 use crate::refusal::{LoadError, Refusal, RefusedImport};
+use crate::stats::Stats;
 use crate::world::WorldPre;
 
 /// A provider to be loaded.
@@ -59,7 +62,7 @@ impl Host {
 
     async fn admit(self: &Arc<Self>, source: Source) -> Result<Loaded, Refusal> {
         let digest = check(&source.bytes, source.sha256.as_ref(), self.options.component_size)?;
-        let compiled = self.compile(source.bytes).await?;
+        let (compiled, is_new) = self.compile(source.bytes, &digest).await?;
         let world = self.link(&compiled, &source.grants)?;
         // Without the grant it could only be refused, so it offers no import.
         let imports = world.imports() && source.grants.iter().any(|grant| grant.uses.contains(&Use::Import));
@@ -76,7 +79,7 @@ impl Host {
                 limits: source.limits,
                 capabilities: Arc::clone(&self.capabilities),
                 outside: self.outside.clone(),
-                stats: Arc::default(),
+                stats: Arc::new(Stats::new(is_new)),
                 log: Budgets::default(),
             }),
             world,
@@ -100,13 +103,18 @@ impl Host {
         })
     }
 
-    pub(crate) async fn compile(&self, bytes: Cow<'static, [u8]>) -> Result<Compiled, Refusal> {
+    /// Compiles a component, or finds what was compiled of it before; and whether it had to be compiled.
+    pub(crate) async fn compile(
+        &self,
+        bytes: Cow<'static, [u8]>,
+        digest: &ComponentDigest,
+    ) -> Result<(Compiled, bool), Refusal> {
         let limit = self.options.load_timeout;
         let work = async {
             let place = Arc::clone(&self.compiling).acquire_owned().await;
-            let engine = self.engine.clone();
+            let (engine, code, digest) = (self.engine.clone(), self.code.clone(), digest.clone());
             let compile = move || {
-                let compiled = Compiled::from_binary(&engine, &bytes);
+                let compiled = compiled(&engine, code.as_ref(), (&bytes, &digest));
                 drop(place);
                 compiled
             };
@@ -145,6 +153,22 @@ impl Host {
             .and_then(WorldPre::new)
             .map_err(|error| Refusal::Misfit(error.into()))
     }
+}
+
+fn compiled(
+    engine: &Engine,
+    code: Option<&CodeCache>,
+    (bytes, digest): (&[u8], &ComponentDigest),
+) -> wasmtime::Result<(Compiled, bool)> {
+    if let Some(before) = code.and_then(|code| code.load(engine, digest)) {
+        return Ok((before, false));
+    }
+
+    let compiled = Compiled::from_binary(engine, bytes)?;
+    if let Some(code) = code {
+        code.keep(engine, digest, &compiled);
+    }
+    Ok((compiled, true))
 }
 
 /// What can be said of a component without reading it.

@@ -86,6 +86,8 @@ pub struct ProviderStats {
     pub provider: ProviderName,
     /// Which loading of it.
     pub id: ProviderId,
+    /// Whether it had to be compiled when it was loaded; otherwise its code was kept from before.
+    pub compiled: bool,
     /// Calls that got a place, `describe` included.
     pub calls: u64,
     /// CPU time of those calls; where the provider is trusted, in ticks of 5 ms that found one running.
@@ -103,8 +105,9 @@ pub struct ProviderStats {
 }
 
 /// The counters behind [`ProviderStats`].
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Stats {
+    compiled: bool,
     calls: AtomicU64,
     cpu: AtomicU64,
     host_calls: AtomicU64,
@@ -115,6 +118,19 @@ pub(crate) struct Stats {
 }
 
 impl Stats {
+    pub(crate) fn new(compiled: bool) -> Self {
+        Self {
+            compiled,
+            calls: AtomicU64::default(),
+            cpu: AtomicU64::default(),
+            host_calls: AtomicU64::default(),
+            instances: AtomicU64::default(),
+            memory: AtomicUsize::default(),
+            traps: AtomicU64::default(),
+            bounds: <[AtomicU64; Bound::ALL.len()]>::default(),
+        }
+    }
+
     pub(crate) fn called(&self, cpu: Duration, host_calls: u64) {
         self.calls.fetch_add(1, Ordering::Relaxed);
         self.host_calls.fetch_add(host_calls, Ordering::Relaxed);
@@ -147,6 +163,7 @@ impl Stats {
         ProviderStats {
             provider,
             id,
+            compiled: self.compiled,
             calls: read(&self.calls),
             cpu: Duration::from_nanos(read(&self.cpu)),
             host_calls: read(&self.host_calls),

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use crate::auth::fuzz_token;
+use crate::component::Signatures;
 use crate::config::{Config, Environment};
 use crate::contract::{remote_kms, v1, webhook};
 use crate::request::percent_decoded;
@@ -18,6 +19,14 @@ pub fn bodies(body: &[u8]) {
 pub fn configuration(text: &str) {
     if let Err(mistakes) = Config::parse(text, Path::new("keyport.toml"), &Environment::new(|_| None)) {
         assert!(!mistakes.to_string().is_empty());
+    }
+}
+
+/// Signatures of a component. What is read is written the same.
+pub fn component_signatures(text: &str) {
+    if let Ok(signatures) = text.parse::<Signatures>() {
+        assert_eq!(signatures.to_string().parse().as_ref(), Ok(&signatures));
+        drop(signatures.valid(b"a component"));
     }
 }
 

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::{fmt, io};
 
+use aws_lc_rs::hkdf::{HKDF_SHA256, Salt};
 use keyport_core::secret::Secret;
 use zeroize::Zeroizing;
 
@@ -68,6 +69,19 @@ impl MasterKey {
         line.push('\n');
 
         line
+    }
+
+    /// 32 bytes that follow from this key and say nothing of it, nor of what follows under another label: HKDF-SHA256
+    /// (RFC 5869). For what the gateway protects beside the embedded token.
+    pub fn derive(&self, label: &'static str) -> Result<Secret, MasterKeyError> {
+        let mut derived = Zeroizing::new([0; LENGTH]);
+        Salt::new(HKDF_SHA256, SALT)
+            .extract(self.0.expose())
+            .expand(&[label.as_bytes()], HKDF_SHA256.hmac_algorithm())
+            .and_then(|derivation| derivation.fill(derived.as_mut_slice()))
+            .map_err(|_unspecified| MasterKeyError::NotDerived)?;
+
+        Ok(Secret::new(derived.to_vec()))
     }
 
     pub(super) fn expose(&self) -> &[u8] {
@@ -146,6 +160,9 @@ pub enum MasterKeyError {
         /// Why not; [`AlreadyExists`](io::ErrorKind::AlreadyExists) where there is one already.
         reason: io::Error,
     },
+    /// Nothing could be derived from it.
+    #[error("no key can be derived from the master key; try again")]
+    NotDerived,
     /// The random generator failed.
     #[error("no randomness for a master key; try again")]
     NoRandomness,
@@ -158,6 +175,9 @@ fn sync_folder(file: &Path) -> io::Result<()> {
         _ => File::open(".")?.sync_all(),
     }
 }
+
+/// Unlike that of the embedded token's own derivations.
+const SALT: &[u8] = b"keyport master key, derived 1";
 
 /// Bytes of a master key: of an AES-256 key, and of the output of the hash that derives from it.
 const LENGTH: usize = 32;
@@ -247,6 +267,22 @@ mod tests {
         for padded in [text() + "\n", text() + "\r\n", format!(" {}\t", text())] {
             assert_eq!(padded.parse::<MasterKey>().unwrap().to_text().trim_end(), text());
         }
+    }
+
+    #[test]
+    fn what_is_derived_depends_on_key_and_label_and_is_always_the_same() {
+        let key: MasterKey = text().parse().unwrap();
+        let other: MasterKey = text().replace('0', "1").parse().unwrap();
+        let derived = |key: &MasterKey, label| key.derive(label).unwrap().expose().to_vec();
+
+        // Python: HKDF(SHA256(), 32, salt=b"keyport master key, derived 1", info=b"a").derive(key)
+        assert_eq!(
+            hex::encode(derived(&key, "a")),
+            "5aa7baeee2b4e33b15a6ad8e74a4cbcb26f66a704a441d7084c48eac2d9f2d3d"
+        );
+        assert_ne!(derived(&key, "a"), derived(&key, "b"));
+        assert_ne!(derived(&key, "a"), derived(&other, "a"));
+        assert_ne!(derived(&key, "a"), key.expose());
     }
 
     #[test]

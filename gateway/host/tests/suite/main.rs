@@ -5,5 +5,6 @@
 mod admission;
 mod bounds;
 mod calls;
+mod code;
 mod pkcs11;
 mod support;

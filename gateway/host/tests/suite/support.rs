@@ -17,7 +17,9 @@ use keyport_core::outside::{Clock, Outside, Random, Task, Tasks, Timestamp};
 use keyport_core::provider::{Call, CreateKey, ImportKey, KeyRef, Loaded, ProviderId, Sign};
 use keyport_core::scheme::{Hash, KeyType, Scheme};
 use keyport_core::{Failure, FailureKind};
-use keyport_host::{Bound, Host, HostOptions, Instances, Limits, LoadError, ProviderStats, Source};
+use keyport_host::{
+    Bound, CodeCache, Host, HostOptions, Instances, Limits, LoadError, ProviderStats, Source,
+};
 
 /// The provider of the embedded token.
 pub(crate) static SOFT: LazyLock<Vec<u8>> = LazyLock::new(|| built("keyport-guest-soft"));
@@ -49,9 +51,14 @@ impl Bench {
     }
 
     pub(crate) fn with(options: HostOptions) -> Self {
+        Self::keeping(None, options)
+    }
+
+    /// One that keeps compiled code in `code`.
+    pub(crate) fn keeping(code: Option<CodeCache>, options: HostOptions) -> Self {
         let custody = Arc::new(Custody::default());
 
-        Self { host: Host::new(options, custody.clone(), outside()).unwrap(), custody }
+        Self { host: Host::new(options, code, custody.clone(), outside()).unwrap(), custody }
     }
 
     /// Loads the misbehaving guest.

@@ -13,6 +13,7 @@ pub(super) fn fixed(before: &Config, after: &Config) -> Vec<&'static str> {
         ("[audit]", before.audit == after.audit),
         ("[master-key]", before.master_key == after.master_key),
         ("[[connection]]", before.connections == after.connections),
+        ("[host]", before.host == after.host),
         ("[limits]", before.limits == after.limits),
         ("client-ca", client_authorities(before) == client_authorities(after)),
     ];

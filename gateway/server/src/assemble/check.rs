@@ -23,7 +23,7 @@ pub(crate) async fn check(config: &Config) -> Result<()> {
     custodians::master_key(config)?;
     custodians::check_secrets(config)?;
 
-    let host = providers::host(config, Arc::new(NoCustody), &outside)?;
+    let host = providers::host(config, None, Arc::new(NoCustody), &outside)?;
     providers::load(config, &host).await?;
     Ok(())
 }

@@ -15,7 +15,7 @@ use crate::outside::outside;
 /// Looks at the component in `file`. It reaches nothing.
 pub(crate) async fn inspect(file: &Path) -> Result<Inspection> {
     let bytes = tokio::fs::read(file).await.with_context(|| format!("cannot read {}", file.display()))?;
-    let host = Host::new(HostOptions::default(), Arc::new(NoCustody), outside(Handle::current()))?;
+    let host = Host::new(HostOptions::default(), None, Arc::new(NoCustody), outside(Handle::current()))?;
     let name: ProviderName = "inspected".parse()?;
 
     let looked = host.inspect(name, bytes).await;

@@ -4,6 +4,7 @@ mod authentication;
 mod binding;
 mod changes;
 mod check;
+mod code;
 mod credential;
 mod custodians;
 mod front;
@@ -38,6 +39,7 @@ pub(crate) use check::check;
 pub(crate) use front::Addresses;
 pub(crate) use key_service::key_service;
 pub(crate) use keyport_backends::pkcs11::host as serve_pkcs11;
+pub(crate) use keyport_backends::secret_file::read as read_secret;
 pub(crate) use keyport_backends::soft::{MasterKey, MasterKeyError};
 pub(crate) use keyport_store::{DataFolder, audit as audit_log};
 pub(crate) use refused::forget_refused_pin;
@@ -83,7 +85,8 @@ pub(crate) async fn run(start: Start<'_>, ready: impl FnOnce(Addresses)) -> Resu
         let audit = store::audit(config, &store).await?;
         let backends = custodians::open(config, &store, (master_key.as_ref(), rebind)).await?;
         let custody = Custody::new(outside.clone(), store.keys(), backends.clone());
-        let host = providers::host(config, custody.clone(), &outside)?;
+        let code = code::cache(config, master_key.as_ref(), &*outside.random);
+        let host = providers::host(config, code, custody.clone(), &outside)?;
         let providers = providers::load(config, &host).await?;
         let gateway = Gateway::new(Parts {
             keys: store.keys(),
@@ -93,8 +96,7 @@ pub(crate) async fn run(start: Start<'_>, ready: impl FnOnce(Addresses)) -> Resu
             options: options(config),
             outside: outside.clone(),
         });
-        let parts = (gateway.clone(), Arc::clone(&certificates), Arc::clone(&host));
-        let front = Front::bind(config, parts, &outside)?;
+        let front = Front::bind(config, (gateway.clone(), certificates.clone(), host.clone()), &outside)?;
         let administration = administration(config)?;
 
         Binding::new(store.pins(), &gateway, &outside).bind(&backends, rebind).await?;

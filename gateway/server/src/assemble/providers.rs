@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
@@ -9,13 +10,15 @@ use keyport_core::custody::Capabilities;
 use keyport_core::name::ProviderName;
 use keyport_core::outside::Outside;
 use keyport_core::provider::Loaded;
-use keyport_host::{Host, HostOptions, Instances, Limits, Source};
+use keyport_host::{CodeCache, Host, HostOptions, Instances, Limits, Source};
 
-use crate::config::{self, Component, Config, Provider};
+use crate::component;
+use crate::config::{self, Component, Config, ConfigError, Provider, SignedBy};
 
-/// A host whose guests reach no more than `capabilities`.
+/// A host whose guests reach no more than `capabilities`, and that keeps what it compiles in `code`, if anywhere.
 pub(super) fn host(
     config: &Config,
+    code: Option<CodeCache>,
     capabilities: Arc<dyn Capabilities>,
     outside: &Outside,
 ) -> Result<Arc<Host>> {
@@ -25,7 +28,7 @@ pub(super) fn host(
         tenant_cpu: config.limits.tenant_cpu,
         ..HostOptions::default()
     };
-    Ok(Host::new(options, capabilities, outside.clone())?)
+    Ok(Host::new(options, code, capabilities, outside.clone())?)
 }
 
 /// Loads every provider, or none.
@@ -40,9 +43,11 @@ pub(super) async fn load(config: &Config, host: &Arc<Host>) -> Result<HashMap<Pr
 /// Loads one provider.
 pub(super) async fn load_one(provider: &Provider, host: &Arc<Host>) -> Result<Loaded> {
     let loaded = host.load(source(provider).await?).await?;
+    let compiled = host.stats().iter().any(|stats| stats.id == loaded.id && stats.compiled);
     tracing::info!(
         provider = %loaded.name,
         component = %loaded.component,
+        compiled,
         name = %loaded.descriptor.name,
         version = %loaded.descriptor.version,
         "provider loaded",
@@ -54,6 +59,9 @@ async fn source(provider: &Provider) -> Result<Source> {
     let (bytes, trusted) = bytes(&provider.component)
         .await
         .with_context(|| format!("the component of provider `{}` cannot be loaded", provider.name))?;
+    if let (Component::File(file), Some(signed_by)) = (&provider.component, &provider.signed_by) {
+        check_signatures(provider, (file, &bytes), signed_by)?;
+    }
 
     Ok(Source {
         name: provider.name.clone(),
@@ -81,6 +89,21 @@ pub(super) async fn bytes(component: &Component) -> Result<(Cow<'static, [u8]>, 
             Ok((Cow::Owned(bytes.with_context(|| format!("cannot read {}", file.display()))?), false))
         }
     }
+}
+
+/// Whether one of those who must have signed these very bytes did.
+fn check_signatures(
+    provider: &Provider,
+    (file, bytes): (&Path, &[u8]),
+    SignedBy { signers, place }: &SignedBy,
+) -> Result<(), ConfigError> {
+    let signed = component::signers(bytes, file, signers).map_err(|unsigned| {
+        let what = format!("`signed-by`: provider `{}`: {unsigned}", provider.name);
+        place.mistake(what, unsigned.mend())
+    })?;
+    let signers = signed.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    tracing::info!(provider = %provider.name, %signers, "the component is signed");
+    Ok(())
 }
 
 fn limits(configured: &config::ProviderLimits) -> Limits {

@@ -32,6 +32,33 @@ pub(super) struct Problem {
     pub(super) fix: String,
 }
 
+/// Where something stands in a configuration file, for what only shows later. It is no part of what the file means: any
+/// place equals any other.
+#[derive(Clone, Debug)]
+pub(crate) struct Place {
+    file: PathBuf,
+    line: usize,
+}
+
+impl Place {
+    pub(super) fn new(file: PathBuf, line: usize) -> Self {
+        Self { file, line }
+    }
+
+    /// The mistake that is made here.
+    pub(crate) fn mistake(&self, what: String, fix: String) -> Mistakes {
+        Mistakes { file: self.file.clone(), mistakes: vec![Mistake { line: self.line, what, fix }] }
+    }
+}
+
+impl PartialEq for Place {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Place {}
+
 impl Problem {
     pub(super) fn new(what: impl Into<String>, fix: impl Into<String>) -> Self {
         Self { what: what.into(), fix: fix.into() }

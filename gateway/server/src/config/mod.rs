@@ -5,6 +5,7 @@ mod connection;
 mod contract;
 mod credential;
 mod environment;
+mod host;
 mod http;
 mod issuer;
 mod limits;
@@ -32,12 +33,13 @@ pub(crate) use connection::{Connection, Custodian, MasterKey};
 pub(crate) use contract::Contracts;
 pub(crate) use credential::Presented;
 pub(crate) use environment::{Environment, variables};
+pub(crate) use host::{Cache, Host};
 pub(crate) use http::{Credential, Http, SecretSource};
 pub(crate) use limits::Limits;
 pub(crate) use listen::{Admin, Listen};
 pub(crate) use mistake::Mistakes;
 pub(crate) use pkcs11::{Pin, Pkcs11, Token};
-pub(crate) use provider::{Component, Instances, Limits as ProviderLimits, Provider};
+pub(crate) use provider::{Component, Instances, Limits as ProviderLimits, Provider, SignedBy};
 pub(crate) use tenant::{ANONYMOUS, Tenant};
 
 use crate::auth::Issuer;
@@ -69,6 +71,8 @@ pub(crate) struct Config {
     pub(crate) tenants: Vec<Tenant>,
     /// `[contract]`: the wire APIs served.
     pub(crate) contracts: Contracts,
+    /// `[host]`: how components are run.
+    pub(crate) host: Host,
     /// `[limits]`: bounds on what the gateway does.
     pub(crate) limits: Limits,
 }
@@ -117,6 +121,7 @@ impl Config {
         let connections = read_connections(&mut top, folder);
         let master_key = read_master_key(&mut top, folder, &connections);
         let limits = top.table("limits").map(Limits::read).unwrap_or_default();
+        let host = Host::read(top.table("host"), folder);
         let contracts = read_contracts(&mut top);
         // Where [listen] cannot be read, it is not known that it has no authorities.
         let client_ca = listen.as_ref().map_or(Some(PathBuf::new()), |listen| listen.tls.client_ca.clone());
@@ -138,6 +143,7 @@ impl Config {
             issuers,
             tenants,
             contracts: contracts?,
+            host,
             limits,
         })
     }
@@ -154,7 +160,7 @@ fn parse<T>(
     environment: &Environment,
     read: impl FnOnce(Section<'_>, &Path) -> Option<T>,
 ) -> Result<T, Mistakes> {
-    let source = Source::new(text, environment);
+    let source = Source::new(file, text, environment);
     let (table, broken) = DeTable::parse_recoverable(text);
     for error in &broken {
         let at = error.span().map_or(0, |span| span.start);

@@ -11,11 +11,12 @@ use keyport_core::scheme::Hash;
 
 use super::connection::Connection;
 use super::http::read_rules;
-use super::mistake::Problem;
+use super::mistake::{Place, Problem};
 use super::names::{Names, unique};
 use super::section::Section;
 use super::tenant::pattern;
 use super::value::{Value, count, duration, name, one, sha256, size, truth};
+use crate::component::Signer;
 
 /// `[[provider]]`: a component, and what it may reach.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -26,6 +27,8 @@ pub(crate) struct Provider {
     pub(crate) component: Component,
     /// `sha256`: what the component's bytes must hash to; a `file:` needs it.
     pub(crate) digest: Option<ComponentDigest>,
+    /// `signed-by`: whose signature the component needs; without it, nobody's. Only a `file:` has signatures.
+    pub(crate) signed_by: Option<SignedBy>,
     /// `tenants`: the only ones it may serve; without it, all.
     pub(crate) tenants: Option<BTreeSet<TenantId>>,
     /// `instances`: whether instances are used again. By default only those of built-in components are.
@@ -49,6 +52,15 @@ pub(crate) enum Component {
     Soft,
     /// `"file:PATH"`: a component of somebody else's.
     File(PathBuf),
+}
+
+/// `signed-by`: the keys of which one must have signed the component. The signatures stand in a file beside it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct SignedBy {
+    /// The public keys.
+    pub(crate) signers: Vec<Signer>,
+    /// Where they stand.
+    pub(crate) place: Place,
 }
 
 /// Whether a component's instances are used again.
@@ -91,6 +103,7 @@ impl Provider {
             let fix = format!("sha256 = \"…\", as printed by: sha256sum {}", file.display());
             section.missing("sha256", &fix);
         }
+        let signed_by = SignedBy::read(&mut section, component.as_ref());
         let tenants = section.list("tenants", names.tenant());
         let kinds = [Instances::Fresh, Instances::Reuse];
         let instances = section.optional("instances", one("a way to use instances", &kinds, Instances::name));
@@ -106,6 +119,7 @@ impl Provider {
             instances: instances.unwrap_or_else(|| component.usual_instances()),
             component,
             digest,
+            signed_by,
             tenants: tenants.map(|tenants| tenants.into_iter().collect()),
             required,
             settings,
@@ -138,6 +152,29 @@ impl Component {
             Self::Pkcs11 | Self::Soft => Instances::Reuse,
             Self::File(_) => Instances::Fresh,
         }
+    }
+}
+
+impl SignedBy {
+    fn read(section: &mut Section<'_>, component: Option<&Component>) -> Option<Self> {
+        let mut written = 0;
+        let signers = section.list("signed-by", |value| {
+            written += 1;
+            signer(value)
+        })?;
+        match component {
+            Some(Component::Pkcs11 | Component::Soft) => {
+                let what = "`signed-by`: a built-in component comes with the gateway and has no signatures";
+                section.mistake_at("signed-by", Problem::new(what, "remove it"));
+            }
+            Some(Component::File(_)) if written == 0 => {
+                let fix = "write the public keys of those who sign it, or remove the field";
+                section.mistake_at("signed-by", Problem::new("`signed-by`: nobody could sign that", fix));
+            }
+            Some(Component::File(_)) | None => {}
+        }
+
+        Some(Self { signers, place: section.place("signed-by") })
     }
 }
 
@@ -215,6 +252,12 @@ fn read_grant(mut section: Section<'_>, connections: &[Connection]) -> Option<Gr
         objects,
         requests: Vec::new(),
     })
+}
+
+/// The value is never shown: it may be the private key.
+fn signer(value: &Value<'_>) -> Result<Signer, Problem> {
+    let text = value.text().unwrap_or_default();
+    text.parse().map_err(|rule| Problem::new("this is not the public key of a signer", format!("{rule}")))
 }
 
 fn digest(value: &Value<'_>) -> Result<ComponentDigest, Problem> {

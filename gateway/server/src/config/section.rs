@@ -6,25 +6,27 @@ use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
+use std::path::Path;
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::environment::Environment;
-use super::mistake::{Mistake, Problem};
+use super::mistake::{Mistake, Place, Problem};
 use super::value::{self, Value};
 
 /// One file being read: its text, and the mistakes found so far.
 #[derive(Debug)]
 pub(super) struct Source<'a> {
+    file: &'a Path,
     text: &'a str,
     environment: &'a Environment,
     mistakes: RefCell<BTreeSet<Mistake>>,
 }
 
 impl<'a> Source<'a> {
-    pub(super) fn new(text: &'a str, environment: &'a Environment) -> Self {
-        Self { text, environment, mistakes: RefCell::default() }
+    pub(super) fn new(file: &'a Path, text: &'a str, environment: &'a Environment) -> Self {
+        Self { file, text, environment, mistakes: RefCell::default() }
     }
 
     /// The environment that `${NAME}` is looked up in.
@@ -34,8 +36,12 @@ impl<'a> Source<'a> {
 
     /// Notes a mistake at a place in the text.
     pub(super) fn mistake(&self, at: usize, Problem { what, fix }: Problem) {
-        let line = self.text.bytes().take(at).filter(|byte| *byte == b'\n').count() + 1;
+        let line = self.line(at);
         self.mistakes.borrow_mut().insert(Mistake { line, what, fix });
+    }
+
+    fn line(&self, at: usize) -> usize {
+        self.text.bytes().take(at).filter(|byte| *byte == b'\n').count() + 1
     }
 
     /// Every mistake, by line.
@@ -214,8 +220,16 @@ impl<'a> Section<'a> {
 
     /// Notes a mistake in this field's value.
     pub(super) fn mistake_at(&self, field: &str, problem: Problem) {
-        let at = self.table.get(field).map_or(self.span.start, |written| written.span().start);
-        self.source.mistake(at, problem);
+        self.source.mistake(self.start(field), problem);
+    }
+
+    /// Where this field's value stands.
+    pub(super) fn place(&self, field: &str) -> Place {
+        Place::new(self.source.file.to_owned(), self.source.line(self.start(field)))
+    }
+
+    fn start(&self, field: &str) -> usize {
+        self.table.get(field).map_or(self.span.start, |written| written.span().start)
     }
 
     /// Reports the fields that nobody asked for.

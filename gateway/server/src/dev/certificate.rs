@@ -19,7 +19,8 @@ use rustls::server::ParsedCertificate;
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, ServerName};
 
-use super::{CA, CERTIFICATE, KEY, private_file};
+use super::{CA, CERTIFICATE, KEY};
+use crate::private_file;
 use crate::tls::{Certificates, Files};
 
 /// Sees to it that `data` has a certificate for `localhost`, the loopback addresses and `ip` that is good for a

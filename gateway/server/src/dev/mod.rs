@@ -1,7 +1,6 @@
 //! What `keyport dev` needs on disk, made where it is not there: nothing but a folder is needed to begin.
 
 mod certificate;
-mod private_file;
 
 use std::io;
 use std::net::SocketAddr;
@@ -10,6 +9,7 @@ use std::path::{Path, PathBuf};
 use keyport_core::outside::Outside;
 
 use crate::assemble::{Addresses, MasterKey, MasterKeyError};
+use crate::private_file;
 use crate::token::Token;
 use certificate::CertificateError;
 

@@ -212,7 +212,7 @@ fn requests(grants: Option<String>, folder: &Path, outside: &Outside) -> Result<
 /// A look at the component by a host of its own, which reaches nothing.
 async fn looked_at(bytes: &[u8], outside: &Outside) -> Result<Inspection> {
     let nobody = Arc::new(super::check::NoCustody);
-    let host = Host::new(HostOptions::default(), nobody, outside.clone())?;
+    let host = Host::new(HostOptions::default(), None, nobody, outside.clone())?;
 
     host.inspect(PROVIDER.parse()?, bytes.to_vec()).await.map_err(|refusal| anyhow!("a provider {refusal}"))
 }
@@ -221,7 +221,7 @@ async fn looked_at(bytes: &[u8], outside: &Outside) -> Result<Inspection> {
 fn host(capabilities: &Arc<Counted>, outside: &Outside) -> Result<Arc<Host>> {
     let options = HostOptions { tenant_cpu: Duration::ZERO, ..HostOptions::default() };
 
-    Ok(Host::new(options, capabilities.clone(), outside.clone())?)
+    Ok(Host::new(options, None, capabilities.clone(), outside.clone())?)
 }
 
 /// What the component is called as a provider.

@@ -1,13 +1,16 @@
-//! `keyport provider`: for those who write providers.
+//! `keyport provider`: for those who write providers, and those who run other people's.
 
 mod bench;
 mod build;
 mod component;
 mod inspect;
+mod key;
 mod new;
 mod run;
 mod service;
+mod sign;
 mod test;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -20,10 +23,14 @@ pub(super) enum Provider {
     Bench(bench::Bench),
     Build(build::Build),
     Inspect(inspect::Inspect),
+    #[command(subcommand)]
+    Key(key::Key),
     New(new::New),
     Run(run::Run),
     Service(service::Service),
+    Sign(sign::Sign),
     Test(test::Test),
+    Verify(verify::Verify),
 }
 
 impl Provider {
@@ -37,10 +44,13 @@ impl Provider {
             Self::Bench(bench) => bench.run(),
             Self::Build(build) => build.run(),
             Self::Inspect(inspect) => inspect.run(),
+            Self::Key(key) => key.run(),
             Self::New(new) => new.run(),
             Self::Run(run) => run.run(),
             Self::Service(service) => service.run(),
+            Self::Sign(sign) => sign.run(),
             Self::Test(test) => test.run(),
+            Self::Verify(verify) => verify.run(),
         }
     }
 }
