@@ -110,6 +110,15 @@ impl Response {
         })
     }
 
+    /// Whether what was to be destroyed is not there now: a success, and a custodian that knows no such thing.
+    ///
+    /// # Errors
+    ///
+    /// As those of [`success`](Self::success).
+    pub fn gone(self) -> Result<()> {
+        if self.is_missing() { Ok(()) } else { self.success().map(drop) }
+    }
+
     /// The body, read as JSON.
     ///
     /// # Errors
@@ -182,6 +191,14 @@ mod tests {
         assert_eq!(response(r#""+/8=""#).json::<Base64>().unwrap().0, [0xfb, 0xff]);
         assert!(response(r#""-_8""#).json::<Base64>().is_err());
         assert!(response("").json::<Base64>().is_err());
+    }
+
+    #[test]
+    fn what_is_not_there_counts_as_gone() {
+        let gone = |status| Response { status, headers: Vec::new(), body: Vec::new() }.gone().is_ok();
+
+        assert!(gone(204) && gone(404) && gone(410));
+        assert!(!gone(403) && !gone(503));
     }
 
     #[test]

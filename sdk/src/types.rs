@@ -29,6 +29,13 @@ impl Descriptor {
         }
     }
 
+    /// Bounds the messages that it signs, in bytes.
+    #[must_use]
+    pub fn messages_up_to(mut self, bytes: u32) -> Self {
+        self.max_message = bytes;
+        self
+    }
+
     /// Adds a key type, which must not be there yet, and the schemes its keys sign with.
     #[must_use]
     pub fn offer(mut self, key_type: KeyType, schemes: impl Into<Vec<Scheme>>) -> Self {

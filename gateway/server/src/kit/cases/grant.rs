@@ -1,6 +1,7 @@
 //! Grants that are withheld: a component that may do less than it could.
 
 use keyport_core::grant::{Grant, Use};
+use keyport_core::outbound::{During, Method, Rule};
 use keyport_core::provider::Loaded;
 
 use crate::assemble::stage::Manner;
@@ -60,8 +61,19 @@ async fn without(kit: &Kit, grants: fn(Vec<Grant>) -> Vec<Grant>) -> Result<Load
 fn withheld(mut grants: Vec<Grant>, withheld: Use) -> Vec<Grant> {
     for grant in &mut grants {
         grant.uses.remove(&withheld);
+        grant.requests.retain(|rule| !is_for(rule, withheld));
     }
     grants
+}
+
+/// Whether requests by this rule are what a use comes to, where the custodian takes requests.
+fn is_for(rule: &Rule, wanted: Use) -> bool {
+    match wanted {
+        Use::Generate | Use::Import => rule.during == During::Create,
+        Use::PublicKey => rule.method == Method::Get && rule.during != During::Health,
+        Use::Sign => rule.during == During::Sign,
+        Use::Destroy => rule.during == During::Destroy,
+    }
 }
 
 const EXPECTED: &str = "a failure, as it is not granted";

@@ -26,6 +26,7 @@ impl<H: Http> Provider for RestKms<H> {
         Descriptor::new(env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"))
             .offer(KeyType::EcP256, [Scheme::Ecdsa(Hash::Sha256)])
             .offer(KeyType::Ed25519, [Scheme::Ed25519])
+            .messages_up_to(65536)
     }
 
     fn create_key(&self, request: &CreateRequest) -> Result<Created> {
@@ -48,8 +49,7 @@ impl<H: Http> Provider for RestKms<H> {
     }
 
     fn destroy_key(&self, _: &KeyRef) -> Result<()> {
-        let answer = self.0.send(None, &Request::delete("/keys/{key}"))?;
-        if answer.is_missing() { Ok(()) } else { answer.success().map(drop) }
+        self.0.send(None, &Request::delete("/keys/{key}"))?.gone()
     }
 
     fn health(&self) -> Result<()> {
