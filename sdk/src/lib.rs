@@ -91,6 +91,8 @@ pub mod testing;
 mod types;
 
 pub use crate::capability::{Clock, Gateway, Http, Level, Log, Pkcs11, Random, Settings, SoftToken};
+#[doc(hidden)]
+pub use crate::provider::__create_key;
 pub use crate::provider::{ImportKey, Provider};
 pub use crate::types::{
     CreateRequest, Created, Descriptor, Error, ErrorKind, Hash, ImportRequest, Input, KeyRef, KeyType, Label,

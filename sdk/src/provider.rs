@@ -1,6 +1,6 @@
 //! What every provider does, and how it becomes a component's exports.
 
-use crate::types::{CreateRequest, Created, Descriptor, ImportRequest, KeyRef, Result, SignRequest};
+use crate::types::{CreateRequest, Created, Descriptor, Error, ImportRequest, KeyRef, Result, SignRequest};
 
 /// A provider: what the gateway calls.
 ///
@@ -67,6 +67,17 @@ pub trait ImportKey: Provider {
     fn import_key(&self, request: &ImportRequest) -> Result<Created>;
 }
 
+/// Refuses what the provider does not offer before it is asked: a custodian may offer more than its provider knows.
+#[doc(hidden)]
+pub fn __create_key(provider: &impl Provider, request: &CreateRequest) -> Result<Created> {
+    let offers = provider.describe().offers;
+    if offers.iter().all(|offer| offer.key_type != request.key_type) {
+        return Err(Error::unsupported(format!("{} is not offered", request.key_type)));
+    }
+
+    provider.create_key(request)
+}
+
 /// Makes a provider the exports of the component that this crate becomes.
 ///
 /// Takes an expression that yields the provider; it is evaluated at each call. The traits that it implements
@@ -97,7 +108,7 @@ macro_rules! export {
                 }
 
                 fn create_key(request: $crate::CreateRequest) -> $crate::Result<$crate::Created> {
-                    $crate::Provider::create_key(&$provider, &request)
+                    $crate::__create_key(&$provider, &request)
                 }
 
                 fn public_key(key: $crate::KeyRef) -> $crate::Result<Vec<u8>> {
