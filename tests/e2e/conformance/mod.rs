@@ -4,13 +4,13 @@ mod impostor;
 mod lies;
 mod nonsense;
 
-use std::ffi::OsStr;
 use std::path::Path;
 
 use serde_json::Value;
+use tokio::process::Command;
 
 use crate::dev::token;
-use crate::harness::{Ended, Gateway, keyport};
+use crate::harness::{Ended, Gateway, KEYPORT, keyport, run};
 
 #[tokio::test]
 async fn the_gateway_keeps_every_promise_of_webhook() {
@@ -69,8 +69,13 @@ async fn keeps_every_promise(contract: &str) {
     let xml = std::fs::read_to_string(&junit).unwrap();
     assert!(xml.contains(&format!("tests=\"{cases}\"")) && xml.contains("failures=\"0\""), "{xml}");
 
-    let client = gateway.server.client().with_token(&token(&data)).with_base("/v1");
+    nothing_is_left(&gateway, &data).await;
+}
+
+async fn nothing_is_left(gateway: &Gateway, data: &Path) {
+    let client = gateway.server.client().with_token(&token(data)).with_base("/v1");
     let left = client.get("/keys?state=active").await.expect(200).json();
+
     assert_eq!(left["keys"].as_array().unwrap().len(), 0, "{left}");
 }
 
@@ -93,22 +98,18 @@ impl Target {
 
     /// Runs the command to its end, with further arguments.
     async fn run(&self, more: &[&str]) -> Ended {
-        let Self { contract, url, ca, token } = self;
-        let mut arguments: Vec<&dyn AsRef<OsStr>> = vec![
-            &"contract",
-            &"test",
-            contract,
-            &"--json",
-            &"--url",
-            url,
-            &"--ca",
-            ca,
-            &"--token-file",
-            token,
-        ];
-        arguments.extend(more.iter().map(|argument| -> &dyn AsRef<OsStr> { argument }));
+        let mut command = self.command();
+        command.args(more);
 
-        keyport(&arguments).await
+        run(command).await
+    }
+
+    fn command(&self) -> Command {
+        let Self { contract, url, ca, token } = self;
+        let mut command = Command::new(KEYPORT);
+        command.args(["contract", "test", contract, "--json", "--url", url]);
+        command.arg("--ca").arg(ca).arg("--token-file").arg(token);
+        command
     }
 }
 

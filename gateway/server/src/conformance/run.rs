@@ -45,7 +45,11 @@ async fn try_all(server: &Server, cases: &[Case], tried: &mut Vec<report::Case>)
             None => tokio::select! {
                 biased;
                 outcome = case.outcome(server) => outcome,
-                why = &mut ending => Outcome::Skipped(ended.insert(why).clone()),
+                why = &mut ending => {
+                    // A run without an end is no success.
+                    let came = ended.insert(why).clone();
+                    Outcome::Failed(Difference::new("an outcome", came))
+                }
             },
         };
         tried.push(report::Case {
