@@ -1,16 +1,19 @@
 //! `keyport contract test`: it passes on the gateway, and fails on servers that are wrong.
 
+mod choices;
 mod impostor;
 mod lies;
 mod nonsense;
 
 use std::path::Path;
+use std::process::{Output, Stdio};
+use std::time::Duration;
 
 use serde_json::Value;
 use tokio::process::Command;
 
 use crate::dev::token;
-use crate::harness::{Ended, Gateway, KEYPORT, keyport, run};
+use crate::harness::{Ended, Gateway, KEYPORT, keyport};
 
 #[tokio::test]
 async fn the_gateway_keeps_every_promise_of_webhook() {
@@ -101,16 +104,32 @@ impl Target {
         let mut command = self.command();
         command.args(more);
 
-        run(command).await
+        ended(command).await
     }
 
     fn command(&self) -> Command {
         let Self { contract, url, ca, token } = self;
-        let mut command = Command::new(KEYPORT);
-        command.args(["contract", "test", contract, "--json", "--url", url]);
+        let mut command = Self::command_of(contract, url);
         command.arg("--ca").arg(ca).arg("--token-file").arg(token);
         command
     }
+
+    /// The command without anything that makes it trust, or be trusted.
+    fn command_of(contract: &str, url: &str) -> Command {
+        let mut command = Command::new(KEYPORT);
+        command.args(["contract", "test", contract, "--json", "--url", url]);
+        command
+    }
+}
+
+/// Runs a command to its end, which may take longer than others: RSA keys are made.
+async fn ended(mut command: Command) -> Ended {
+    command.stdin(Stdio::null()).kill_on_drop(true);
+    let output = tokio::time::timeout(PATIENCE, command.output()).await.expect("an end in time");
+    let Output { status, stdout, stderr } = output.expect("the command cannot be started");
+
+    let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+    Ended { status, stdout: text(stdout), stderr: text(stderr) }
 }
 
 fn report(ended: &Ended) -> Value {
@@ -137,4 +156,6 @@ fn broken(report: &Value) -> String {
     broken.map(|case| format!("{case:#}")).collect()
 }
 
+/// Far more than it takes on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(180);
 const CONTRACTS: [&str; 3] = ["remote-kms", "v1", "webhook"];
