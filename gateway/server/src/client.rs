@@ -107,6 +107,8 @@ impl Client {
     /// A connection for several requests, one after the other.
     pub(crate) async fn connect(&self) -> Result<Connection> {
         let stream = TcpStream::connect((self.host.as_str(), self.port)).await?;
+        // What is sent in pieces, as a handshake is, must not wait for acknowledgements.
+        stream.set_nodelay(true)?;
         let name = match self.host.parse::<IpAddr>() {
             Ok(address) => ServerName::from(address),
             Err(_) => ServerName::try_from(self.host.clone())?,

@@ -1,16 +1,19 @@
 //! `keyport contract test`: it passes on the gateway, and fails on servers that are wrong.
 
+mod choices;
 mod impostor;
 mod lies;
 mod nonsense;
 
-use std::ffi::OsStr;
 use std::path::Path;
+use std::process::{Output, Stdio};
+use std::time::Duration;
 
 use serde_json::Value;
+use tokio::process::Command;
 
 use crate::dev::token;
-use crate::harness::{Ended, Gateway, keyport};
+use crate::harness::{Ended, Gateway, KEYPORT, keyport};
 
 #[tokio::test]
 async fn the_gateway_keeps_every_promise_of_webhook() {
@@ -69,8 +72,13 @@ async fn keeps_every_promise(contract: &str) {
     let xml = std::fs::read_to_string(&junit).unwrap();
     assert!(xml.contains(&format!("tests=\"{cases}\"")) && xml.contains("failures=\"0\""), "{xml}");
 
-    let client = gateway.server.client().with_token(&token(&data)).with_base("/v1");
+    nothing_is_left(&gateway, &data).await;
+}
+
+async fn nothing_is_left(gateway: &Gateway, data: &Path) {
+    let client = gateway.server.client().with_token(&token(data)).with_base("/v1");
     let left = client.get("/keys?state=active").await.expect(200).json();
+
     assert_eq!(left["keys"].as_array().unwrap().len(), 0, "{left}");
 }
 
@@ -93,23 +101,35 @@ impl Target {
 
     /// Runs the command to its end, with further arguments.
     async fn run(&self, more: &[&str]) -> Ended {
-        let Self { contract, url, ca, token } = self;
-        let mut arguments: Vec<&dyn AsRef<OsStr>> = vec![
-            &"contract",
-            &"test",
-            contract,
-            &"--json",
-            &"--url",
-            url,
-            &"--ca",
-            ca,
-            &"--token-file",
-            token,
-        ];
-        arguments.extend(more.iter().map(|argument| -> &dyn AsRef<OsStr> { argument }));
+        let mut command = self.command();
+        command.args(more);
 
-        keyport(&arguments).await
+        ended(command).await
     }
+
+    fn command(&self) -> Command {
+        let Self { contract, url, ca, token } = self;
+        let mut command = Self::command_of(contract, url);
+        command.arg("--ca").arg(ca).arg("--token-file").arg(token);
+        command
+    }
+
+    /// The command without anything that makes it trust, or be trusted.
+    fn command_of(contract: &str, url: &str) -> Command {
+        let mut command = Command::new(KEYPORT);
+        command.args(["contract", "test", contract, "--json", "--url", url]);
+        command
+    }
+}
+
+/// Runs a command to its end, which may take longer than others: RSA keys are made.
+async fn ended(mut command: Command) -> Ended {
+    command.stdin(Stdio::null()).kill_on_drop(true);
+    let output = tokio::time::timeout(PATIENCE, command.output()).await.expect("an end in time");
+    let Output { status, stdout, stderr } = output.expect("the command cannot be started");
+
+    let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+    Ended { status, stdout: text(stdout), stderr: text(stderr) }
 }
 
 fn report(ended: &Ended) -> Value {
@@ -136,4 +156,6 @@ fn broken(report: &Value) -> String {
     broken.map(|case| format!("{case:#}")).collect()
 }
 
+/// Far more than it takes on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(180);
 const CONTRACTS: [&str; 3] = ["remote-kms", "v1", "webhook"];

@@ -23,6 +23,11 @@ impl Reply {
         }
     }
 
+    /// An answer that what was asked is done, however much it says.
+    pub(super) fn succeeded(&self) -> Verdict {
+        ensure(self.is_success(), &self.expected("2xx"), self.came())
+    }
+
     /// A refusal that says whose fault it is: 4xx, and `status` is the one that clients are told to expect.
     pub(super) fn refused(&self, status: u16) -> Verdict {
         if !self.answer.status.is_client_error() {

@@ -70,6 +70,11 @@ pub(super) fn advised<T>(verdict: Verdict<T>) -> Verdict<T> {
     })
 }
 
+/// A failure where `is_fact`, and advice elsewhere.
+pub(super) fn advised_unless<T>(is_fact: bool, verdict: Verdict<T>) -> Verdict<T> {
+    if is_fact { verdict } else { advised(verdict) }
+}
+
 type Checking<'a> = Pin<Box<dyn Future<Output = Verdict> + 'a>>;
 
 trait Check {

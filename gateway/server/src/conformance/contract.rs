@@ -85,6 +85,11 @@ impl Contract {
         }
     }
 
+    /// Whether it is described to the last field. Of the others, what is known is what their clients do.
+    pub(super) fn is_ours(self) -> bool {
+        self == Self::V1
+    }
+
     /// Whether its facts say what an error's body is.
     pub(super) fn documents_errors(self) -> bool {
         match self {

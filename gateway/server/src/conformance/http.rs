@@ -1,10 +1,10 @@
 //! Cases of HTTP as such: paths, methods and connections.
 
+use hyper::Method;
 use hyper::body::Bytes;
-use hyper::{Method, StatusCode};
 
 use super::answer::Reply;
-use super::case::{Case, Verdict, advised, ensure, failed};
+use super::case::{Case, Verdict, advised, advised_unless, ensure, failed};
 use super::server::{Server, key_path};
 
 /// The same for every contract.
@@ -66,14 +66,14 @@ async fn accept_of_clients(server: &Server) -> Verdict {
     let asked = (Method::GET, server.contract.readable());
     let accept = [("accept", "application/json, text/plain, */*"), ("user-agent", "axios/1.7.9")];
 
-    server.ask_as(&server.client, asked, &accept, "").await?.expect(200).map(|_| ())
+    server.ask_as(&server.client, asked, &accept, "").await?.succeeded()
 }
 
 async fn keep_alive(server: &Server) -> Verdict {
     let first = (Method::GET, server.contract.readable(), Bytes::new());
     let (first, second) = two(server, first).await?;
 
-    first.expect(200)?;
+    first.succeeded()?;
     served_or_said(&first, second)
 }
 
@@ -107,7 +107,7 @@ async fn two(
 
 fn served_or_said(first: &Reply, second: Result<Reply, String>) -> Verdict {
     match second {
-        Ok(reply) => reply.expect(200).map(|_| ()),
+        Ok(reply) => reply.succeeded(),
         // RFC 9112, section 9.6: who closes says so.
         Err(_) if first.header("connection").is_some_and(|said| said.eq_ignore_ascii_case("close")) => Ok(()),
         Err(error) => failed("a second answer, or `connection: close` in the first", error),
@@ -122,11 +122,8 @@ async fn errors_are_json(server: &Server) -> Verdict {
     ];
 
     for reply in &replies {
-        ensure(!reply.is(StatusCode::OK), &reply.expected("a refusal"), reply.came())?;
-        match server.contract.documents_errors() {
-            true => reply.says_error()?,
-            false => advised(reply.says_error())?,
-        }
+        ensure(!reply.is_success(), &reply.expected("a refusal"), reply.came())?;
+        advised_unless(server.contract.documents_errors(), reply.says_error())?;
     }
     Ok(())
 }

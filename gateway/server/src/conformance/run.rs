@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use keyport_core::outside::Clock;
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::case::Case;
 use super::contract::Contract;
@@ -16,26 +17,28 @@ use crate::report::{self, Difference, Outcome, Report};
 pub(crate) async fn run(contract: Contract, target: Target, cases: &[Case]) -> Result<Report> {
     let (token, url) = (target.token.clone(), target.url.clone());
     let client = Client::new(target)?;
+    // Before anything is made that would be left behind.
+    let ending = ending()?;
     let reached = tokio::time::timeout(REACHING, client.connect()).await;
     let unreachable = || format!("cannot reach {}", client.authority());
     drop(reached.with_context(unreachable)?.with_context(unreachable)?);
 
     let server = Server::new((contract, client), token, &AwsLcRandom);
     let mut report = Report { subject: format!("{} at {url}", contract.as_str()), cases: Vec::new() };
-    try_all(&server, cases, &mut report.cases).await;
+    try_all(&server, cases, ending, &mut report.cases).await;
     report.cases.push(clean_up(&server).await);
     Ok(report)
 }
 
 /// Every case until time is up or somebody wants an end: from there on they are skipped.
-async fn try_all(server: &Server, cases: &[Case], tried: &mut Vec<report::Case>) {
+async fn try_all(
+    server: &Server,
+    cases: &[Case],
+    ending: impl Future<Output = String>,
+    tried: &mut Vec<report::Case>,
+) {
     let clock = TokioClock;
-    let mut ending = std::pin::pin!(async {
-        tokio::select! {
-            () = tokio::time::sleep(WHOLE) => format!("the run may take {WHOLE:?}, and they are over"),
-            _ = tokio::signal::ctrl_c() => "interrupted".to_owned(),
-        }
-    });
+    let mut ending = std::pin::pin!(ending);
     let mut ended = None;
 
     for case in cases {
@@ -45,7 +48,11 @@ async fn try_all(server: &Server, cases: &[Case], tried: &mut Vec<report::Case>)
             None => tokio::select! {
                 biased;
                 outcome = case.outcome(server) => outcome,
-                why = &mut ending => Outcome::Skipped(ended.insert(why).clone()),
+                why = &mut ending => {
+                    // A run without an end is no success.
+                    let came = ended.insert(why).clone();
+                    Outcome::Failed(Difference::new("an outcome", came))
+                }
             },
         };
         tried.push(report::Case {
@@ -55,6 +62,20 @@ async fn try_all(server: &Server, cases: &[Case], tried: &mut Vec<report::Case>)
             took: clock.now().duration_since(begun),
         });
     }
+}
+
+/// Why a run ends before its last case. Signals are waited for from here on.
+fn ending() -> Result<impl Future<Output = String>> {
+    let mut interrupt = signal(SignalKind::interrupt()).context("signals cannot be waited for")?;
+    let mut terminate = signal(SignalKind::terminate()).context("signals cannot be waited for")?;
+
+    Ok(async move {
+        tokio::select! {
+            () = tokio::time::sleep(WHOLE) => format!("the run may take {WHOLE:?}, and they are over"),
+            _ = interrupt.recv() => "interrupted".to_owned(),
+            _ = terminate.recv() => "terminated".to_owned(),
+        }
+    })
 }
 
 async fn clean_up(server: &Server) -> report::Case {

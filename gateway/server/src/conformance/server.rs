@@ -89,6 +89,18 @@ impl Server {
         Ok(name)
     }
 
+    /// Asks for a key that may take a while to make, as RSA does: whoever asks again joins the first.
+    pub(super) async fn create_patiently(&self, body: &Value) -> Verdict<Reply> {
+        for _ in 0..TRIES {
+            let asked = (Method::POST, "/keys");
+            match self.try_ask(&self.client, asked, &[], body.to_string()).await {
+                Ok(reply) if reply.status() != 503 => return Ok(reply),
+                Ok(_) | Err(_) => {}
+            }
+        }
+        self.post("/keys", body).await
+    }
+
     /// Asks a key on P-256 for a signature.
     pub(super) async fn sign(&self, name: &str) -> Verdict<Reply> {
         self.post(&format!("{}/sign", key_path(name)), &self.contract.sign()).await
@@ -223,5 +235,7 @@ fn segment(name: &str) -> String {
     utf8_percent_encode(name, NON_ALPHANUMERIC).to_string()
 }
 
+/// How often a key is asked for again that is not there yet.
+const TRIES: usize = 3;
 /// The longest that a request may take: as long as clients of these contracts wait.
 const PATIENCE: Duration = Duration::from_secs(10);

@@ -11,7 +11,7 @@ use hyper_util::rt::TokioIo;
 
 use self::told::LIES;
 use super::impostor::{Impostor, TOKEN};
-use super::{broken, names, report};
+use super::{broken, names, nothing_is_left, report};
 use crate::dev::token;
 use crate::harness::{Gateway, Server};
 
@@ -56,6 +56,7 @@ async fn one_lie_is_found_by_the_cases_it_breaks_and_by_no_others() {
         assert_eq!(names(&report, "failed"), expected, "{contract}, {about}: {}", broken(&report));
         assert_eq!(ended.code(), Some(i32::from(!found_by.is_empty())), "{about}");
     }
+    nothing_is_left(&gateway, &data).await;
 }
 
 /// Asks the gateway in the caller's stead.

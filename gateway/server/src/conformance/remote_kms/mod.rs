@@ -31,14 +31,7 @@ struct Key {
 async fn create(server: &Server, end: &str, (alg, algorithm): Alg) -> Verdict<Key> {
     let kid = server.name(end);
     let body = json!({ "kid": kid, "alg": alg });
-    let mut created = server.post("/keys", &body).await?;
-    // RSA takes its time.
-    for _ in 0..PATIENCE {
-        if created.status() != 503 {
-            break;
-        }
-        created = server.post("/keys", &body).await?;
-    }
+    let created = server.create_patiently(&body).await?;
     if alg != ES256 && matches!(created.status(), 400 | 403 | 422 | 501) {
         return skipped(format!("no {alg}: {}", created.came()));
     }
@@ -90,4 +83,3 @@ fn es256() -> Alg {
 
 /// The algorithm that EUDIPLO asks for.
 const ES256: &str = "ES256";
-const PATIENCE: usize = 3;

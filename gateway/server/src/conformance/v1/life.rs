@@ -3,7 +3,7 @@
 use keyport_core::scheme::KeyType;
 use serde_json::{Value, json};
 
-use super::{Key, ask_to_sign, create, refused_as};
+use super::{Key, ask_to_sign, create, providers, refused_as};
 use crate::conformance::answer::{Reply, list, text};
 use crate::conformance::case::{Case, Verdict, ensure, skipped};
 use crate::conformance::jwk::new_private;
@@ -166,11 +166,16 @@ async fn ask_to_restore(server: &Server, name: &str, id: &str) -> Verdict<Reply>
 
 /// Asks to import; a provider that cannot, or a caller that may not, is asked no more.
 async fn ask_to_import(server: &Server, name: &str, private: &Value) -> Verdict<Reply> {
-    let path = format!("{}/import", key_path(name));
-    let reply = server.post(&path, &json!({ "private_jwk": private })).await?;
+    let providers = providers(server).await?;
+    let Some(provider) = providers.iter().find(|provider| provider.get("imports") == Some(&json!(true)))
+    else {
+        return skipped("no provider imports");
+    };
+    let body = json!({ "private_jwk": private, "provider": text(provider, "providerId")? });
+    let reply = server.post(&format!("{}/import", key_path(name)), &body).await?;
 
     match reply.status() {
-        403 | 422 => skipped(format!("no import: {}", reply.came())),
+        403 => skipped(format!("the caller may not import: {}", reply.came())),
         _ => Ok(reply),
     }
 }

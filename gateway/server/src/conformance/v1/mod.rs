@@ -73,14 +73,7 @@ async fn create(server: &Server, name: &str, key_type: KeyType) -> Verdict<Key> 
         return skipped(format!("no provider offers {key_type}"));
     };
     let body = json!({ "name": name, "type": key_type.as_str(), "provider": provider });
-    let mut created = server.post("/keys", &body).await?;
-    // RSA takes its time; whoever asks again joins the first.
-    for _ in 0..PATIENCE {
-        if created.status() != 503 {
-            break;
-        }
-        created = server.post("/keys", &body).await?;
-    }
+    let created = server.create_patiently(&body).await?;
     if created.status() == 403 {
         return skipped(format!("the caller may not make {key_type}: {}", created.came()));
     }
@@ -136,5 +129,3 @@ fn refused_as(reply: &Reply, (status, code): (u16, &str)) -> Verdict {
 fn base64(bytes: &[u8]) -> String {
     STANDARD.encode(bytes)
 }
-
-const PATIENCE: usize = 3;

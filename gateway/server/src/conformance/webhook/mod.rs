@@ -56,14 +56,7 @@ async fn key(server: &Server, kind: Kind) -> Verdict<Key> {
 
 /// Makes a key. A type that the server does not offer skips the case, unless every server must.
 async fn create(server: &Server, name: &str, (named, key_type): Kind) -> Verdict<Key> {
-    let mut created = ask_to_create(server, name, named).await?;
-    // RSA takes its time; whoever asks again joins the first (the contract's clients wait and do so).
-    for _ in 0..PATIENCE {
-        if created.status() != 503 {
-            break;
-        }
-        created = ask_to_create(server, name, named).await?;
-    }
+    let created = server.create_patiently(&json!({ "key_id": name, "key_type": named })).await?;
     if key_type != KeyType::EcP256 && matches!(created.status(), 400 | 403 | 422) {
         return skipped(format!("no {named}: {}", created.came()));
     }
@@ -120,5 +113,3 @@ fn hash_name(hash: Hash) -> &'static str {
 const P256: Kind = ("EC-P256", KeyType::EcP256);
 const KINDS: [Kind; 4] =
     [P256, ("EC-P384", KeyType::EcP384), ("RSA-2048", KeyType::Rsa2048), ("RSA-4096", KeyType::Rsa4096)];
-/// How often a key is asked for again that is not there yet.
-const PATIENCE: usize = 3;
