@@ -101,11 +101,25 @@ impl Kit {
     /// Leaves nothing at any custodian.
     pub(super) async fn close(self) -> Result<()> {
         self.stage.switch.set(Conduct::Well);
-        let erased = self.trial.erase_all(self.soon()).await;
-        let erased = erased.and(self.other.erase_all(self.soon()).await);
-        self.stage.close().await;
+        for trial in [&self.trial, &self.other] {
+            if self.stage.is_seen {
+                let erased = trial.erase_all(self.soon()).await;
+                erased.context("a key that was made for this is still at its custodian")?;
+            } else {
+                self.destroy_all(trial).await;
+            }
+        }
 
-        erased.context("a key that was made for this is still at its custodian")
+        self.stage.close().await;
+        Ok(())
+    }
+
+    /// Has the component destroy every key, where nobody else can. Most are destroyed by now.
+    async fn destroy_all(&self, trial: &Trial) {
+        for key in trial.keys() {
+            let told = KeyRef { id: key.id(), handle: None };
+            drop(self.ask().on(trial).destroy(&key, told).await);
+        }
     }
 
     /// A deadline that is far enough for the slowest custodian.
