@@ -87,6 +87,7 @@ impl Trial {
     }
 
     /// Every key that was planned so far.
+    #[must_use]
     pub fn keys(&self) -> Vec<TrialKey> {
         self.planned.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }

@@ -101,17 +101,16 @@ impl Kit {
     /// Leaves nothing at any custodian.
     pub(super) async fn close(self) -> Result<()> {
         self.stage.switch.set(Conduct::Well);
+        let mut cleared = Ok(());
         for trial in [&self.trial, &self.other] {
-            if self.stage.is_seen {
-                let erased = trial.erase_all(self.soon()).await;
-                erased.context("a key that was made for this is still at its custodian")?;
-            } else {
-                self.destroy_all(trial).await;
+            match self.stage.is_seen {
+                true => cleared = cleared.and(trial.erase_all(self.soon()).await),
+                false => self.destroy_all(trial).await,
             }
         }
-
         self.stage.close().await;
-        Ok(())
+
+        cleared.context("a key is still at its custodian")
     }
 
     /// Has the component destroy every key, where nobody else can. Most are destroyed by now.

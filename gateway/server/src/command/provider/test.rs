@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::Args;
 
 use super::component::Component;
@@ -28,10 +28,11 @@ pub(in crate::command) struct Test {
 
 impl Test {
     pub(super) fn run(self) -> Result<ExitCode> {
-        let Some(component) = self.component.filter(|_| !self.list) else {
+        if self.list {
             list();
             return Ok(ExitCode::SUCCESS);
-        };
+        }
+        let component = self.component.context("a component must be named, or --list given")?;
 
         let report = block_on(async {
             let name = component.name();
@@ -43,7 +44,7 @@ impl Test {
 }
 
 fn list() {
-    let widest = kit::all().map(|case| case.name.len()).max().unwrap_or_default();
+    let widest = kit::listed().map(|(name, _)| name.len()).max().unwrap_or_default();
 
-    kit::all().for_each(|case| print::line(format_args!("{:<widest$}  {}", case.name, case.promise)));
+    kit::listed().for_each(|(name, promise)| print::line(format_args!("{name:<widest$}  {promise}")));
 }
