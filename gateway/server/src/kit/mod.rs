@@ -13,7 +13,9 @@ mod verdict;
 
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
+use futures_util::FutureExt;
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::assemble::stage::Stage;
 use crate::report::{self, Report};
@@ -30,9 +32,7 @@ pub(crate) async fn run(stage: Stage, subject: String, only: &[String]) -> Resul
     let cases = match Kit::new(stage).await {
         Ok(kit) => {
             let mut cases = vec![LOADS.outcome(Ok(()), Duration::ZERO, None)];
-            for case in chosen {
-                cases.push(tried(case, &kit).await);
-            }
+            all_tried(&kit, chosen, &mut cases).await?;
             let cleared =
                 kit.close().await.map_err(|error| Broken::failed("nothing left", format!("{error:#}")));
             cases.push(CLEARED.outcome(cleared, Duration::ZERO, None));
@@ -64,6 +64,25 @@ fn chosen(only: &[String]) -> Result<Vec<&'static Case>> {
     }
 
     Ok(all().filter(|case| only.is_empty() || only.iter().any(|name| name == case.name)).collect())
+}
+
+/// Tries one case after the other, until somebody interrupts: then what was made is still cleared up.
+async fn all_tried(kit: &Kit, chosen: Vec<&Case>, cases: &mut Vec<report::Case>) -> Result<()> {
+    let mut interrupts = signal(SignalKind::interrupt()).context("signals cannot be received")?;
+    let mut chosen = chosen.into_iter();
+
+    for case in chosen.by_ref() {
+        // Between two cases, as a custodian may still be making a key for the one that runs.
+        if interrupts.recv().now_or_never().is_some() {
+            let interrupted = Broken::failed("an end", "an interruption");
+            cases.push(case.outcome(Err(interrupted), Duration::ZERO, None));
+            break;
+        }
+        cases.push(tried(case, kit).await);
+    }
+    let untried = || Err(Broken::skipped("somebody interrupted"));
+    cases.extend(chosen.map(|case| case.outcome(untried(), Duration::ZERO, None)));
+    Ok(())
 }
 
 async fn tried(case: &Case, kit: &Kit) -> report::Case {
