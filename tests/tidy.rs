@@ -83,6 +83,14 @@ fn only_custody_calls_a_backend() {
 }
 
 #[test]
+fn trials_are_for_the_kit_alone() {
+    for file in rust_files("gateway") {
+        let is_home = ["kit", "trial.rs", "testing", "testing.rs"].iter().any(|home| has(&file, home));
+        assert!(is_home || !mentions(&file, "trial::"), "{} opens operations of a trial", file.display());
+    }
+}
+
+#[test]
 fn only_assembly_names_concrete_parts() {
     for file in rust_files("gateway/server/src") {
         if has(&file, "assemble") || is_for_tests(&file) {

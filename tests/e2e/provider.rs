@@ -12,7 +12,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tokio::process::Command;
 
-use crate::harness::{Ended, KEYPORT, hostile_component};
+use crate::harness::{Ended, KEYPORT, eventually, hostile_component};
 
 #[tokio::test]
 async fn our_provider_of_the_embedded_token_keeps_every_promise() {
@@ -117,6 +117,38 @@ async fn each_broken_promise_is_told_by_its_name() {
 }
 
 #[tokio::test]
+async fn what_would_better_be_kept_is_advice_and_no_failure() {
+    let (ended, report) = hostile("opaque", &["failure-of-any-kind-keeps-its-meaning"]).await;
+
+    let advised: Vec<_> = named(&report, "advised").into_iter().collect();
+    assert_eq!((ended.code(), advised), (Some(0), vec!["failure-of-any-kind-keeps-its-meaning".to_owned()]));
+}
+
+#[tokio::test]
+async fn whoever_interrupts_gets_a_report_and_a_custodian_without_its_keys() {
+    let mut command = Command::new(KEYPORT);
+    command.args(["provider", "test", "builtin:soft", "--json"]).stdout(Stdio::piped()).kill_on_drop(true);
+    let child = command.spawn().unwrap();
+    let pid = child.id().unwrap();
+    eventually("a process that takes an interruption", async || catches_interrupts(pid).then_some(())).await;
+    assert!(Command::new("kill").args(["-INT", &pid.to_string()]).status().await.unwrap().success());
+
+    let output = tokio::time::timeout(PATIENCE, child.wait_with_output()).await.unwrap().unwrap();
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((output.status.code(), &report["failed"]), (Some(1), &1.into()), "{report:#}");
+    assert!(named(&report, "passed").contains("cleared-up"), "{report:#}");
+    assert!(!named(&report, "skipped").is_empty(), "{report:#}");
+}
+
+/// Whether a process has a handler for SIGINT (proc_pid_status(5)).
+fn catches_interrupts(pid: u32) -> bool {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap();
+
+    u64::from_str_radix(caught.trim(), 16).unwrap() & (1 << (2 - 1)) != 0
+}
+
+#[tokio::test]
 async fn a_component_that_is_refused_is_told_why_and_what_it_imports() {
     let folder = TempDir::new().unwrap();
     let file = folder.path().join("wasi.wasm");
@@ -138,6 +170,8 @@ async fn every_case_is_listed_once_and_an_unknown_one_is_refused() {
     assert!(names.len() >= 100 && different.len() == names.len(), "{}", names.len());
     assert!(names.iter().all(|(name, promise)| is_kebab(name) && promise.trim().ends_with('.')));
 
+    let nothing = keyport(&["provider", "test"]).await;
+    assert!(nothing.code() == Some(2) && nothing.stderr.contains("<COMPONENT>"), "{nothing:?}");
     let refused = keyport(&["provider", "test", "builtin:soft", "--only", "no-such-case"]).await;
     assert!(refused.stderr.contains("there is no case `no-such-case`"), "{refused:?}");
     assert_eq!(refused.code(), Some(1));

@@ -86,6 +86,12 @@ impl Trial {
         Ok(key)
     }
 
+    /// Every key that was planned so far.
+    #[must_use]
+    pub fn keys(&self) -> Vec<TrialKey> {
+        self.planned.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// Allows that `key` is made. It may be allowed again: a create is idempotent.
     pub async fn create(&self, loaded: &Loaded, key: &TrialKey, deadline: Instant) -> Result<OpenTrial> {
         let row = self.row(key).await?;
@@ -145,9 +151,8 @@ impl Trial {
 
     /// The same for every key of this trial; answers the first failure, after it has tried them all.
     pub async fn erase_all(&self, deadline: Instant) -> Result<(), Failure> {
-        let planned = self.planned.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let mut outcome = Ok(());
-        for key in planned {
+        for key in self.keys() {
             let erased = self.erase(&key, deadline).await;
             outcome = outcome.and(erased);
         }

@@ -101,17 +101,24 @@ impl Kit {
     /// Leaves nothing at any custodian.
     pub(super) async fn close(self) -> Result<()> {
         self.stage.switch.set(Conduct::Well);
-        // A service that takes requests was started for this alone, and ends with its keys.
-        let erased = match self.stage.is_seen {
-            true => {
-                let erased = self.trial.erase_all(self.soon()).await;
-                erased.and(self.other.erase_all(self.soon()).await)
+        let mut cleared = Ok(());
+        for trial in [&self.trial, &self.other] {
+            match self.stage.is_seen {
+                true => cleared = cleared.and(trial.erase_all(self.soon()).await),
+                false => self.destroy_all(trial).await,
             }
-            false => Ok(()),
-        };
+        }
         self.stage.close().await;
 
-        erased.context("a key that was made for this is still at its custodian")
+        cleared.context("a key is still at its custodian")
+    }
+
+    /// Has the component destroy every key, where nobody else can. Most are destroyed by now.
+    async fn destroy_all(&self, trial: &Trial) {
+        for key in trial.keys() {
+            let told = KeyRef { id: key.id(), handle: None };
+            drop(self.ask().on(trial).destroy(&key, told).await);
+        }
     }
 
     /// A deadline that is far enough for the slowest custodian.

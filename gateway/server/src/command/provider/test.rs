@@ -44,7 +44,7 @@ impl Test {
 }
 
 fn list() {
-    let widest = kit::all().map(|case| case.name.len()).max().unwrap_or_default();
+    let widest = kit::listed().map(|(name, _)| name.len()).max().unwrap_or_default();
 
-    kit::all().for_each(|case| print::line(format_args!("{:<widest$}  {}", case.name, case.promise)));
+    kit::listed().for_each(|(name, promise)| print::line(format_args!("{name:<widest$}  {promise}")));
 }

@@ -25,6 +25,8 @@ cases! {
     "While its custodian does not answer, a create ends at the deadline, and can be asked for again." => slow_in_create;
     "slow-custodian-in-destroy-ends-at-the-deadline",
     "While its custodian does not answer, a destroy ends at the deadline, and can be asked for again." => slow_in_destroy;
+    "slow-custodian-in-public-key-ends-at-the-deadline",
+    "While its custodian does not answer, no public half is read, it ends at the deadline, and the next is well." => slow_in_public_key;
     "slow-custodian-in-health-ends-at-the-deadline",
     "While its custodian does not answer, it does not say that it is well, and ends at the deadline." => slow_in_health;
     "closed-operation-signs-nothing",
@@ -99,6 +101,16 @@ async fn slow_in_destroy(kit: &Kit) -> Verdict {
 
     kit.begin();
     succeeds(kit.ask().destroy(&made.key, made.told()).await?.answer, "success")
+}
+
+async fn slow_in_public_key(kit: &Kit) -> Verdict {
+    let made = kit.key(kit.cheapest().await?).await?;
+    let deadline = hang(kit);
+    ends(kit, deadline, kit.ask().until(deadline).public_key(&made.key, made.told()).await?)?;
+
+    kit.begin();
+    let read = succeeds(kit.ask().public_key(&made.key, made.told()).await?.answer, "a public half")?;
+    ensure(read == made.public.der(), "the key's public half", || "another one".to_owned())
 }
 
 async fn slow_in_health(kit: &Kit) -> Verdict {

@@ -17,6 +17,8 @@ cases! {
     "However its custodian fails, it fails, too: it says of no key that it is destroyed, and does not trap." => in_destroy_is_passed_on;
     "failure-to-reach-keeps-its-meaning",
     "Where its custodian says throttled or unavailable, callers are told the same." => to_reach_keeps_its_meaning;
+    "failure-of-any-kind-keeps-its-meaning",
+    "Whatever its custodian says went wrong, the operator is told the same." => of_any_kind_keeps_its_meaning;
     "failure-of-a-type-keeps-its-meaning",
     "Where its custodian has no such key type, the caller is told unsupported." => of_a_type_keeps_its_meaning;
     "failure-keeps-when-to-come-back",
@@ -88,6 +90,17 @@ async fn to_reach_keeps_its_meaning(kit: &Kit) -> Verdict {
     for kind in [FailureKind::Throttled, FailureKind::Unavailable] {
         let failure = failed_to_sign(kit, kind).await?;
         ensure(failure.kind == kind, kind.as_str(), || failure.to_string())?;
+    }
+
+    Ok(())
+}
+
+async fn of_any_kind_keeps_its_meaning(kit: &Kit) -> Verdict {
+    for kind in KINDS {
+        let failure = failed_to_sign(kit, kind).await?;
+        if failure.kind != kind {
+            return Err(Broken::advised(kind.as_str(), failure.to_string()));
+        }
     }
 
     Ok(())

@@ -40,6 +40,7 @@ async fn is_destroyed(kit: &Kit) -> Verdict {
 
 /// A key that somebody else destroyed.
 async fn lost(kit: &Kit) -> Result<Made, Broken> {
+    kit.needs_custody()?;
     let made = kit.fresh(kit.cheapest().await?).await?;
     succeeds(kit.trial.erase(&made.key, kit.soon()).await, "a custodian that destroys a key")?;
 
