@@ -343,6 +343,7 @@ fn can(loaded: &Loaded, source: &Source) -> bool {
 fn refusal_at_create(failure: Failure, source: &Source) -> Error {
     match (failure.kind, source) {
         (FailureKind::Unsupported, _) => Error::Unsupported,
+        (FailureKind::Exists, _) => Error::KeyExists,
         (FailureKind::InvalidArgument, Source::Import(_)) => {
             Error::invalid("private_key", "its parts do not belong together, or are out of range")
         }

@@ -14,6 +14,7 @@ mod providers;
 mod refused;
 mod reload;
 mod routine;
+mod seed;
 mod signals;
 mod store;
 

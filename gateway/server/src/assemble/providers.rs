@@ -52,6 +52,7 @@ pub(super) async fn load_one(provider: &Provider, host: &Arc<Host>) -> Result<Lo
 
 async fn source(provider: &Provider) -> Result<Source> {
     let (bytes, trusted) = match &provider.component {
+        Component::Derived => (Cow::Borrowed(DERIVED), true),
         Component::Pkcs11 => (Cow::Borrowed(PKCS11), true),
         Component::Soft => (Cow::Borrowed(SOFT), true),
         Component::File(file) => {
@@ -90,6 +91,9 @@ fn limits(configured: &config::ProviderLimits) -> Limits {
         ..default
     }
 }
+
+/// The provider of derived keys, as the build made it.
+const DERIVED: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/builtin/derived.wasm"));
 
 /// The provider over a PKCS#11 token, as the build made it.
 const PKCS11: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/builtin/pkcs11.wasm"));

@@ -43,6 +43,8 @@ pub(crate) struct Provider {
 /// Which component is loaded.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum Component {
+    /// `"builtin:derived"`: the provider of keys that are derived from a seed.
+    Derived,
     /// `"builtin:pkcs11"`: the provider over a PKCS#11 token that comes with the gateway.
     Pkcs11,
     /// `"builtin:soft"`: the provider over the embedded token that comes with the gateway.
@@ -123,19 +125,20 @@ impl Provider {
 impl Component {
     fn parse(folder: &Path) -> impl Fn(&Value<'_>) -> Result<Self, Problem> {
         move |value| match value.text()?.split_once(':') {
+            Some(("builtin", "derived")) => Ok(Self::Derived),
             Some(("builtin", "pkcs11")) => Ok(Self::Pkcs11),
             Some(("builtin", "soft")) => Ok(Self::Soft),
             Some(("file", path)) if !path.is_empty() => Ok(Self::File(folder.join(path))),
             Some(_) | None => Err(Problem::new(
                 format!("{} is not a component", value.shown()),
-                "write builtin:soft, builtin:pkcs11, or file:PATH and its sha256",
+                "write builtin:soft, builtin:pkcs11, builtin:derived, or file:PATH and its sha256",
             )),
         }
     }
 
     fn usual_instances(&self) -> Instances {
         match self {
-            Self::Pkcs11 | Self::Soft => Instances::Reuse,
+            Self::Derived | Self::Pkcs11 | Self::Soft => Instances::Reuse,
             Self::File(_) => Instances::Fresh,
         }
     }
