@@ -19,6 +19,7 @@ mod peer;
 mod request;
 mod route;
 mod telemetry;
+mod testdouble;
 #[cfg(test)]
 mod testing;
 mod tls;

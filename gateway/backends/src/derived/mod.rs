@@ -7,8 +7,6 @@
 
 mod seed;
 
-use std::str::FromStr;
-use std::sync::Arc;
 use std::time::Instant;
 
 use async_trait::async_trait;
@@ -17,7 +15,7 @@ use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use keyport_core::backend::{Backend, Generate, Generated, Object};
 use keyport_core::custody::Mechanism;
 use keyport_core::key::{KeyId, NativeId};
-use keyport_core::name::TenantId;
+use keyport_core::name::{Scope, TenantId};
 use keyport_core::public_key::PublicKey;
 use keyport_core::scheme::KeyType;
 use keyport_core::{Failure, FailureKind};
@@ -38,7 +36,7 @@ impl Derived {
         let fingerprint =
             seed.fingerprint().map_err(|error| Failure::new(FailureKind::Internal, error.to_string()))?;
         let identity = match &scope {
-            Some(scope) => format!("seed {fingerprint}, scope {}", scope.0),
+            Some(scope) => format!("seed {fingerprint}, scope {scope}"),
             None => format!("seed {fingerprint}"),
         };
 
@@ -52,7 +50,7 @@ impl Derived {
     }
 
     fn native_id(&self, tenant: &TenantId, name: &str) -> NativeId {
-        let scope = self.scope.as_ref().map_or(tenant.as_str(), |scope| &scope.0);
+        let scope = self.scope.as_ref().map_or(tenant.as_str(), Scope::as_str);
 
         NativeId::new(format!("{PREFIX}{scope}|{name}"))
     }
@@ -66,30 +64,6 @@ impl Derived {
         self.seed.key_pair(info)
     }
 }
-
-/// What keys are derived for, beside their names: whoever has the seed and the scope has the keys.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Scope(Arc<str>);
-
-impl FromStr for Scope {
-    type Err = BadScope;
-
-    fn from_str(text: &str) -> Result<Self, BadScope> {
-        let fits = (1..=LONGEST_SCOPE).contains(&text.len());
-
-        // A `|` would let two pairs of scope and name derive one key.
-        if fits && !text.contains(|letter: char| letter == '|' || letter.is_control()) {
-            Ok(Self(text.into()))
-        } else {
-            Err(BadScope)
-        }
-    }
-}
-
-/// A text that is no scope.
-#[derive(Clone, Copy, Debug, thiserror::Error)]
-#[error("a scope has 1 to {LONGEST_SCOPE} bytes, and no `|` or control character")]
-pub struct BadScope;
 
 #[async_trait]
 impl Backend for Derived {
@@ -161,7 +135,6 @@ fn public(pair: &Ed25519KeyPair) -> Result<PublicKey, Failure> {
 }
 
 const PREFIX: &str = "software:";
-const LONGEST_SCOPE: usize = 255;
 
 #[cfg(test)]
 mod tests;

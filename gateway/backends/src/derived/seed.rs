@@ -34,7 +34,7 @@ impl Seed {
 
     /// What tells this seed from others and says nothing of its keys: no key's `info` is without a `|`.
     pub(super) fn fingerprint(&self) -> Result<String, Unspecified> {
-        self.expand::<8>("fingerprint").map(|bytes| hex::encode(&*bytes))
+        self.expand::<8>("fingerprint").map(|bytes| hex::encode(*bytes))
     }
 
     fn expand<const N: usize>(&self, info: &str) -> Result<Zeroizing<[u8; N]>, Unspecified> {

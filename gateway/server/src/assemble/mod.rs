@@ -46,6 +46,7 @@ use crate::config::Config;
 use crate::outside::outside;
 use binding::Binding;
 use front::Front;
+use providers::Loader;
 use reload::Running;
 use signals::Signals;
 
@@ -81,8 +82,8 @@ pub(crate) async fn run(start: Start<'_>, ready: impl FnOnce(Addresses)) -> Resu
         let audit = store::audit(config, &store).await?;
         let backends = custodians::open(config, &store, (master_key.as_ref(), rebind)).await?;
         let custody = Custody::new(outside.clone(), store.keys(), backends.clone());
-        let host = providers::host(config, custody.clone(), &outside)?;
-        let providers = providers::load(config, &host).await?;
+        let loader = Loader::new(config, custody.clone(), &outside)?;
+        let providers = providers::load(config, &loader).await?;
         let gateway = Gateway::new(Parts {
             keys: store.keys(),
             audit,
@@ -91,7 +92,7 @@ pub(crate) async fn run(start: Start<'_>, ready: impl FnOnce(Addresses)) -> Resu
             options: options(config),
             outside: outside.clone(),
         });
-        let parts = (gateway.clone(), Arc::clone(&certificates), Arc::clone(&host));
+        let parts = (gateway.clone(), Arc::clone(&certificates), loader.clone());
         let front = Front::bind(config, parts, &outside)?;
         let administration = administration(config)?;
 
@@ -102,7 +103,7 @@ pub(crate) async fn run(start: Start<'_>, ready: impl FnOnce(Addresses)) -> Resu
             config: config.clone(),
             providers,
             gateway: Arc::clone(&gateway),
-            host,
+            loader,
             certificates,
             routes: front.routes(),
             authenticator: front.authenticator(),

@@ -12,13 +12,30 @@ use keyport_core::provider::Loaded;
 use keyport_host::{Host, HostOptions, Instances, Limits, Source};
 
 use crate::config::{self, Component, Config, Provider};
+use crate::testdouble::{Calls, double};
 
-/// A host whose guests reach no more than `capabilities`.
-pub(super) fn host(
-    config: &Config,
-    capabilities: Arc<dyn Capabilities>,
-    outside: &Outside,
-) -> Result<Arc<Host>> {
+/// What loads providers, and what test doubles among them tell what they are asked.
+#[derive(Clone, Debug)]
+pub(super) struct Loader {
+    pub(super) host: Arc<Host>,
+    pub(super) calls: Arc<Calls>,
+    pub(super) outside: Outside,
+}
+
+impl Loader {
+    /// One whose guests reach no more than `capabilities`.
+    pub(super) fn new(
+        config: &Config,
+        capabilities: Arc<dyn Capabilities>,
+        outside: &Outside,
+    ) -> Result<Self> {
+        let host = host(config, capabilities, outside)?;
+
+        Ok(Self { host, calls: Arc::default(), outside: outside.clone() })
+    }
+}
+
+fn host(config: &Config, capabilities: Arc<dyn Capabilities>, outside: &Outside) -> Result<Arc<Host>> {
     let options = HostOptions {
         instances: config.limits.instances,
         tenant_in_flight: config.limits.tenant_in_flight,
@@ -29,17 +46,22 @@ pub(super) fn host(
 }
 
 /// Loads every provider, or none.
-pub(super) async fn load(config: &Config, host: &Arc<Host>) -> Result<HashMap<ProviderName, Arc<Loaded>>> {
+pub(super) async fn load(config: &Config, loader: &Loader) -> Result<HashMap<ProviderName, Arc<Loaded>>> {
     let mut providers = HashMap::new();
     for provider in &config.providers {
-        providers.insert(provider.name.clone(), Arc::new(load_one(provider, host).await?));
+        providers.insert(provider.name.clone(), Arc::new(load_one(provider, loader).await?));
     }
     Ok(providers)
 }
 
 /// Loads one provider.
-pub(super) async fn load_one(provider: &Provider, host: &Arc<Host>) -> Result<Loaded> {
+pub(super) async fn load_one(provider: &Provider, loader: &Loader) -> Result<Loaded> {
+    let Loader { host, calls, outside } = loader;
     let loaded = host.load(source(provider).await?).await?;
+    let loaded = match &provider.double {
+        Some(conduct) => double(loaded, conduct.clone(), Arc::clone(calls), outside.clone()),
+        None => loaded,
+    };
     tracing::info!(
         provider = %loaded.name,
         component = %loaded.component,
@@ -54,7 +76,7 @@ async fn source(provider: &Provider) -> Result<Source> {
     let (bytes, trusted) = match &provider.component {
         Component::Derived => (Cow::Borrowed(DERIVED), true),
         Component::Pkcs11 => (Cow::Borrowed(PKCS11), true),
-        Component::Soft => (Cow::Borrowed(SOFT), true),
+        Component::Soft | Component::TestDouble => (Cow::Borrowed(SOFT), true),
         Component::File(file) => {
             let bytes = tokio::fs::read(file).await;
             let bytes = bytes.with_context(|| {

@@ -19,9 +19,8 @@ pub(super) fn opened(derived: &config::Derived) -> Result<Derived> {
         SecretSource::Environment(_) => "the seed's environment variable holds none".to_owned(),
         SecretSource::File(file) => format!("there is no seed in {}", file.display()),
     })?;
-    let scope = derived.scope.as_deref().map(str::parse).transpose()?;
 
-    Ok(Derived::new(seed, scope)?)
+    Ok(Derived::new(seed, derived.scope.clone())?)
 }
 
 /// The same, of the seed that the connection was bound to, and loud about what it is for.

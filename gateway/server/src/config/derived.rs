@@ -3,13 +3,15 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use keyport_core::name::Scope;
+
 use super::connection::{Connection, Custodian};
 use super::environment::secret_of;
 use super::http::SecretSource;
 use super::mistake::Problem;
 use super::provider::Provider;
 use super::section::Section;
-use super::value::{Value, path, text};
+use super::value::{name, path, text};
 
 /// `[[connection]]` with `kind = "derived"`: a seed, and what keys are derived for.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -17,7 +19,7 @@ pub(crate) struct Derived {
     /// `[connection.seed]`: where the seed is.
     pub(crate) seed: SecretSource,
     /// `scope`: what keys are derived for beside their names; without it, each tenant's for the tenant.
-    pub(crate) scope: Option<String>,
+    pub(crate) scope: Option<Scope>,
 }
 
 impl Derived {
@@ -26,7 +28,7 @@ impl Derived {
             section.missing("seed", "seed = { file = \"seed\" } (made by: openssl rand -base64 32), or { environment = \"NAME\" }");
         }
         let seed = section.table("seed").and_then(|section| read_seed(section, folder));
-        let scope = section.optional("scope", scope);
+        let scope = section.optional("scope", name);
 
         Some(Self { seed: seed?, scope })
     }
@@ -71,12 +73,4 @@ fn read_seed(mut section: Section<'_>, folder: &Path) -> Option<SecretSource> {
     let environment = variable.and_then(|variable| secret_of(&section, &variable, "the seed"));
     section.end();
     file.or_else(|| environment.map(SecretSource::Environment))
-}
-
-fn scope(value: &Value<'_>) -> Result<String, Problem> {
-    let scope = text(value)?;
-    match scope.parse::<keyport_backends::derived::Scope>() {
-        Ok(_) => Ok(scope),
-        Err(rule) => Err(Problem::new(format!("{} is not a scope", value.shown()), rule.to_string())),
-    }
 }

@@ -15,6 +15,7 @@ use super::mistake::Problem;
 use super::names::{Names, unique};
 use super::section::Section;
 use super::tenant::pattern;
+use super::testdouble::TestDouble;
 use super::value::{Value, count, duration, name, one, sha256, size, truth};
 
 /// `[[provider]]`: a component, and what it may reach.
@@ -34,6 +35,8 @@ pub(crate) struct Provider {
     pub(crate) required: bool,
     /// `settings`: what the component can read by name. Not for secrets: components are never given any.
     pub(crate) settings: BTreeMap<String, String>,
+    /// `settings` of the test double.
+    pub(crate) double: Option<TestDouble>,
     /// `limits`: what one call, or all of them together, may use.
     pub(crate) limits: Limits,
     /// `grant`: what it may reach. Nothing else.
@@ -49,6 +52,8 @@ pub(crate) enum Component {
     Pkcs11,
     /// `"builtin:soft"`: the provider over the embedded token that comes with the gateway.
     Soft,
+    /// `"builtin:testdouble"`: the same, which fails as its settings say and records what it is asked.
+    TestDouble,
     /// `"file:PATH"`: a component of somebody else's.
     File(PathBuf),
 }
@@ -97,7 +102,11 @@ impl Provider {
         let kinds = [Instances::Fresh, Instances::Reuse];
         let instances = section.optional("instances", one("a way to use instances", &kinds, Instances::name));
         let required = section.or("required", false, truth);
-        let settings = section.texts("settings");
+        let double = match &component {
+            Some(Component::TestDouble) => Some(read_double(&mut section, names)),
+            Some(_) | None => None,
+        };
+        let settings = if double.is_some() { BTreeMap::new() } else { section.texts("settings") };
         let limits = section.table("limits").map(Limits::read).unwrap_or_default();
         let grants = read_grants(&mut section, names);
         section.end();
@@ -111,6 +120,7 @@ impl Provider {
             tenants: tenants.map(|tenants| tenants.into_iter().collect()),
             required,
             settings,
+            double,
             limits,
             grants,
         })
@@ -128,6 +138,7 @@ impl Component {
             Some(("builtin", "derived")) => Ok(Self::Derived),
             Some(("builtin", "pkcs11")) => Ok(Self::Pkcs11),
             Some(("builtin", "soft")) => Ok(Self::Soft),
+            Some(("builtin", "testdouble")) => Ok(Self::TestDouble),
             Some(("file", path)) if !path.is_empty() => Ok(Self::File(folder.join(path))),
             Some(_) | None => Err(Problem::new(
                 format!("{} is not a component", value.shown()),
@@ -138,7 +149,7 @@ impl Component {
 
     fn usual_instances(&self) -> Instances {
         match self {
-            Self::Derived | Self::Pkcs11 | Self::Soft => Instances::Reuse,
+            Self::Derived | Self::Pkcs11 | Self::Soft | Self::TestDouble => Instances::Reuse,
             Self::File(_) => Instances::Fresh,
         }
     }
@@ -165,6 +176,21 @@ impl Limits {
         section.end();
         limits
     }
+}
+
+/// The settings of the test double, which has no place where real keys are.
+fn read_double(provider: &mut Section<'_>, names: &Names) -> TestDouble {
+    if !names.allow_testing() {
+        provider.mistake_at(
+            "component",
+            Problem::new(
+                "`component`: `builtin:testdouble` fails when it is told to, and is for tests only",
+                "write allow-testing = true at the top of the file of a gateway for tests, or use builtin:soft",
+            ),
+        );
+    }
+
+    provider.table("settings").map(TestDouble::read).unwrap_or_default()
 }
 
 fn read_grants(provider: &mut Section<'_>, names: &Names) -> Grants {

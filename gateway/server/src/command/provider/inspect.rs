@@ -97,7 +97,7 @@ fn configuration(loaded: &Loaded, file: &Path) -> Vec<String> {
         match kind {
             ConnectionKind::Http => lines.extend(REQUEST.map(str::to_owned)),
             ConnectionKind::Derived | ConnectionKind::Pkcs11 | ConnectionKind::Soft => {
-                lines.push(format!("uses = [{uses}]"))
+                lines.push(format!("uses = [{uses}]"));
             }
         }
     }
