@@ -50,6 +50,8 @@ impl Grant {
 /// The kinds of custodian a backend reaches.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub enum ConnectionKind {
+    /// Keys derived from a seed, for development.
+    Derived,
     /// A service that takes requests by HTTP.
     Http,
     /// A token behind a PKCS#11 module.

@@ -81,6 +81,15 @@ name! {
     ComponentDigest, is_digest, "must be sha256: and 64 lower-case hexadecimal digits"
 }
 
+name! {
+    /// What keys are derived for beside their own names. A `|` would let two pairs of scope and name derive one key.
+    Scope, is_scope, "must be 1 to 255 bytes long, without | and control characters"
+}
+
+fn is_scope(text: &str) -> bool {
+    (1..=255).contains(&text.len()) && !text.contains(|letter: char| letter == '|' || letter.is_control())
+}
+
 fn is_label(text: &str) -> bool {
     (1..=63).contains(&text.len())
         && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
@@ -99,6 +108,16 @@ fn is_digest(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_scope_cannot_reach_into_a_name() {
+        for good in ["acme", "spiffe://example.test", &"x".repeat(255)] {
+            assert!(good.parse::<Scope>().is_ok(), "{good}");
+        }
+        for bad in ["", "a|b", "|", "a\nb", &"x".repeat(256)] {
+            assert!(bad.parse::<Scope>().is_err(), "{bad}");
+        }
+    }
 
     #[test]
     fn tenant_is_a_short_lower_case_label() {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use keyport_core::custody::{Capabilities, Origin, Target};
-use keyport_core::grant::{ConnectionKind, Grants};
+use keyport_core::grant::{Grant, Grants};
 use keyport_core::name::{ConnectionName, ProviderName};
 use keyport_core::outside::Outside;
 use keyport_core::provider::{Call, ProviderId};
@@ -12,6 +12,7 @@ use keyport_core::{Failure, FailureKind};
 use wasmtime::component::ResourceTable;
 use wasmtime::{Engine, Store, UpdateDeadline};
 
+use crate::imports::Interface;
 use crate::imports::log::Budgets;
 use crate::imports::pkcs11::no_resources;
 use crate::limits::{Limits, Room};
@@ -71,14 +72,15 @@ impl State {
 }
 
 impl Guest {
-    /// The granted connection of this kind that a guest names; the only one where it names none.
+    /// The granted connection that this interface reaches and a guest names; the only one where it names none.
     pub(crate) fn connection(
         &self,
-        kind: ConnectionKind,
+        interface: Interface,
         name: Option<&str>,
     ) -> Result<ConnectionName, Failure> {
         let named = |connection: &ConnectionName| name.is_none_or(|name| name == connection.as_str());
-        let mut granted = self.grants.iter().filter(|grant| grant.kind == kind && named(&grant.connection));
+        let reached = |grant: &&Grant| interface.kinds().contains(&grant.kind) && named(&grant.connection);
+        let mut granted = self.grants.iter().filter(reached);
 
         match (granted.next(), granted.next()) {
             (Some(grant), None) => Ok(grant.connection.clone()),

@@ -136,12 +136,14 @@ impl Host {
 
         for (import, _) in component.imports(&self.engine) {
             let interface = Interface::imported(import);
-            let needs = interface.and_then(Interface::needs);
             match interface {
-                Some(interface) if needs.is_none_or(|kind| grants.of_kind(kind).is_some()) => {
+                Some(interface) if interface.is_granted(grants) => {
                     interface.link(&mut linker).map_err(|error| Refusal::Misfit(error.into()))?;
                 }
-                Some(_) | None => refused.push(RefusedImport { import: import.to_owned(), needs }),
+                Some(_) | None => refused.push(RefusedImport {
+                    import: import.to_owned(),
+                    needs: interface.and_then(Interface::needs),
+                }),
             }
         }
         if !refused.is_empty() {

@@ -115,6 +115,7 @@ fn import(refused: &RefusedImport) -> String {
     };
 
     let (connection, kind, imports) = match kind {
+        ConnectionKind::Derived => ("derived", "derived", false),
         ConnectionKind::Http => return format!("imports `{import}`, which needs:\n\n{HTTP_GRANT}"),
         ConnectionKind::Pkcs11 => ("hsm", "pkcs11", false),
         ConnectionKind::Soft => ("embedded", "soft", true),

@@ -36,4 +36,8 @@ fn describe(error: &dyn Error) -> String {
 }
 
 /// Each provider's name after `builtin:`, and its package.
-const BUILTIN: [(&str, &str); 2] = [("pkcs11", "keyport-guest-pkcs11"), ("soft", "keyport-guest-soft")];
+const BUILTIN: [(&str, &str); 3] = [
+    ("derived", "keyport-guest-derived"),
+    ("pkcs11", "keyport-guest-pkcs11"),
+    ("soft", "keyport-guest-soft"),
+];

@@ -1,5 +1,6 @@
 //! Health, readiness and metrics, over plain HTTP, for those who run the gateway. Nothing can be changed here.
 
+use std::fmt;
 use std::sync::Arc;
 
 use http_body_util::Full;
@@ -8,11 +9,13 @@ use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
 use keyport_core::Gateway;
 use keyport_core::gateway::Readiness;
+use keyport_core::name::ConnectionName;
 use serde::Serialize;
 use tokio::sync::watch;
 
 use crate::listen::Answer;
 use crate::telemetry::{self, Now, Telemetry};
+use crate::testdouble::Calls;
 use crate::tls::Certificates;
 
 /// The admin listener's answers.
@@ -24,14 +27,47 @@ pub(crate) struct Admin {
     pub(crate) telemetry: Arc<Telemetry>,
     /// Whose expiry is shown.
     pub(crate) certificates: Arc<Certificates>,
+    /// What `/healthz` says besides that the gateway lives.
+    pub(crate) warnings: Vec<Warning>,
+    /// What test doubles were asked, where that can be read.
+    pub(crate) calls: Option<Arc<Calls>>,
     /// True once the gateway stops: it is then no longer ready, while requests in flight end.
     pub(crate) stop: watch::Receiver<bool>,
+}
+
+/// What makes a gateway unfit for anything but development or tests.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum Warning {
+    /// Keys of this connection come from a seed.
+    DerivedKeys(ConnectionName),
+    /// Test doubles may be loaded.
+    TestingAllowed,
+}
+
+impl fmt::Display for Warning {
+    /// A word for scripts, and a sentence.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::DerivedKeys(connection) => {
+                write!(
+                    f,
+                    "derived-keys: keys of connection `{connection}` come from a seed: for development only"
+                )
+            }
+            Self::TestingAllowed => {
+                f.write_str("testing-allowed: test doubles may be loaded: for tests only")
+            }
+        }
+    }
 }
 
 impl Answer for Admin {
     async fn answer(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
         match (request.method(), request.uri().path()) {
-            (&Method::GET | &Method::HEAD, "/healthz") => text("text/plain", "ok\n"),
+            (&Method::GET | &Method::HEAD, "/healthz") => self.alive(),
+            (&Method::GET | &Method::HEAD, "/testing/calls") if self.calls.is_some() => {
+                self.asked(request.uri().query())
+            }
             (&Method::GET | &Method::HEAD, "/readyz") => self.ready(),
             (&Method::GET | &Method::HEAD, "/metrics") => self.metrics(),
             (_, "/healthz" | "/readyz" | "/metrics") => {
@@ -45,6 +81,28 @@ impl Answer for Admin {
 }
 
 impl Admin {
+    /// `ok`, and a line for each warning.
+    fn alive(&self) -> Response<Full<Bytes>> {
+        let warnings = self.warnings.iter().map(|warning| format!("warning {warning}\n"));
+
+        text("text/plain", format!("ok\n{}", warnings.collect::<String>()))
+    }
+
+    /// What test doubles were asked; with `after=N`, only what came after the Nth call.
+    fn asked(&self, query: Option<&str>) -> Response<Full<Bytes>> {
+        let after = match query.map(|query| query.strip_prefix("after=").map(str::parse)) {
+            None => 0,
+            Some(Some(Ok(after))) => after,
+            Some(Some(Err(_)) | None) => return status(StatusCode::BAD_REQUEST),
+        };
+
+        match self.calls.as_ref().map(|calls| calls.json(after)) {
+            Some(Ok(body)) => text("application/json", body),
+            Some(Err(_)) => status(StatusCode::INTERNAL_SERVER_ERROR),
+            None => status(StatusCode::NOT_FOUND),
+        }
+    }
+
     fn ready(&self) -> Response<Full<Bytes>> {
         let stopping = *self.stop.borrow();
         let readiness = self.gateway.readiness();
@@ -130,6 +188,8 @@ mod tests {
             gateway: Arc::clone(&world.gateway),
             telemetry: Arc::clone(&world.telemetry),
             certificates: certificates().0,
+            warnings: Vec::new(),
+            calls: None,
             stop,
         };
         (Arc::new(admin), stopping)

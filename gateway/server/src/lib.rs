@@ -27,6 +27,7 @@ mod report;
 mod request;
 mod route;
 mod telemetry;
+mod testdouble;
 #[cfg(test)]
 mod testing;
 mod tls;

@@ -16,6 +16,8 @@ use super::tool::KEYPORT;
 /// What a configuration says, beside what every one says.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Plan {
+    /// Lines at the top of the file.
+    pub(crate) top: String,
     /// Lines of `[listen.limits]`.
     pub(crate) limits: String,
     /// Lines of `[listen.tls]`.
@@ -93,9 +95,9 @@ impl Site {
 
     /// Writes the configuration anew.
     pub(crate) fn configure(&self, plan: &Plan) {
-        let Plan { limits, tls, audit, webhook, sections } = plan;
+        let Plan { top, limits, tls, audit, webhook, sections } = plan;
         let mut text = format!(
-            "data = \"data\"\n\n[listen]\naddress = \"127.0.0.1:0\"\n\n[listen.tls]\ncertificate = \"server.pem\"\n\
+            "data = \"data\"\n{top}\n[listen]\naddress = \"127.0.0.1:0\"\n\n[listen.tls]\ncertificate = \"server.pem\"\n\
              key = \"server.key\"\n{tls}\n\n[listen.limits]\n{limits}\n\n[admin]\naddress = \"127.0.0.1:0\"\n\n[audit]\n{audit}\n\n\
              [master-key]\nfile = \"master.key\"\n\n[[connection]]\nname = \"embedded\"\nkind = \"soft\"\n\n\
              [contract.webhook]\n{webhook}\n\n"

@@ -12,7 +12,7 @@ use crate::backend::{Backend, Generate, Generated};
 use crate::failure::{Failure, FailureKind};
 use crate::grant::Use;
 use crate::import::Material;
-use crate::key::{Key, KeyId};
+use crate::key::{Key, KeyId, NativeId, State};
 use crate::policy::{self, Allowed};
 use crate::public_key::PublicKey;
 use crate::scheme::KeyType;
@@ -124,6 +124,8 @@ impl Attempt {
 
         match self.record(&generated).await {
             Ok(()) => Ok(generated.public),
+            // The object has a key, which needs it.
+            Err(failure) if failure.kind == FailureKind::Exists => Err(failure),
             Err(failure) => {
                 let object = object(&self.key, generated.native_id);
                 if let Err(failure) = self.backend.destroy(&object, self.deadline).await {
@@ -141,7 +143,30 @@ impl Attempt {
         }
 
         let made = self.key.made(generated.native_id.clone(), generated.public.clone());
-        write(&self.ledger, &self.keys, self.operation, made).await.map(drop)
+        match write(&self.ledger, &self.keys, self.operation, made).await {
+            Ok(_) => Ok(()),
+            Err(failure) => Err(self.taken(&generated.native_id).await.unwrap_or(failure)),
+        }
+    }
+
+    /// The refusal where another key of the tenant has the object already: a custodian that derives keys from their
+    /// names has but one for each.
+    async fn taken(&self, native_id: &NativeId) -> Option<Failure> {
+        let keys = self.keys.list(&self.key.tenant).await.ok()?;
+        let other = keys.iter().find(|other| {
+            other.id != self.key.id
+                && other.state != State::Destroyed
+                && other.connection == self.key.connection
+                && other.native_id.as_ref() == Some(native_id)
+        })?;
+
+        let message = format!(
+            "`{}` is the object of key {}, which is {}: it must be destroyed before there can be another",
+            native_id.as_str(),
+            other.id,
+            other.state.as_str()
+        );
+        Some(Failure::new(FailureKind::Exists, message))
     }
 }
 

@@ -281,9 +281,10 @@ impl Gateway {
         draft.attempts = seen.attempts;
         note_failure(draft, &seen);
 
-        let created = answer.map_err(|failure| {
-            let failure = seen.failure.unwrap_or(failure);
-            refusal_at_create(failure, &request.source)
+        let created = answer.map_err(|failure| match seen.failure {
+            // Only a custodian knows; a provider that says so by itself is mistaken.
+            Some(seen) if seen.kind == FailureKind::Exists => Error::KeyExists,
+            seen => refusal_at_create(seen.unwrap_or(failure), &request.source),
         })?;
         let made = made.ok_or_else(|| Error::internal("the operation was lost"))?;
         note(draft, &made, loaded);

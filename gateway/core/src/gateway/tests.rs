@@ -70,6 +70,27 @@ async fn a_duplicate_is_refused_returned_or_replaced_as_the_contract_says() {
     assert_eq!(world.sign("a").await.unwrap().key.id, second.id);
 }
 
+#[tokio::test]
+async fn a_custodian_with_one_object_for_each_name_replaces_nothing_before_that_is_destroyed() {
+    let world = World::new();
+    world.backend.derives.store(true, Ordering::Relaxed);
+    let first = world.create("a", OnDuplicate::Conflict).await.unwrap();
+
+    assert!(matches!(world.create("a", OnDuplicate::Replace).await, Err(Error::KeyExists)));
+    assert_eq!(states(&world), [State::Active, State::Destroyed]);
+    assert!(world.backend.objects.lock().unwrap().contains_key("a"));
+    assert_eq!(world.sign("a").await.unwrap().key.id, first.id);
+    let events = world.audit.events.lock().unwrap().clone();
+    let refused = events.iter().find(|event| event.reason == Some("key_exists")).unwrap();
+    let detail = format!("`a` is the object of key {}, which is active", first.id);
+    assert!(refused.detail.as_ref().unwrap().starts_with(&detail), "{refused:?}");
+
+    world.gateway.delete(&world.caller, world.context(), key_name("a"), Duration::ZERO).await.unwrap();
+    world.gateway.reap().await.unwrap();
+    world.create("a", OnDuplicate::Replace).await.unwrap();
+    assert_eq!(states(&world), [State::Destroyed, State::Destroyed, State::Active]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_create_outlives_its_caller_and_is_joined_by_the_next() {
     let world = World::new();

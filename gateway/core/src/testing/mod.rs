@@ -3,7 +3,7 @@
 
 pub(crate) mod service;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant, SystemTime};
@@ -417,6 +417,8 @@ pub(crate) struct TestToken {
     pub(crate) looked_for: AtomicUsize,
     /// Whether new objects get a native id that is not their key-id.
     pub(crate) names: AtomicBool,
+    /// Whether it has one object for each name.
+    pub(crate) derives: AtomicBool,
     /// Whether it signs with another key than it is asked for, until it is told to forget.
     pub(crate) confused: AtomicBool,
     /// Whether custody verifies what it signs.
@@ -475,6 +477,9 @@ impl Backend for TestToken {
         let mut native_id = request.key_id.to_string();
         if self.names.load(Ordering::Relaxed) {
             native_id.insert_str(0, "native-");
+        }
+        if self.derives.load(Ordering::Relaxed) {
+            request.name.as_str().clone_into(&mut native_id);
         }
         self.objects.lock().unwrap().insert(native_id.clone(), pair);
 
@@ -588,6 +593,12 @@ impl Keys for MemoryKeys {
             .iter()
             .filter(|row| row.state == State::Active)
             .all(|row| active.insert((row.tenant.clone(), row.name.clone())));
+        let mut objects = HashSet::new();
+        let unique = unique
+            && next
+                .iter()
+                .filter(|row| row.state != State::Destroyed && row.native_id.is_some())
+                .all(|row| objects.insert((row.connection.clone(), row.native_id.clone())));
         if unique {
             *rows = next;
         }

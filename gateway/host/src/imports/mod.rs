@@ -8,7 +8,7 @@ pub(crate) mod random;
 pub(crate) mod settings;
 pub(crate) mod soft_token;
 
-use keyport_core::grant::ConnectionKind;
+use keyport_core::grant::{ConnectionKind, Grants};
 use wasmtime::component::{HasSelf, Linker};
 
 use crate::bindings;
@@ -60,14 +60,27 @@ impl Interface {
         }
     }
 
-    /// The kind of connection that must be granted; `None` where it is everybody's.
-    pub(crate) fn needs(self) -> Option<ConnectionKind> {
+    /// The kinds of connection that it reaches, the usual one first; none where it is everybody's.
+    pub(crate) fn kinds(self) -> &'static [ConnectionKind] {
         match self {
-            Self::Http => Some(ConnectionKind::Http),
-            Self::Pkcs11 => Some(ConnectionKind::Pkcs11),
-            Self::SoftToken => Some(ConnectionKind::Soft),
-            Self::Clock | Self::Log | Self::Random | Self::Settings | Self::Types => None,
+            Self::Http => &[ConnectionKind::Http],
+            Self::Pkcs11 => &[ConnectionKind::Pkcs11],
+            // Keys that are derived lie nowhere, and are otherwise made and used as those of the embedded token.
+            Self::SoftToken => &[ConnectionKind::Soft, ConnectionKind::Derived],
+            Self::Clock | Self::Log | Self::Random | Self::Settings | Self::Types => &[],
         }
+    }
+
+    /// The usual kind of connection that must be granted; `None` where it is everybody's.
+    pub(crate) fn needs(self) -> Option<ConnectionKind> {
+        self.kinds().first().copied()
+    }
+
+    /// Whether these grants are enough for it to be linked.
+    pub(crate) fn is_granted(self, grants: &Grants) -> bool {
+        let kinds = self.kinds();
+
+        kinds.is_empty() || kinds.iter().any(|kind| grants.of_kind(*kind).is_some())
     }
 
     pub(crate) fn link(self, linker: &mut Linker<State>) -> wasmtime::Result<()> {

@@ -1,13 +1,13 @@
 //! The import `pkcs11`: passes on what is asked, with the operation's id, and decides nothing.
 
 use keyport_core::custody::Target;
-use keyport_core::grant::ConnectionKind;
 use keyport_core::{Failure, FailureKind};
 use wasmtime::component::{Resource, ResourceTable};
 
 use crate::bindings::pkcs11::{Host, HostKeyPair, KeyPairMechanism, Mechanism};
 use crate::convert;
 use crate::guest::State;
+use crate::imports::Interface;
 use crate::stats::Bound;
 
 /// A key pair that a guest holds: a name, and good for the operation that it was named in.
@@ -21,7 +21,7 @@ pub struct KeyPair {
 
 impl Host for State {
     async fn health(&mut self, token: Option<String>) -> Result<(), Failure> {
-        let connection = self.guest.connection(ConnectionKind::Pkcs11, token.as_deref())?;
+        let connection = self.guest.connection(Interface::Pkcs11, token.as_deref())?;
 
         self.guest.capabilities.health(self.origin(connection)?).await
     }
@@ -80,7 +80,7 @@ impl State {
             return Err(Failure::new(FailureKind::Denied, "no object has so long an id"));
         }
 
-        self.target(self.guest.connection(ConnectionKind::Pkcs11, token)?, id)
+        self.target(self.guest.connection(Interface::Pkcs11, token)?, id)
     }
 
     fn hold(&mut self, key_pair: KeyPair) -> Result<Resource<KeyPair>, Failure> {

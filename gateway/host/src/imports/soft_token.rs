@@ -2,12 +2,12 @@
 
 use keyport_core::Failure;
 use keyport_core::custody::Target;
-use keyport_core::grant::ConnectionKind;
 
 use crate::bindings::soft_token::{Host, Mechanism};
 use crate::bindings::types::KeyType;
 use crate::convert;
 use crate::guest::State;
+use crate::imports::Interface;
 
 impl Host for State {
     async fn generate(&mut self, key_id: String, key_type: KeyType) -> Result<Vec<u8>, Failure> {
@@ -38,7 +38,7 @@ impl Host for State {
     }
 
     async fn health(&mut self) -> Result<(), Failure> {
-        let connection = self.guest.connection(ConnectionKind::Soft, None)?;
+        let connection = self.guest.connection(Interface::SoftToken, None)?;
 
         self.guest.capabilities.health(self.origin(connection)?).await
     }
@@ -46,6 +46,6 @@ impl Host for State {
 
 impl State {
     fn object(&self, key_id: String) -> Result<Target, Failure> {
-        self.target(self.guest.connection(ConnectionKind::Soft, None)?, key_id)
+        self.target(self.guest.connection(Interface::SoftToken, None)?, key_id)
     }
 }

@@ -8,6 +8,7 @@ use super::authentication::client_authorities;
 pub(super) fn fixed(before: &Config, after: &Config) -> Vec<&'static str> {
     let parts = [
         ("data", before.data == after.data),
+        ("allow-testing", before.allow_testing == after.allow_testing),
         ("[listen]", before.listen == after.listen),
         ("[admin]", before.admin == after.admin),
         ("[audit]", before.audit == after.audit),

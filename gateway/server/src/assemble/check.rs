@@ -10,6 +10,7 @@ use keyport_core::scheme::KeyType;
 use keyport_core::{Failure, FailureKind};
 use tokio::runtime::Handle;
 
+use super::providers::Loader;
 use super::{authentication, custodians, front, providers};
 use crate::config::Config;
 use crate::outside::outside;
@@ -23,8 +24,8 @@ pub(crate) async fn check(config: &Config) -> Result<()> {
     custodians::master_key(config)?;
     custodians::check_secrets(config)?;
 
-    let host = providers::host(config, None, Arc::new(NoCustody), &outside)?;
-    providers::load(config, &host).await?;
+    let loader = Loader::new(config, None, Arc::new(NoCustody), &outside)?;
+    providers::load(config, &loader).await?;
     Ok(())
 }
 

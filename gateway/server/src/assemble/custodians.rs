@@ -13,7 +13,7 @@ use keyport_core::name::ConnectionName;
 use keyport_store::{Pins, Store};
 use tokio::task::JoinSet;
 
-use super::{credential, pin, refused};
+use super::{credential, pin, refused, seed};
 use crate::config::{self, Config, Connection, Custodian, Pin, Token, variables};
 
 /// The configured master key, read.
@@ -21,10 +21,13 @@ pub(super) fn master_key(config: &Config) -> Result<Option<MasterKey>> {
     config.master_key.as_ref().map(read).transpose()
 }
 
-/// Whether each PIN that is in a file can be read, and each service could be called as it is described.
+/// Whether each PIN that is in a file and each seed can be read, and each service could be called as it is described.
 pub(super) fn check_secrets(config: &Config) -> Result<()> {
     for Connection { name, custodian } in &config.connections {
         match custodian {
+            Custodian::Derived(derived) => {
+                seed::opened(derived).with_context(|| cannot_open(name))?;
+            }
             Custodian::Http(service) => {
                 credential::opened(name, service).with_context(|| cannot_open(name))?;
             }
@@ -52,15 +55,19 @@ pub(super) async fn open(
     let mut opening = JoinSet::new();
     for Connection { name, custodian } in &config.connections {
         match custodian {
+            Custodian::Derived(derived) => {
+                let bound = bound(name, store, rebind).await?;
+                let derived = seed::serving(name, derived, bound.as_deref());
+                backends.insert(name.clone(), Arc::new(derived.with_context(|| cannot_open(name))?));
+            }
             Custodian::Http(service) => {
                 let http = credential::opened(name, service).with_context(|| cannot_open(name))?;
                 backends.insert(name.clone(), Arc::new(http));
             }
             Custodian::Pkcs11(token) => {
-                let pins = store.pins();
-                let bound = if rebind.contains(name) { None } else { pins.pinned(name).await? };
+                let bound = bound(name, store, rebind).await?;
                 let described = described(name, token, bound)?;
-                let name = name.clone();
+                let (name, pins) = (name.clone(), store.pins());
                 opening.spawn(async move { (open_token(&name, described, &pins).await, name) });
             }
             Custodian::Soft { cache } => {
@@ -75,6 +82,11 @@ pub(super) async fn open(
         backends.insert(name.clone(), opened.with_context(|| cannot_open(&name))?);
     }
     Ok(backends)
+}
+
+/// The identity that a connection must have, unless it may have another.
+async fn bound(name: &ConnectionName, store: &Store, rebind: &[ConnectionName]) -> Result<Option<String>> {
+    if rebind.contains(name) { Ok(None) } else { Ok(store.pins().pinned(name).await?) }
 }
 
 async fn open_soft(cache: usize, store: &Store, master_key: Option<&MasterKey>) -> Result<Arc<dyn Backend>> {

@@ -13,12 +13,13 @@ use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::{mpsc, watch};
 
 use super::authentication;
+use super::providers::Loader;
 use super::reload::Running;
 use super::signals::{Asked, Signals};
-use crate::admin::Admin;
+use crate::admin::{Admin, Warning};
 use crate::administration::{Administration, Order};
 use crate::auth::Authenticator;
-use crate::config::Config;
+use crate::config::{Config, Connection, Custodian};
 use crate::contract::Contract;
 use crate::contract::openapi::{self, OpenApi};
 use crate::contract::remote_kms::RemoteKms;
@@ -66,7 +67,7 @@ impl Front {
     /// Binds both sockets. Who connects waits until [`Front::serve`].
     pub(super) fn bind(
         config: &Config,
-        (gateway, certificates, host): (Arc<Gateway>, Arc<Certificates>, Arc<Host>),
+        (gateway, certificates, Loader { host, calls, .. }): (Arc<Gateway>, Arc<Certificates>, Loader),
         outside: &Outside,
     ) -> Result<Self> {
         let telemetry = Arc::new(Telemetry::new(move || hits(&host), custodians_failed(&gateway)));
@@ -97,6 +98,8 @@ impl Front {
                     gateway,
                     telemetry: Arc::clone(&telemetry),
                     certificates: Arc::clone(&certificates),
+                    warnings: warnings(config),
+                    calls: config.allow_testing.then_some(calls),
                     stop: stopped,
                 }),
                 limits: Limits { connections: ADMIN_CONNECTIONS, drain: ADMIN_DRAIN, ..limits(config) },
@@ -155,6 +158,17 @@ impl Front {
         close.send_replace(true);
         operators.await.context("the admin listener broke")
     }
+}
+
+/// What makes this a gateway for development or for tests.
+fn warnings(config: &Config) -> Vec<Warning> {
+    let derived = |connection: &Connection| match &connection.custodian {
+        Custodian::Derived(_) => Some(Warning::DerivedKeys(connection.name.clone())),
+        Custodian::Http(_) | Custodian::Pkcs11(_) | Custodian::Soft { .. } => None,
+    };
+    let testing = config.allow_testing.then_some(Warning::TestingAllowed);
+
+    config.connections.iter().filter_map(derived).chain(testing).collect()
 }
 
 async fn second_stop(signals: &mut Signals) {

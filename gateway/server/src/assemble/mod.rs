@@ -16,6 +16,7 @@ mod providers;
 mod refused;
 mod reload;
 mod routine;
+mod seed;
 mod signals;
 pub(crate) mod stage;
 mod store;
@@ -50,6 +51,7 @@ use crate::config::Config;
 use crate::outside::outside;
 use binding::Binding;
 use front::Front;
+use providers::Loader;
 use reload::Running;
 use signals::Signals;
 
@@ -86,8 +88,8 @@ pub(crate) async fn run(start: Start<'_>, ready: impl FnOnce(Addresses)) -> Resu
         let backends = custodians::open(config, &store, (master_key.as_ref(), rebind)).await?;
         let custody = Custody::new(outside.clone(), store.keys(), backends.clone());
         let code = code::cache(config, master_key.as_ref(), &*outside.random);
-        let host = providers::host(config, code, custody.clone(), &outside)?;
-        let providers = providers::load(config, &host).await?;
+        let loader = Loader::new(config, code, custody.clone(), &outside)?;
+        let providers = providers::load(config, &loader).await?;
         let gateway = Gateway::new(Parts {
             keys: store.keys(),
             audit,
@@ -96,7 +98,8 @@ pub(crate) async fn run(start: Start<'_>, ready: impl FnOnce(Addresses)) -> Resu
             options: options(config),
             outside: outside.clone(),
         });
-        let front = Front::bind(config, (gateway.clone(), certificates.clone(), host.clone()), &outside)?;
+        let parts = (gateway.clone(), Arc::clone(&certificates), loader.clone());
+        let front = Front::bind(config, parts, &outside)?;
         let administration = administration(config)?;
 
         Binding::new(store.pins(), &gateway, &outside).bind(&backends, rebind).await?;
@@ -106,7 +109,7 @@ pub(crate) async fn run(start: Start<'_>, ready: impl FnOnce(Addresses)) -> Resu
             config: config.clone(),
             providers,
             gateway: Arc::clone(&gateway),
-            host,
+            loader,
             certificates,
             routes: front.routes(),
             authenticator: front.authenticator(),

@@ -14,9 +14,31 @@ use keyport_host::{CodeCache, Host, HostOptions, Instances, Limits, Source};
 
 use crate::component;
 use crate::config::{self, Component, Config, ConfigError, Provider, SignedBy};
+use crate::testdouble::{Calls, double};
 
-/// A host whose guests reach no more than `capabilities`, and that keeps what it compiles in `code`, if anywhere.
-pub(super) fn host(
+/// What loads providers, and what test doubles among them tell what they are asked.
+#[derive(Clone, Debug)]
+pub(super) struct Loader {
+    pub(super) host: Arc<Host>,
+    pub(super) calls: Arc<Calls>,
+    pub(super) outside: Outside,
+}
+
+impl Loader {
+    /// One whose guests reach no more than `capabilities`, and that keeps what it compiles in `code`, if anywhere.
+    pub(super) fn new(
+        config: &Config,
+        code: Option<CodeCache>,
+        capabilities: Arc<dyn Capabilities>,
+        outside: &Outside,
+    ) -> Result<Self> {
+        let host = host(config, code, capabilities, outside)?;
+
+        Ok(Self { host, calls: Arc::default(), outside: outside.clone() })
+    }
+}
+
+fn host(
     config: &Config,
     code: Option<CodeCache>,
     capabilities: Arc<dyn Capabilities>,
@@ -32,18 +54,23 @@ pub(super) fn host(
 }
 
 /// Loads every provider, or none.
-pub(super) async fn load(config: &Config, host: &Arc<Host>) -> Result<HashMap<ProviderName, Arc<Loaded>>> {
+pub(super) async fn load(config: &Config, loader: &Loader) -> Result<HashMap<ProviderName, Arc<Loaded>>> {
     let mut providers = HashMap::new();
     for provider in &config.providers {
-        providers.insert(provider.name.clone(), Arc::new(load_one(provider, host).await?));
+        providers.insert(provider.name.clone(), Arc::new(load_one(provider, loader).await?));
     }
     Ok(providers)
 }
 
 /// Loads one provider.
-pub(super) async fn load_one(provider: &Provider, host: &Arc<Host>) -> Result<Loaded> {
+pub(super) async fn load_one(provider: &Provider, loader: &Loader) -> Result<Loaded> {
+    let Loader { host, calls, outside } = loader;
     let loaded = host.load(source(provider).await?).await?;
     let compiled = host.stats().iter().any(|stats| stats.id == loaded.id && stats.compiled);
+    let loaded = match &provider.double {
+        Some(conduct) => double(loaded, conduct.clone(), Arc::clone(calls), outside.clone()),
+        None => loaded,
+    };
     tracing::info!(
         provider = %loaded.name,
         component = %loaded.component,
@@ -82,8 +109,9 @@ async fn source(provider: &Provider) -> Result<Source> {
 /// The bytes of a component, and whether it is our own.
 pub(super) async fn bytes(component: &Component) -> Result<(Cow<'static, [u8]>, bool)> {
     match component {
+        Component::Derived => Ok((Cow::Borrowed(DERIVED), true)),
         Component::Pkcs11 => Ok((Cow::Borrowed(PKCS11), true)),
-        Component::Soft => Ok((Cow::Borrowed(SOFT), true)),
+        Component::Soft | Component::TestDouble => Ok((Cow::Borrowed(SOFT), true)),
         Component::File(file) => {
             let bytes = tokio::fs::read(file).await;
             Ok((Cow::Owned(bytes.with_context(|| format!("cannot read {}", file.display()))?), false))
@@ -117,6 +145,9 @@ fn limits(configured: &config::ProviderLimits) -> Limits {
         ..default
     }
 }
+
+/// The provider of derived keys, as the build made it.
+const DERIVED: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/builtin/derived.wasm"));
 
 /// The provider over a PKCS#11 token, as the build made it.
 const PKCS11: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/builtin/pkcs11.wasm"));

@@ -11,11 +11,11 @@ use keyport_core::gateway::Tenants;
 use keyport_core::name::ProviderName;
 use keyport_core::outside::Outside;
 use keyport_core::provider::Loaded;
-use keyport_host::Host;
 use tokio::sync::mpsc;
 
 use super::changes;
 use super::front;
+use super::providers::Loader;
 use super::signals::{Asked, Signals};
 use super::{providers, tenants};
 use crate::administration::{Administrator, Order, Reloaded, Unchanged};
@@ -35,7 +35,7 @@ pub(super) struct Running {
     /// Its providers.
     pub(super) providers: HashMap<ProviderName, Arc<Loaded>>,
     pub(super) gateway: Arc<Gateway>,
-    pub(super) host: Arc<Host>,
+    pub(super) loader: Loader,
     pub(super) certificates: Arc<Certificates>,
     pub(super) routes: Arc<Routes>,
     pub(super) authenticator: Arc<Authenticator>,
@@ -163,7 +163,7 @@ impl Running {
             let running = before.and_then(|before| self.providers.get(&before.name));
             let provider = match running {
                 Some(running) => Arc::clone(running),
-                None => Arc::new(providers::load_one(provider, &self.host).await?),
+                None => Arc::new(providers::load_one(provider, &self.loader).await?),
             };
             loaded.insert(provider.name.clone(), provider);
         }

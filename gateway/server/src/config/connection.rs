@@ -7,6 +7,7 @@ use keyport_core::grant::ConnectionKind;
 use keyport_core::name::ConnectionName;
 use keyport_core::secret::Secret;
 
+use super::derived::Derived;
 use super::environment::secret_of;
 use super::http::Http;
 use super::mistake::Problem;
@@ -27,6 +28,8 @@ pub(crate) struct Connection {
 /// What a connection reaches.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum Custodian {
+    /// `kind = "derived"`: keys that follow from a seed, for development.
+    Derived(Derived),
     /// `kind = "http"`: a service whose requests providers word.
     Http(Box<Http>),
     /// `kind = "pkcs11"`: a token behind a vendor's module.
@@ -42,6 +45,7 @@ impl Custodian {
     /// Its kind.
     pub(crate) fn kind(&self) -> ConnectionKind {
         match self {
+            Self::Derived(_) => ConnectionKind::Derived,
             Self::Http(_) => ConnectionKind::Http,
             Self::Pkcs11(_) => ConnectionKind::Pkcs11,
             Self::Soft { .. } => ConnectionKind::Soft,
@@ -75,6 +79,7 @@ impl Connection {
         let name = section.required("name", "\"embedded\"", unique(&mut taken.names, name));
         let kind = section.required("kind", "\"soft\"", one("a kind of connection", &KINDS, kind));
         let custodian = match kind {
+            Some(ConnectionKind::Derived) => Derived::read(&mut section, folder).map(Custodian::Derived),
             Some(ConnectionKind::Http) => Http::read(&mut section, folder).map(Box::new).map(Custodian::Http),
             Some(ConnectionKind::Pkcs11) => {
                 Pkcs11::read(&mut section, folder).map(Box::new).map(Custodian::Pkcs11)
@@ -124,11 +129,13 @@ impl MasterKey {
 /// The kind's name in the file.
 fn kind(kind: &ConnectionKind) -> &'static str {
     match kind {
+        ConnectionKind::Derived => "derived",
         ConnectionKind::Http => "http",
         ConnectionKind::Pkcs11 => "pkcs11",
         ConnectionKind::Soft => "soft",
     }
 }
 
-const KINDS: [ConnectionKind; 3] = [ConnectionKind::Http, ConnectionKind::Pkcs11, ConnectionKind::Soft];
+const KINDS: [ConnectionKind; 4] =
+    [ConnectionKind::Derived, ConnectionKind::Http, ConnectionKind::Pkcs11, ConnectionKind::Soft];
 const CACHE: usize = 10_000;

@@ -4,6 +4,7 @@ mod audit;
 mod connection;
 mod contract;
 mod credential;
+mod derived;
 mod environment;
 mod host;
 mod http;
@@ -18,6 +19,7 @@ mod publication;
 mod quota;
 mod section;
 mod tenant;
+mod testdouble;
 mod value;
 
 #[cfg(test)]
@@ -32,6 +34,7 @@ pub(crate) use audit::{Audit, Sync};
 pub(crate) use connection::{Connection, Custodian, MasterKey};
 pub(crate) use contract::Contracts;
 pub(crate) use credential::Presented;
+pub(crate) use derived::Derived;
 pub(crate) use environment::{Environment, variables};
 pub(crate) use host::{Cache, Host};
 pub(crate) use http::{Credential, Http, SecretSource};
@@ -41,6 +44,7 @@ pub(crate) use mistake::Mistakes;
 pub(crate) use pkcs11::{Pin, Pkcs11, Token};
 pub(crate) use provider::{Component, Instances, Limits as ProviderLimits, Provider, SignedBy};
 pub(crate) use tenant::{ANONYMOUS, Tenant};
+pub(crate) use testdouble::{TestDouble, Work};
 
 use crate::auth::Issuer;
 use mistake::Problem;
@@ -53,6 +57,8 @@ use section::{Section, Source};
 pub(crate) struct Config {
     /// `data`: the folder with the store, the audit log and a lock.
     pub(crate) data: PathBuf,
+    /// `allow-testing`: whether `builtin:testdouble` can be loaded, and what it was asked be read.
+    pub(crate) allow_testing: bool,
     /// `[listen]`: where callers connect.
     pub(crate) listen: Listen,
     /// `[admin]`: where health and metrics are read.
@@ -114,6 +120,7 @@ impl Config {
 
     fn read(mut top: Section<'_>, folder: &Path) -> Option<Self> {
         let data = top.required("data", DATA, value::path(folder));
+        let allow_testing = top.or("allow-testing", false, value::truth);
         let listen = read_listen(&mut top, folder);
         let admin =
             top.table("admin").map(|section| Admin::read(section, listen.as_ref())).unwrap_or_default();
@@ -125,15 +132,18 @@ impl Config {
         let contracts = read_contracts(&mut top);
         // Where [listen] cannot be read, it is not known that it has no authorities.
         let client_ca = listen.as_ref().map_or(Some(PathBuf::new()), |listen| listen.tls.client_ca.clone());
-        let names = Names::collect(&mut top, connections).with_files(folder, client_ca);
+        let names = Names::collect(&mut top, connections);
+        let names = names.with_files(folder, client_ca).with_testing(allow_testing);
         let issuers = read_issuers(&mut top, folder);
         let providers = read_providers(&mut top, &names, folder);
+        derived::check_scopes(&top, names.connections(), &providers);
         let tenants = read_tenants(&mut top, &names, &providers);
         check_publications(&top, &tenants, contracts.as_ref());
         top.end();
 
         Some(Self {
             data: data?,
+            allow_testing,
             listen: listen?,
             admin,
             audit,

@@ -19,6 +19,7 @@ pub(super) struct Names {
     issuers: BTreeSet<String>,
     folder: PathBuf,
     client_ca: Option<PathBuf>,
+    allow_testing: bool,
 }
 
 impl Names {
@@ -32,7 +33,18 @@ impl Names {
             issuers: top.names("issuer"),
             folder: PathBuf::new(),
             client_ca: None,
+            allow_testing: false,
         }
+    }
+
+    /// The same, where what is for tests may be referred to, or may not.
+    pub(super) fn with_testing(self, allow_testing: bool) -> Self {
+        Self { allow_testing, ..self }
+    }
+
+    /// Whether what is for tests may be referred to.
+    pub(super) fn allow_testing(&self) -> bool {
+        self.allow_testing
     }
 
     /// The same, in a file of `folder`; `client_ca` vouches for the clients of tenants that say nothing else.

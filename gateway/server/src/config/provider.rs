@@ -15,6 +15,7 @@ use super::mistake::{Place, Problem};
 use super::names::{Names, unique};
 use super::section::Section;
 use super::tenant::pattern;
+use super::testdouble::TestDouble;
 use super::value::{Value, count, duration, name, one, sha256, size, truth};
 use crate::component::Signer;
 
@@ -37,6 +38,8 @@ pub(crate) struct Provider {
     pub(crate) required: bool,
     /// `settings`: what the component can read by name. Not for secrets: components are never given any.
     pub(crate) settings: BTreeMap<String, String>,
+    /// `settings` of the test double.
+    pub(crate) double: Option<TestDouble>,
     /// `limits`: what one call, or all of them together, may use.
     pub(crate) limits: Limits,
     /// `grant`: what it may reach. Nothing else.
@@ -46,10 +49,14 @@ pub(crate) struct Provider {
 /// Which component is loaded.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum Component {
+    /// `"builtin:derived"`: the provider of keys that are derived from a seed.
+    Derived,
     /// `"builtin:pkcs11"`: the provider over a PKCS#11 token that comes with the gateway.
     Pkcs11,
     /// `"builtin:soft"`: the provider over the embedded token that comes with the gateway.
     Soft,
+    /// `"builtin:testdouble"`: the same, which fails as its settings say and records what it is asked.
+    TestDouble,
     /// `"file:PATH"`: a component of somebody else's.
     File(PathBuf),
 }
@@ -108,7 +115,11 @@ impl Provider {
         let kinds = [Instances::Fresh, Instances::Reuse];
         let instances = section.optional("instances", one("a way to use instances", &kinds, Instances::name));
         let required = section.or("required", false, truth);
-        let settings = section.texts("settings");
+        let double = match &component {
+            Some(Component::TestDouble) => Some(read_double(&mut section, names)),
+            Some(_) | None => None,
+        };
+        let settings = if double.is_some() { BTreeMap::new() } else { section.texts("settings") };
         let limits = section.table("limits").map(Limits::read).unwrap_or_default();
         let grants = read_grants(&mut section, names);
         section.end();
@@ -123,6 +134,7 @@ impl Provider {
             tenants: tenants.map(|tenants| tenants.into_iter().collect()),
             required,
             settings,
+            double,
             limits,
             grants,
         })
@@ -137,19 +149,21 @@ impl Provider {
 impl Component {
     fn parse(folder: &Path) -> impl Fn(&Value<'_>) -> Result<Self, Problem> {
         move |value| match value.text()?.split_once(':') {
+            Some(("builtin", "derived")) => Ok(Self::Derived),
             Some(("builtin", "pkcs11")) => Ok(Self::Pkcs11),
             Some(("builtin", "soft")) => Ok(Self::Soft),
+            Some(("builtin", "testdouble")) => Ok(Self::TestDouble),
             Some(("file", path)) if !path.is_empty() => Ok(Self::File(folder.join(path))),
             Some(_) | None => Err(Problem::new(
                 format!("{} is not a component", value.shown()),
-                "write builtin:soft, builtin:pkcs11, or file:PATH and its sha256",
+                "write builtin:soft, builtin:pkcs11, builtin:derived, or file:PATH and its sha256",
             )),
         }
     }
 
     fn usual_instances(&self) -> Instances {
         match self {
-            Self::Pkcs11 | Self::Soft => Instances::Reuse,
+            Self::Derived | Self::Pkcs11 | Self::Soft | Self::TestDouble => Instances::Reuse,
             Self::File(_) => Instances::Fresh,
         }
     }
@@ -163,7 +177,7 @@ impl SignedBy {
             signer(value)
         })?;
         match component {
-            Some(Component::Pkcs11 | Component::Soft) => {
+            Some(Component::Derived | Component::Pkcs11 | Component::Soft | Component::TestDouble) => {
                 let what = "`signed-by`: a built-in component comes with the gateway and has no signatures";
                 section.mistake_at("signed-by", Problem::new(what, "remove it"));
             }
@@ -199,6 +213,21 @@ impl Limits {
         section.end();
         limits
     }
+}
+
+/// The settings of the test double, which has no place where real keys are.
+fn read_double(provider: &mut Section<'_>, names: &Names) -> TestDouble {
+    if !names.allow_testing() {
+        provider.mistake_at(
+            "component",
+            Problem::new(
+                "`component`: `builtin:testdouble` fails when it is told to, and is for tests only",
+                "write allow-testing = true at the top of the file of a gateway for tests, or use builtin:soft",
+            ),
+        );
+    }
+
+    provider.table("settings").map(TestDouble::read).unwrap_or_default()
 }
 
 fn read_grants(provider: &mut Section<'_>, names: &Names) -> Grants {

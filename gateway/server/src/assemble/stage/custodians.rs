@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use keyport_backends::derived::{Derived, Seed};
 use keyport_backends::http::{self, Http};
 use keyport_backends::pkcs11::{self, Network, Pkcs11, TokenChoice};
 use keyport_backends::soft::{Bounds, MasterKey, Soft};
@@ -64,6 +65,9 @@ impl Custodians {
         };
         for kind in kinds {
             match (kind, token) {
+                (ConnectionKind::Derived, _) => {
+                    custodians.add("derived", *kind, Some(derived(outside)?))?;
+                }
                 (ConnectionKind::Http, _) => custodians.serve(requests, outside).await?,
                 (ConnectionKind::Soft, _) => custodians.add("embedded", *kind, Some(soft(store).await?))?,
                 (ConnectionKind::Pkcs11, Some(token)) => {
@@ -130,6 +134,14 @@ async fn soft(store: &Store) -> Result<Arc<dyn Backend>> {
     let master_key = MasterKey::random()?;
 
     Ok(Arc::new(Soft::open(store.sealed(), &master_key, Bounds::default()).await?))
+}
+
+/// Keys of a seed that nobody keeps.
+fn derived(outside: &Outside) -> Result<Arc<dyn Backend>> {
+    let mut seed = [0; 32];
+    outside.random.fill(&mut seed);
+
+    Ok(Arc::new(Derived::new(Seed::new(&seed), None)?))
 }
 
 async fn open_token(token: &Token) -> Result<Arc<dyn Backend>> {

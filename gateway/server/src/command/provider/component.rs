@@ -39,8 +39,10 @@ impl Component {
     /// What it is called in reports.
     pub(super) fn name(&self) -> String {
         match &self.component {
+            config::Component::Derived => "builtin:derived".to_owned(),
             config::Component::Pkcs11 => "builtin:pkcs11".to_owned(),
             config::Component::Soft => "builtin:soft".to_owned(),
+            config::Component::TestDouble => "builtin:testdouble".to_owned(),
             config::Component::File(file) => file.display().to_string(),
         }
     }
@@ -77,6 +79,7 @@ impl Component {
 
 fn named(text: &str) -> std::result::Result<config::Component, Infallible> {
     Ok(match text {
+        "builtin:derived" => config::Component::Derived,
         "builtin:pkcs11" => config::Component::Pkcs11,
         "builtin:soft" => config::Component::Soft,
         file => config::Component::File(file.strip_prefix("file:").unwrap_or(file).into()),

@@ -96,7 +96,9 @@ fn configuration(loaded: &Loaded, file: &Path) -> Vec<String> {
         ]);
         match kind {
             ConnectionKind::Http => lines.extend(REQUEST.map(str::to_owned)),
-            ConnectionKind::Pkcs11 | ConnectionKind::Soft => lines.push(format!("uses = [{uses}]")),
+            ConnectionKind::Derived | ConnectionKind::Pkcs11 | ConnectionKind::Soft => {
+                lines.push(format!("uses = [{uses}]"));
+            }
         }
     }
     lines
@@ -104,6 +106,7 @@ fn configuration(loaded: &Loaded, file: &Path) -> Vec<String> {
 
 fn word(kind: ConnectionKind) -> &'static str {
     match kind {
+        ConnectionKind::Derived => "derived",
         ConnectionKind::Http => "http",
         ConnectionKind::Pkcs11 => "pkcs11",
         ConnectionKind::Soft => "soft",
