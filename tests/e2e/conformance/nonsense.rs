@@ -39,8 +39,9 @@ async fn what_an_impostor_repeats_of_the_token_is_not_in_the_report() {
     let ended = server.target("webhook", "").run(&[]).await;
 
     assert_eq!(ended.code(), Some(1), "{ended:#?}");
-    assert!(ended.stdout.contains("[the token]"), "{ended:#?}");
-    assert!(!ended.said().contains(TOKEN), "{ended:#?}");
+    assert!(ended.stdout.contains("[the token"), "{ended:#?}");
+    let beginning = TOKEN.get(..7).expect("a beginning");
+    assert!(!ended.said().contains(beginning), "{ended:#?}");
 }
 
 #[tokio::test]
@@ -79,11 +80,12 @@ fn broken(_request: &Request<Bytes>) -> Response<Bytes> {
     Response::builder().status(500).body(Bytes::from_static(b"<html>")).expect("a response")
 }
 
-/// Always content, and repeats what it was told.
+/// Always content, and repeats what it was told, where a report cuts it.
 fn content(request: &Request<Bytes>) -> Response<Bytes> {
     let values = request.headers().values().map(|value| String::from_utf8_lossy(value.as_bytes()));
+    let echo = json!({ "": "x".repeat(250), "echo": values.collect::<Vec<_>>() });
 
-    Response::new(Bytes::from(json!({ "echo": values.collect::<Vec<_>>() }).to_string()))
+    Response::new(Bytes::from(echo.to_string()))
 }
 
 /// Never finds anything.

@@ -178,8 +178,12 @@ impl Server {
         let request = request.body(Full::new(body)).map_err(|error| error.to_string())?;
 
         let answer = connection.ask(request).await.map_err(|error| format!("{error:#}"))?;
-        let reply = Reply { asked, answer };
-        self.watch(&reply);
+        let mut reply = Reply { asked, answer };
+        if self.watch(&reply) {
+            // Before a part of it is shown, which may end in the midst of the token.
+            let body = self.redacted(&String::from_utf8_lossy(&reply.answer.body));
+            reply.answer.body = body.into();
+        }
         Ok(reply)
     }
 
@@ -210,19 +214,22 @@ impl Server {
         left
     }
 
-    fn watch(&self, Reply { asked, answer }: &Reply) {
+    /// Whether the token is in an answer; that and other leaks are kept in mind.
+    fn watch(&self, Reply { asked, answer }: &Reply) -> bool {
         let contains = |wanted: &[u8]| {
             let is_there = |bytes: &[u8]| bytes.windows(wanted.len()).any(|window| window == wanted);
             is_there(&answer.body) || answer.headers.values().any(|value| is_there(value.as_bytes()))
         };
         let token = self.token.as_ref().map(Secret::expose).filter(|token| !token.is_empty());
 
-        if token.is_some_and(contains) {
+        let repeats_token = token.is_some_and(contains);
+        if repeats_token {
             self.leaks.borrow_mut().push(format!("the token in the answer to {asked}"));
         }
         if contains(b"PRIVATE KEY-----") {
             self.leaks.borrow_mut().push(format!("a private key in the answer to {asked}"));
         }
+        repeats_token
     }
 }
 
