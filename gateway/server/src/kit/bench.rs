@@ -16,7 +16,7 @@ use crate::assemble::stage::{Instances, Manner, Stage};
 pub(crate) struct Measured {
     /// Bytes of the component.
     pub(crate) size: usize,
-    /// How long it takes to load it for the first time.
+    /// How long it takes to load it: it is compiled, instantiated and asked what it is.
     pub(crate) load: Duration,
     /// What one signature costs; nothing where no key could be made, and why.
     pub(crate) signatures: Result<Vec<Cost>, String>,
@@ -46,8 +46,9 @@ pub(crate) async fn bench(stage: Stage, signatures: u32) -> Result<Measured> {
     let clock = stage.outside.clock.clone();
     let size = stage.inspection.size;
     let begun = clock.now();
-    let kit = Kit::new(stage).await.map_err(|(refused, _)| refused)?;
+    drop(stage.load(Manner::default()).await?);
     let load = clock.now().saturating_duration_since(begun);
+    let kit = Kit::new(stage).await.map_err(|(refused, _)| refused)?;
 
     let signatures = costs(&kit, signatures).await.map_err(|broken| match broken {
         Broken::Skipped(why) => why,

@@ -39,7 +39,7 @@ fn lines(name: &str, Measured { size, load, signatures }: &Measured) -> Vec<Stri
     let mut lines = vec![
         name.to_owned(),
         format!("size       {size} bytes"),
-        format!("load       {:.1} ms, compiled anew", load.as_secs_f64() * 1000.0),
+        format!("load       {:.1} ms, from its bytes to its first answer", load.as_secs_f64() * 1000.0),
         String::new(),
     ];
     match signatures {
@@ -52,7 +52,7 @@ fn lines(name: &str, Measured { size, load, signatures }: &Measured) -> Vec<Stri
             lines.extend(costs.iter().map(line));
             lines.push(String::new());
             lines.push(
-                "fresh, reused: the guest and what is computed for it; process: all threads, reused"
+                "fresh, reused: the guest and what is computed for it; process: all threads of this process, reused"
                     .to_owned(),
             );
         }
