@@ -83,11 +83,9 @@ fn inherit(name: &str, value: &mut Value, from: &Table) -> Result<(), Box<dyn Er
         return Ok(());
     }
 
-    let mut table = match inherited {
-        Value::Table(table) => table.clone(),
-        version => Table::from_iter([("version".to_owned(), version.clone())]),
-    };
+    let mut table = inherited.as_table().cloned();
+    let table = table.get_or_insert_with(|| Table::from_iter([("version".to_owned(), inherited.clone())]));
     table.extend(beside);
-    *value = Value::Table(table);
+    *value = Value::Table(table.clone());
     Ok(())
 }

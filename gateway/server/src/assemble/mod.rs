@@ -98,8 +98,7 @@ pub(crate) async fn run(start: Start<'_>, ready: impl FnOnce(Addresses)) -> Resu
             options: options(config),
             outside: outside.clone(),
         });
-        let parts = (gateway.clone(), Arc::clone(&certificates), loader.clone());
-        let front = Front::bind(config, parts, &outside)?;
+        let front = Front::bind(config, (gateway.clone(), certificates.clone(), loader.clone()), &outside)?;
         let administration = administration(config)?;
 
         Binding::new(store.pins(), &gateway, &outside).bind(&backends, rebind).await?;
