@@ -94,6 +94,7 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 #[cfg(test)]
 mod tests {
     use aws_lc_rs::signature::KeyPair;
+    use proptest::prelude::*;
 
     use super::*;
 
@@ -142,6 +143,25 @@ mod tests {
             assert!(text.len() < 3 || !refused.contains(text), "{refused}");
         }
         assert_eq!(format!("{:?}", seed()), "Seed(…)");
+    }
+
+    proptest! {
+        #[test]
+        fn any_seed_reads_the_same_from_both_spellings(bytes in any::<[u8; LENGTH]>()) {
+            let expected = Seed::new(&bytes).fingerprint().unwrap();
+
+            for text in [hex::encode(bytes), BASE64.encode(bytes)] {
+                prop_assert_eq!(text.parse::<Seed>().unwrap().fingerprint().unwrap(), &expected[..]);
+            }
+        }
+
+        #[test]
+        fn no_text_panics_and_only_32_bytes_are_a_seed(text in "[0-9A-Za-z+/=]{0,70}") {
+            let is_hexadecimal = text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+            let is_base64 = BASE64.decode(&text).is_ok_and(|bytes| bytes.len() == LENGTH);
+
+            prop_assert_eq!(text.parse::<Seed>().is_ok(), is_hexadecimal || is_base64);
+        }
     }
 
     fn seed() -> Seed {

@@ -111,7 +111,25 @@ pub(crate) const VERSION: &str = "0.1";
 
 #[cfg(test)]
 mod tests {
+    use keyport_core::grant::Grant;
+
     use super::*;
+
+    #[test]
+    fn an_interface_is_granted_by_any_kind_that_it_reaches_and_by_no_other() {
+        let granted = |interface: Interface, kind| {
+            let grant = Grant { kind, ..Grant::of_requests("a".parse().unwrap(), Vec::new()) };
+            interface.is_granted(&Grants::new(vec![grant]))
+        };
+
+        assert!(granted(Interface::SoftToken, ConnectionKind::Soft));
+        assert!(granted(Interface::SoftToken, ConnectionKind::Derived));
+        assert!(!granted(Interface::SoftToken, ConnectionKind::Pkcs11));
+        assert!(!granted(Interface::Pkcs11, ConnectionKind::Derived));
+        assert!(
+            Interface::Log.is_granted(&Grants::default()) && !Interface::Http.is_granted(&Grants::default())
+        );
+    }
 
     #[test]
     fn an_import_is_ours_only_by_its_whole_name() {
