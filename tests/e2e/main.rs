@@ -22,6 +22,7 @@ mod hostile;
 mod http;
 mod pkcs11;
 mod quotas;
+mod registry;
 mod reload;
 mod remote_kms;
 mod signed;

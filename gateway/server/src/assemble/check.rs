@@ -25,7 +25,7 @@ pub(crate) async fn check(config: &Config) -> Result<()> {
     custodians::check_pins(config)?;
 
     let host = providers::host(config, None, Arc::new(NoCustody), &outside)?;
-    providers::load(config, &host).await?;
+    providers::load(config, &host, &providers::kept(config, false)).await?;
     Ok(())
 }
 

@@ -38,6 +38,7 @@ pub(crate) use keyport_backends::pkcs11::host as serve_pkcs11;
 pub(crate) use keyport_backends::secret_file::read as read_secret;
 pub(crate) use keyport_backends::soft::{MasterKey, MasterKeyError};
 pub(crate) use keyport_store::{DataFolder, audit as audit_log};
+pub(crate) use providers::COMPONENT_SIZE;
 pub(crate) use refused::forget_refused_pin;
 pub(crate) use store::rotate;
 
@@ -83,7 +84,7 @@ pub(crate) async fn run(start: Start<'_>, ready: impl FnOnce(Addresses)) -> Resu
         let custody = Custody::new(outside.clone(), store.keys(), backends.clone());
         let code = code::cache(config, master_key.as_ref(), &*outside.random);
         let host = providers::host(config, code, custody.clone(), &outside)?;
-        let providers = providers::load(config, &host).await?;
+        let providers = providers::load(config, &host, &providers::kept(config, true)).await?;
         let gateway = Gateway::new(Parts {
             keys: store.keys(),
             audit,

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::path::Path;
+use std::fmt::Display;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
@@ -12,7 +12,7 @@ use keyport_core::outside::Outside;
 use keyport_core::provider::Loaded;
 use keyport_host::{CodeCache, Host, HostOptions, Instances, Limits, Source};
 
-use crate::component;
+use crate::component::{Kept, Signatures, Unsigned};
 use crate::config::{self, Component, Config, ConfigError, Provider, SignedBy};
 
 /// A host whose guests reach no more than `capabilities`, and that keeps what it compiles in `code`, if anywhere.
@@ -31,18 +31,27 @@ pub(super) fn host(
     Ok(Host::new(options, code, capabilities, outside.clone())?)
 }
 
+/// The components from registries that are kept in the data folder, where more are put if `is_written`.
+pub(super) fn kept(config: &Config, is_written: bool) -> Kept {
+    Kept { folder: config.data.join(KEPT), is_written, limit: COMPONENT_SIZE }
+}
+
 /// Loads every provider, or none.
-pub(super) async fn load(config: &Config, host: &Arc<Host>) -> Result<HashMap<ProviderName, Arc<Loaded>>> {
+pub(super) async fn load(
+    config: &Config,
+    host: &Arc<Host>,
+    kept: &Kept,
+) -> Result<HashMap<ProviderName, Arc<Loaded>>> {
     let mut providers = HashMap::new();
     for provider in &config.providers {
-        providers.insert(provider.name.clone(), Arc::new(load_one(provider, host).await?));
+        providers.insert(provider.name.clone(), Arc::new(load_one(provider, host, kept).await?));
     }
     Ok(providers)
 }
 
 /// Loads one provider.
-pub(super) async fn load_one(provider: &Provider, host: &Arc<Host>) -> Result<Loaded> {
-    let loaded = host.load(source(provider).await?).await?;
+pub(super) async fn load_one(provider: &Provider, host: &Arc<Host>, kept: &Kept) -> Result<Loaded> {
+    let loaded = host.load(source(provider, kept).await?).await?;
     let compiled = host.stats().iter().any(|stats| stats.id == loaded.id && stats.compiled);
     tracing::info!(
         provider = %loaded.name,
@@ -55,7 +64,7 @@ pub(super) async fn load_one(provider: &Provider, host: &Arc<Host>) -> Result<Lo
     Ok(loaded)
 }
 
-async fn source(provider: &Provider) -> Result<Source> {
+async fn source(provider: &Provider, kept: &Kept) -> Result<Source> {
     let (bytes, trusted) = match &provider.component {
         Component::Pkcs11 => (Cow::Borrowed(PKCS11), true),
         Component::Soft => (Cow::Borrowed(SOFT), true),
@@ -64,10 +73,18 @@ async fn source(provider: &Provider) -> Result<Source> {
             let bytes = bytes.with_context(|| {
                 format!("the component of provider `{}` cannot be read: {}", provider.name, file.display())
             })?;
-            if let Some(signed_by) = &provider.signed_by {
-                check_signatures(provider, (file, &bytes), signed_by)?;
-            }
+            check_signatures(provider, (&bytes, file.display()), || Signatures::beside(file))?;
             (Cow::Owned(bytes), false)
+        }
+        Component::Oci(artifact) => {
+            let pulled = kept.component(artifact).await;
+            let pulled = pulled
+                .with_context(|| format!("the component of provider `{}` cannot be had", provider.name))?;
+            let signatures = pulled.signatures.as_deref();
+            check_signatures(provider, (&pulled.component, artifact), || {
+                Signatures::annotated(artifact, signatures)
+            })?;
+            (Cow::Owned(pulled.component), false)
         }
     };
 
@@ -90,10 +107,13 @@ async fn source(provider: &Provider) -> Result<Source> {
 /// Whether one of those who must have signed these very bytes did.
 fn check_signatures(
     provider: &Provider,
-    (file, bytes): (&Path, &[u8]),
-    SignedBy { signers, place }: &SignedBy,
+    (bytes, name): (&[u8], impl Display),
+    signatures: impl FnOnce() -> Result<Signatures, Unsigned>,
 ) -> Result<(), ConfigError> {
-    let signed = component::signers(bytes, file, signers).map_err(|unsigned| {
+    let Some(SignedBy { signers, place }) = &provider.signed_by else { return Ok(()) };
+
+    let signed = signatures().and_then(|signatures| signatures.signers(bytes, name, signers));
+    let signed = signed.map_err(|unsigned| {
         let what = format!("`signed-by`: provider `{}`: {unsigned}", provider.name);
         place.mistake(what, unsigned.mend())
     })?;
@@ -113,6 +133,12 @@ fn limits(configured: &config::ProviderLimits) -> Limits {
         ..default
     }
 }
+
+/// Bytes of a component.
+pub(crate) const COMPONENT_SIZE: usize = HostOptions::COMPONENT_SIZE;
+
+/// In the data folder.
+const KEPT: &str = "components";
 
 /// The provider over a PKCS#11 token, as the build made it.
 const PKCS11: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/builtin/pkcs11.wasm"));

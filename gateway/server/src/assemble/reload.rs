@@ -157,13 +157,14 @@ impl Running {
     /// The providers of `config`: those that run already where nothing about them changed, and the others newly
     /// loaded.
     async fn load(&self, config: &Config) -> Result<HashMap<ProviderName, Arc<Loaded>>> {
+        let kept = providers::kept(config, true);
         let mut loaded = HashMap::new();
         for provider in &config.providers {
             let before = self.config.providers.iter().find(|before| *before == provider);
             let running = before.and_then(|before| self.providers.get(&before.name));
             let provider = match running {
                 Some(running) => Arc::clone(running),
-                None => Arc::new(providers::load_one(provider, &self.host).await?),
+                None => Arc::new(providers::load_one(provider, &self.host, &kept).await?),
             };
             loaded.insert(provider.name.clone(), provider);
         }
