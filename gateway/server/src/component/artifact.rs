@@ -44,6 +44,8 @@ impl FromStr for Artifact {
 
     fn from_str(text: &str) -> Result<Self, BadArtifact> {
         let reference = text.strip_prefix(SCHEME).and_then(reference).ok_or(BadArtifact)?;
+        // Some short names stand for longer ones.
+        let is_whole = text.strip_prefix(SCHEME) == Some(reference.whole().as_str());
         let is_digest = |text: &str| {
             text.strip_prefix(SHA256_PREFIX).is_some_and(|digits| {
                 digits.len() == 64 && digits.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
@@ -51,7 +53,7 @@ impl FromStr for Artifact {
         };
 
         // A tag beside the digest would say nothing, and could say something wrong.
-        let is_right = reference.tag().is_none() && reference.digest().is_some_and(is_digest);
+        let is_right = is_whole && reference.tag().is_none() && reference.digest().is_some_and(is_digest);
         is_right.then_some(Self(reference)).ok_or(BadArtifact)
     }
 }
@@ -201,6 +203,14 @@ pub(crate) enum NotIt {
     Component,
 }
 
+/// Reads what a registry says is the manifest that was asked for.
+#[cfg(fuzzing)]
+pub(crate) fn fuzz(bytes: &[u8]) {
+    if let Ok(Destination(place)) = "oci://localhost/component".parse() {
+        drop(Manifest::new(&Artifact::of(&place, bytes), bytes.to_vec(), 1 << 20));
+    }
+}
+
 /// A reference that names its registry, and does not mean one by leaving it out.
 fn reference(text: &str) -> Option<Reference> {
     let reference: Reference = text.parse().ok()?;
@@ -299,6 +309,8 @@ mod tests {
             "oci://ghcr.io/acme/provider:1".to_owned(),
             "oci://ghcr.io/acme/provider".to_owned(),
             format!("oci://ghcr.io/../provider@{digest}"),
+            format!("oci://docker.io/provider@{digest}"),
+            format!("oci://index.docker.io/acme/provider@{digest}"),
         ] {
             assert_eq!(text.parse::<Artifact>(), Err(BadArtifact), "{text}");
         }

@@ -8,6 +8,8 @@ mod signature;
 #[cfg(test)]
 mod tests;
 
+#[cfg(fuzzing)]
+pub(crate) use artifact::fuzz as fuzz_manifest;
 pub(crate) use artifact::{Artifact, BadArtifact, Destination, Packed};
 pub(crate) use kept::Kept;
 pub(crate) use key::{Signer, SigningKey};
