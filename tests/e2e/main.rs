@@ -26,6 +26,7 @@ mod pkcs11;
 mod project;
 mod provider;
 mod quotas;
+mod registry;
 mod reload;
 mod remote_kms;
 mod signed;

@@ -90,7 +90,7 @@ async fn a_component_with_any_other_signature_is_refused() {
     fs::write(&another, b"another component").unwrap();
     sign(&another, &site.path("mine.pem")).await;
     fs::copy(site.path("another.wasm.sig"), &signatures).unwrap();
-    refuses(&site, &["is not what ed25519:", "belongs to another component"]).await;
+    refuses(&site, &["is not what ed25519:", "is of another component"]).await;
 
     fs::remove_file(&signatures).unwrap();
     sign(&component, &site.path("mine.pem")).await;

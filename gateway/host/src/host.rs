@@ -37,12 +37,17 @@ pub struct HostOptions {
     pub wait: Duration,
 }
 
+impl HostOptions {
+    /// Bytes of a component, where nothing else is said.
+    pub const COMPONENT_SIZE: usize = 32 << 20;
+}
+
 impl Default for HostOptions {
     fn default() -> Self {
         Self {
             instances: 256,
             threads: 2,
-            component_size: 32 << 20,
+            component_size: Self::COMPONENT_SIZE,
             load_timeout: Duration::from_secs(60),
             tenant_in_flight: 32,
             tenant_cpu: Duration::from_millis(500),

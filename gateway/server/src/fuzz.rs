@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::auth::fuzz_token;
-use crate::component::Signatures;
+use crate::component::{Artifact, Signatures, fuzz_manifest};
 use crate::config::{Config, Environment};
 use crate::contract::{remote_kms, v1, webhook};
 use crate::request::percent_decoded;
@@ -19,6 +19,14 @@ pub fn bodies(body: &[u8]) {
 pub fn configuration(text: &str) {
     if let Err(mistakes) = Config::parse(text, Path::new("keyport.toml"), &Environment::new(|_| None)) {
         assert!(!mistakes.to_string().is_empty());
+    }
+}
+
+/// What a registry says of a component, and the name of one.
+pub fn component_manifest(bytes: &[u8]) {
+    fuzz_manifest(bytes);
+    if let Some(artifact) = std::str::from_utf8(bytes).ok().and_then(|text| text.parse::<Artifact>().ok()) {
+        assert_eq!(artifact.to_string().as_bytes(), bytes);
     }
 }
 

@@ -24,7 +24,8 @@ pub(crate) async fn check(config: &Config) -> Result<()> {
     custodians::master_key(config)?;
     custodians::check_secrets(config)?;
 
-    let loader = Loader::new(config, None, Arc::new(NoCustody), &outside)?;
+    let kept = providers::kept(config, false);
+    let loader = Loader::new(config, (None, kept), Arc::new(NoCustody), &outside)?;
     providers::load(config, &loader).await?;
     Ok(())
 }

@@ -43,6 +43,7 @@ pub(crate) use keyport_backends::pkcs11::host as serve_pkcs11;
 pub(crate) use keyport_backends::secret_file::read as read_secret;
 pub(crate) use keyport_backends::soft::{MasterKey, MasterKeyError};
 pub(crate) use keyport_store::{DataFolder, audit as audit_log};
+pub(crate) use providers::COMPONENT_SIZE;
 pub(crate) use refused::forget_refused_pin;
 pub(crate) use store::rotate;
 
@@ -88,7 +89,8 @@ pub(crate) async fn run(start: Start<'_>, ready: impl FnOnce(Addresses)) -> Resu
         let backends = custodians::open(config, &store, (master_key.as_ref(), rebind)).await?;
         let custody = Custody::new(outside.clone(), store.keys(), backends.clone());
         let code = code::cache(config, master_key.as_ref(), &*outside.random);
-        let loader = Loader::new(config, code, custody.clone(), &outside)?;
+        let kept = (code, providers::kept(config, true));
+        let loader = Loader::new(config, kept, custody.clone(), &outside)?;
         let providers = providers::load(config, &loader).await?;
         let gateway = Gateway::new(Parts {
             keys: store.keys(),

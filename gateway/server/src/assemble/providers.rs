@@ -2,17 +2,17 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::path::Path;
+use std::fmt::Display;
 use std::sync::Arc;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use keyport_core::custody::Capabilities;
 use keyport_core::name::ProviderName;
 use keyport_core::outside::Outside;
 use keyport_core::provider::Loaded;
 use keyport_host::{CodeCache, Host, HostOptions, Instances, Limits, Source};
 
-use crate::component;
+use crate::component::{Kept, Signatures, Unsigned};
 use crate::config::{self, Component, Config, ConfigError, Provider, SignedBy};
 use crate::testdouble::{Calls, double};
 
@@ -21,20 +21,23 @@ use crate::testdouble::{Calls, double};
 pub(super) struct Loader {
     pub(super) host: Arc<Host>,
     pub(super) calls: Arc<Calls>,
+    /// Components from registries.
+    kept: Arc<Kept>,
     pub(super) outside: Outside,
 }
 
 impl Loader {
-    /// One whose guests reach no more than `capabilities`, and that keeps what it compiles in `code`, if anywhere.
+    /// One whose guests reach no more than `capabilities`, and that keeps what it compiles in `code`, if anywhere, and
+    /// what it pulls in `kept`.
     pub(super) fn new(
         config: &Config,
-        code: Option<CodeCache>,
+        (code, kept): (Option<CodeCache>, Kept),
         capabilities: Arc<dyn Capabilities>,
         outside: &Outside,
     ) -> Result<Self> {
         let host = host(config, code, capabilities, outside)?;
 
-        Ok(Self { host, calls: Arc::default(), outside: outside.clone() })
+        Ok(Self { host, calls: Arc::default(), kept: Arc::new(kept), outside: outside.clone() })
     }
 }
 
@@ -53,6 +56,11 @@ fn host(
     Ok(Host::new(options, code, capabilities, outside.clone())?)
 }
 
+/// The components from registries that are kept in the data folder, where more are put if `is_written`.
+pub(super) fn kept(config: &Config, is_written: bool) -> Kept {
+    Kept { folder: config.data.join(KEPT), is_written, limit: COMPONENT_SIZE }
+}
+
 /// Loads every provider, or none.
 pub(super) async fn load(config: &Config, loader: &Loader) -> Result<HashMap<ProviderName, Arc<Loaded>>> {
     let mut providers = HashMap::new();
@@ -64,8 +72,8 @@ pub(super) async fn load(config: &Config, loader: &Loader) -> Result<HashMap<Pro
 
 /// Loads one provider.
 pub(super) async fn load_one(provider: &Provider, loader: &Loader) -> Result<Loaded> {
-    let Loader { host, calls, outside } = loader;
-    let loaded = host.load(source(provider).await?).await?;
+    let Loader { host, calls, kept, outside } = loader;
+    let loaded = host.load(source(provider, kept).await?).await?;
     let compiled = host.stats().iter().any(|stats| stats.id == loaded.id && stats.compiled);
     let loaded = match &provider.double {
         Some(conduct) => double(loaded, conduct.clone(), Arc::clone(calls), outside.clone()),
@@ -82,12 +90,28 @@ pub(super) async fn load_one(provider: &Provider, loader: &Loader) -> Result<Loa
     Ok(loaded)
 }
 
-async fn source(provider: &Provider) -> Result<Source> {
-    let (bytes, trusted) = bytes(&provider.component)
-        .await
-        .with_context(|| format!("the component of provider `{}` cannot be loaded", provider.name))?;
-    if let (Component::File(file), Some(signed_by)) = (&provider.component, &provider.signed_by) {
-        check_signatures(provider, (file, &bytes), signed_by)?;
+async fn source(provider: &Provider, kept: &Kept) -> Result<Source> {
+    let (bytes, trusted) = match &provider.component {
+        Component::Oci(artifact) => {
+            let pulled = kept.component(artifact).await;
+            let pulled = pulled
+                .with_context(|| format!("the component of provider `{}` cannot be had", provider.name))?;
+            let signatures = pulled.signatures.as_deref();
+            check_signatures(provider, (&pulled.component, artifact), || {
+                Signatures::annotated(artifact, signatures)
+            })?;
+            (Cow::Owned(pulled.component), false)
+        }
+        local @ (Component::Derived
+        | Component::File(_)
+        | Component::Pkcs11
+        | Component::Soft
+        | Component::TestDouble) => bytes(local)
+            .await
+            .with_context(|| format!("the component of provider `{}` cannot be loaded", provider.name))?,
+    };
+    if let Component::File(file) = &provider.component {
+        check_signatures(provider, (&bytes, file.display()), || Signatures::beside(file))?;
     }
 
     Ok(Source {
@@ -116,16 +140,22 @@ pub(super) async fn bytes(component: &Component) -> Result<(Cow<'static, [u8]>, 
             let bytes = tokio::fs::read(file).await;
             Ok((Cow::Owned(bytes.with_context(|| format!("cannot read {}", file.display()))?), false))
         }
+        Component::Oci(artifact) => {
+            bail!("{artifact} is in a registry: fetch it with `keyport provider pull`, and name the file")
+        }
     }
 }
 
 /// Whether one of those who must have signed these very bytes did.
 fn check_signatures(
     provider: &Provider,
-    (file, bytes): (&Path, &[u8]),
-    SignedBy { signers, place }: &SignedBy,
+    (bytes, name): (&[u8], impl Display),
+    signatures: impl FnOnce() -> Result<Signatures, Unsigned>,
 ) -> Result<(), ConfigError> {
-    let signed = component::signers(bytes, file, signers).map_err(|unsigned| {
+    let Some(SignedBy { signers, place }) = &provider.signed_by else { return Ok(()) };
+
+    let signed = signatures().and_then(|signatures| signatures.signers(bytes, name, signers));
+    let signed = signed.map_err(|unsigned| {
         let what = format!("`signed-by`: provider `{}`: {unsigned}", provider.name);
         place.mistake(what, unsigned.mend())
     })?;
@@ -148,6 +178,11 @@ fn limits(configured: &config::ProviderLimits) -> Limits {
 
 /// The provider of derived keys, as the build made it.
 const DERIVED: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/builtin/derived.wasm"));
+/// Bytes of a component.
+pub(crate) const COMPONENT_SIZE: usize = HostOptions::COMPONENT_SIZE;
+
+/// In the data folder.
+const KEPT: &str = "components";
 
 /// The provider over a PKCS#11 token, as the build made it.
 const PKCS11: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/builtin/pkcs11.wasm"));

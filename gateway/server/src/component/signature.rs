@@ -28,22 +28,8 @@ use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 
+use super::artifact::{Artifact, SIGNATURES};
 use super::key::{Signature, Signer, SigningKey};
-
-/// Those of `wanted` who signed `component`, which lies in `file`: at least one.
-pub(crate) fn signers(component: &[u8], file: &Path, wanted: &[Signer]) -> Result<Vec<Signer>, Unsigned> {
-    let signatures = Signatures::beside(file)?;
-    let signed = signatures.valid(component);
-    if signed.iter().any(|signer| wanted.contains(signer)) {
-        return Ok(signed.into_iter().filter(|signer| wanted.contains(signer)).collect());
-    }
-
-    let component = file.to_owned();
-    Err(match wanted.iter().find(|signer| signatures.0.contains_key(signer)) {
-        Some(&signer) => Unsigned::Altered { component, signer },
-        None => Unsigned::ByOthers { component },
-    })
-}
 
 /// Where the signatures of the component in `file` stand.
 pub(crate) fn file_beside(file: &Path) -> PathBuf {
@@ -70,6 +56,36 @@ impl Signatures {
             signatures,
             line,
             reason,
+        })
+    }
+
+    /// Reads the signatures of the component that came from a registry as `artifact`, with this annotation.
+    pub(crate) fn annotated(artifact: &Artifact, text: Option<&str>) -> Result<Self, Unsigned> {
+        let text = text.ok_or_else(|| Unsigned::NotAnnotated { artifact: artifact.to_string() })?;
+
+        text.parse().map_err(|BadSignatures { line, reason }| Unsigned::Malformed {
+            signatures: format!("{artifact}, annotation {SIGNATURES}").into(),
+            line,
+            reason,
+        })
+    }
+
+    /// Those of `wanted` who signed `component`, which is called `name`: at least one.
+    pub(crate) fn signers(
+        &self,
+        component: &[u8],
+        name: impl fmt::Display,
+        wanted: &[Signer],
+    ) -> Result<Vec<Signer>, Unsigned> {
+        let signed = self.valid(component);
+        if signed.iter().any(|signer| wanted.contains(signer)) {
+            return Ok(signed.into_iter().filter(|signer| wanted.contains(signer)).collect());
+        }
+
+        let component = name.to_string();
+        Err(match wanted.iter().find(|signer| self.0.contains_key(signer)) {
+            Some(&signer) => Unsigned::Altered { component, signer },
+            None => Unsigned::ByOthers { component },
         })
     }
 
@@ -147,6 +163,12 @@ pub(crate) enum Unsigned {
         /// The component's file.
         component: PathBuf,
     },
+    /// The manifest that came with the component has no signatures.
+    #[error("{artifact} is not signed: its manifest has no annotation {SIGNATURES}")]
+    NotAnnotated {
+        /// The component.
+        artifact: String,
+    },
     /// The signatures cannot be read.
     #[error("{} cannot be read: {cause}", signatures.display())]
     Unreadable {
@@ -166,19 +188,18 @@ pub(crate) enum Unsigned {
         reason: &'static str,
     },
     /// None of the signatures is of a signer that is asked for.
-    #[error("{} is signed, but by none of these keys", component.display())]
+    #[error("{component} is signed, but by none of these keys")]
     ByOthers {
-        /// The component's file.
-        component: PathBuf,
+        /// The component.
+        component: String,
     },
     /// A signer's signature is of something else.
     #[error(
-        "{} is not what {signer} signed: it was changed since, or {} belongs to another component",
-        component.display(), file_beside(component).display()
+        "{component} is not what {signer} signed: it was changed since, or the signature is of another component"
     )]
     Altered {
-        /// The component's file.
-        component: PathBuf,
+        /// The component.
+        component: String,
         /// Whose signature does not fit.
         signer: Signer,
     },
@@ -187,25 +208,27 @@ pub(crate) enum Unsigned {
 impl Unsigned {
     /// What would help.
     pub(crate) fn mend(&self) -> String {
-        let sign = |component: &Path| format!("keyport provider sign {} --key FILE", component.display());
         match self {
             Self::Missing { component } => format!(
-                "fetch it from where the component comes from, or have one of the keys' owners run: {}",
-                sign(component)
+                "fetch it from where the component comes from, or have one of the keys' owners run: keyport provider \
+                 sign {} --key FILE",
+                component.display()
             ),
+            Self::NotAnnotated { .. } => {
+                "have one of the keys' owners sign it and push it again, and write the new digest".to_owned()
+            }
             Self::Unreadable { .. } => "let the gateway's user read it".to_owned(),
             Self::Malformed { .. } => {
-                "fetch it again from where the component comes from, or remove it and have the component signed again"
+                "fetch it again from where the component comes from, or have the component signed anew".to_owned()
+            }
+            Self::ByOthers { .. } => {
+                "have one of the keys' owners sign it: keyport provider sign COMPONENT --key FILE".to_owned()
+            }
+            Self::Altered { .. } => {
+                "fetch both again from where they come from; if this component is the one that is meant, have it signed: \
+                 keyport provider sign COMPONENT --key FILE"
                     .to_owned()
             }
-            Self::ByOthers { component } => {
-                format!("have one of the keys' owners run: {}", sign(component))
-            }
-            Self::Altered { component, .. } => format!(
-                "fetch both files again from where they come from; if this component is the one that is meant, have \
-                 it signed: {}",
-                sign(component)
-            ),
         }
     }
 }

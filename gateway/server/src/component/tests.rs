@@ -24,6 +24,10 @@ fn key() -> SigningKey {
     SigningKey::generate().unwrap()
 }
 
+fn signers(bytes: &[u8], file: &std::path::Path, wanted: &[Signer]) -> Result<Vec<Signer>, Unsigned> {
+    Signatures::beside(file)?.signers(bytes, file.display(), wanted)
+}
+
 fn refusal(bytes: &[u8], file: &std::path::Path, wanted: &SigningKey) -> Unsigned {
     let unsigned = signers(bytes, file, &[wanted.signer()]).unwrap_err();
     assert!(!unsigned.mend().is_empty());
@@ -78,7 +82,7 @@ fn a_signature_of_another_component_is_refused() {
     fs::copy(file_beside(&other), file_beside(&file)).unwrap();
 
     let refused = refusal(b"component", &file, &key);
-    assert!(refused.to_string().contains("mine.wasm.sig belongs to another component"), "{refused}");
+    assert!(refused.to_string().contains("the signature is of another component"), "{refused}");
 }
 
 #[test]

@@ -17,7 +17,7 @@ use super::section::Section;
 use super::tenant::pattern;
 use super::testdouble::TestDouble;
 use super::value::{Value, count, duration, name, one, sha256, size, truth};
-use crate::component::Signer;
+use crate::component::{Artifact, BadArtifact, Signer};
 
 /// `[[provider]]`: a component, and what it may reach.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -26,9 +26,10 @@ pub(crate) struct Provider {
     pub(crate) name: ProviderName,
     /// `component`: what is loaded.
     pub(crate) component: Component,
-    /// `sha256`: what the component's bytes must hash to; a `file:` needs it.
+    /// `sha256`: what the component's bytes must hash to; a `file:` needs it, and what comes
+    /// from a registry is pinned already.
     pub(crate) digest: Option<ComponentDigest>,
-    /// `signed-by`: whose signature the component needs; without it, nobody's. Only a `file:` has signatures.
+    /// `signed-by`: whose signature the component needs; without it, nobody's. Built-in ones have no signatures.
     pub(crate) signed_by: Option<SignedBy>,
     /// `tenants`: the only ones it may serve; without it, all.
     pub(crate) tenants: Option<BTreeSet<TenantId>>,
@@ -59,6 +60,8 @@ pub(crate) enum Component {
     TestDouble,
     /// `"file:PATH"`: a component of somebody else's.
     File(PathBuf),
+    /// `"oci://REGISTRY/REPOSITORY@sha256:…"`: one in a registry, by the digest of its manifest.
+    Oci(Artifact),
 }
 
 /// `signed-by`: the keys of which one must have signed the component. The signatures stand in a file beside it.
@@ -154,9 +157,10 @@ impl Component {
             Some(("builtin", "soft")) => Ok(Self::Soft),
             Some(("builtin", "testdouble")) => Ok(Self::TestDouble),
             Some(("file", path)) if !path.is_empty() => Ok(Self::File(folder.join(path))),
+            Some(("oci", _)) => oci(value),
             Some(_) | None => Err(Problem::new(
                 format!("{} is not a component", value.shown()),
-                "write builtin:soft, builtin:pkcs11, builtin:derived, or file:PATH and its sha256",
+                "write builtin:soft, builtin:pkcs11, builtin:derived, file:PATH and its sha256, or oci://REGISTRY/REPOSITORY@sha256:…",
             )),
         }
     }
@@ -164,7 +168,7 @@ impl Component {
     fn usual_instances(&self) -> Instances {
         match self {
             Self::Derived | Self::Pkcs11 | Self::Soft | Self::TestDouble => Instances::Reuse,
-            Self::File(_) => Instances::Fresh,
+            Self::File(_) | Self::Oci(_) => Instances::Fresh,
         }
     }
 }
@@ -181,11 +185,11 @@ impl SignedBy {
                 let what = "`signed-by`: a built-in component comes with the gateway and has no signatures";
                 section.mistake_at("signed-by", Problem::new(what, "remove it"));
             }
-            Some(Component::File(_)) if written == 0 => {
+            Some(Component::File(_) | Component::Oci(_)) if written == 0 => {
                 let fix = "write the public keys of those who sign it, or remove the field";
                 section.mistake_at("signed-by", Problem::new("`signed-by`: nobody could sign that", fix));
             }
-            Some(Component::File(_)) | None => {}
+            Some(Component::File(_) | Component::Oci(_)) | None => {}
         }
 
         Some(Self { signers, place: section.place("signed-by") })
@@ -280,6 +284,14 @@ fn read_grant(mut section: Section<'_>, connections: &[Connection]) -> Option<Gr
         mechanisms: mechanisms.map(|mechanisms| mechanisms.into_iter().collect()),
         objects,
         requests: Vec::new(),
+    })
+}
+
+fn oci(value: &Value<'_>) -> Result<Component, Problem> {
+    let artifact = value.text()?.parse();
+
+    artifact.map(Component::Oci).map_err(|rule: BadArtifact| {
+        Problem::new(format!("{} is not a component in a registry", value.shown()), rule.to_string())
     })
 }
 

@@ -40,6 +40,7 @@ impl Component {
     pub(super) fn name(&self) -> String {
         match &self.component {
             config::Component::Derived => "builtin:derived".to_owned(),
+            config::Component::Oci(artifact) => artifact.to_string(),
             config::Component::Pkcs11 => "builtin:pkcs11".to_owned(),
             config::Component::Soft => "builtin:soft".to_owned(),
             config::Component::TestDouble => "builtin:testdouble".to_owned(),

@@ -6,16 +6,43 @@ mod component;
 mod inspect;
 mod key;
 mod new;
+mod pull;
+mod push;
 mod run;
 mod service;
 mod sign;
 mod test;
 mod verify;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use clap::Subcommand;
+use clap::{Args, Subcommand};
+use zeroize::Zeroizing;
+
+use crate::assemble::read_secret;
+use crate::component::Credentials;
+
+/// Who asks a registry; nobody in particular, if it is not said
+#[derive(Args, Debug)]
+pub(super) struct Login {
+    /// The user
+    #[arg(long, value_name = "NAME", requires = "password_file")]
+    user: Option<String>,
+    /// A file of mode 0600 with the user's password or token
+    #[arg(long, value_name = "FILE", requires = "user")]
+    password_file: Option<PathBuf>,
+}
+
+impl Login {
+    fn credentials(self) -> Result<Option<Credentials>> {
+        let Self { user: Some(user), password_file: Some(file) } = self else { return Ok(None) };
+        let text = read_secret(&file, "the password", LONGEST_PASSWORD)?;
+
+        Ok(Some(Credentials { user, password: Zeroizing::new(text.trim_ascii().to_owned()) }))
+    }
+}
 
 /// Work with provider components
 #[derive(Debug, Subcommand)]
@@ -26,6 +53,8 @@ pub(super) enum Provider {
     #[command(subcommand)]
     Key(key::Key),
     New(new::New),
+    Pull(pull::Pull),
+    Push(push::Push),
     Run(run::Run),
     Service(service::Service),
     Sign(sign::Sign),
@@ -46,6 +75,8 @@ impl Provider {
             Self::Inspect(inspect) => inspect.run(),
             Self::Key(key) => key.run(),
             Self::New(new) => new.run(),
+            Self::Pull(pull) => pull.run(),
+            Self::Push(push) => push.run(),
             Self::Run(run) => run.run(),
             Self::Service(service) => service.run(),
             Self::Sign(sign) => sign.run(),
@@ -54,3 +85,6 @@ impl Provider {
         }
     }
 }
+
+/// Bytes that are read of a password's file; tokens of registries have some thousands.
+const LONGEST_PASSWORD: usize = 16 << 10;

@@ -8,7 +8,7 @@ use anyhow::{Context, Result, anyhow};
 use clap::Args;
 
 use crate::command::print::{self, GOOD, Painted};
-use crate::component::{Signer, signers};
+use crate::component::{Signatures, Signer};
 
 /// Find out whether one of these keys signed a component
 #[derive(Args, Debug)]
@@ -24,7 +24,8 @@ impl Verify {
     pub(super) fn run(self) -> Result<ExitCode> {
         let Self { component, keys } = self;
         let bytes = fs::read(&component).with_context(|| format!("cannot read {}", component.display()))?;
-        let signed = signers(&bytes, &component, &keys)
+        let signed = Signatures::beside(&component)
+            .and_then(|signatures| signatures.signers(&bytes, component.display(), &keys))
             .map_err(|unsigned| anyhow!("{unsigned}\n    {}", unsigned.mend().replace('\n', "\n    ")))?;
 
         for signer in signed {
