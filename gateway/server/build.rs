@@ -1,7 +1,6 @@
 //! Builds the providers that the binary carries, `$OUT_DIR/builtin/<name>.wasm`, and collects the sources that it gives to
 //! authors of others.
 
-#[path = "build/vendor.rs"]
 mod vendor;
 
 use std::error::Error;

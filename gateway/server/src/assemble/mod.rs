@@ -39,6 +39,7 @@ use tokio::sync::mpsc;
 pub(crate) use check::check;
 pub(crate) use front::Addresses;
 pub(crate) use key_service::key_service;
+pub(crate) use keyport_backends::http::{TrustError, base as service_url, trust};
 pub(crate) use keyport_backends::pkcs11::host as serve_pkcs11;
 pub(crate) use keyport_backends::secret_file::read as read_secret;
 pub(crate) use keyport_backends::soft::{MasterKey, MasterKeyError};
@@ -89,8 +90,7 @@ pub(crate) async fn run(start: Start<'_>, ready: impl FnOnce(Addresses)) -> Resu
         let backends = custodians::open(config, &store, (master_key.as_ref(), rebind)).await?;
         let custody = Custody::new(outside.clone(), store.keys(), backends.clone());
         let code = code::cache(config, master_key.as_ref(), &*outside.random);
-        let kept = (code, providers::kept(config, true));
-        let loader = Loader::new(config, kept, custody.clone(), &outside)?;
+        let loader = Loader::new(config, (code, providers::kept(config, true)), custody.clone(), &outside)?;
         let providers = providers::load(config, &loader).await?;
         let gateway = Gateway::new(Parts {
             keys: store.keys(),

@@ -16,12 +16,13 @@ use hyper::client::conn::http1;
 use hyper::header::{ACCEPT, AUTHORIZATION, HOST, HeaderValue};
 use hyper::{Request, StatusCode, Uri};
 use hyper_util::rt::TokioIo;
-use keyport_backends::http::{TrustError, trust};
 use keyport_core::outside::Outside;
 use rustls_pki_types::{InvalidDnsNameError, ServerName};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
+
+use crate::assemble::{TrustError, trust};
 
 /// An `https` URL; `http` is for this machine alone.
 #[derive(Clone, Debug, Eq, PartialEq)]

@@ -11,6 +11,7 @@ use super::environment::secret_of;
 use super::mistake::Problem;
 use super::section::Section;
 use super::value::{Value, count, duration, network, one, path, size, text};
+use crate::assemble::service_url;
 
 /// `[[connection]]` with `kind = "http"`: one service, with one credential.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -137,7 +138,7 @@ fn read_rule(mut section: Section<'_>) -> Option<Rule> {
 
 fn url(value: &Value<'_>) -> Result<String, Problem> {
     let text = text(value)?;
-    match keyport_backends::http::base(&text) {
+    match service_url(&text) {
         Ok(_) => Ok(text),
         Err(_bad) => Err(Problem::new(
             format!("{} is no URL of a service", value.shown()),

@@ -5,11 +5,11 @@ mod build;
 mod component;
 mod inspect;
 mod key;
+mod key_service;
 mod new;
 mod pull;
 mod push;
 mod run;
-mod service;
 mod sign;
 mod test;
 mod verify;
@@ -56,7 +56,7 @@ pub(super) enum Provider {
     Pull(pull::Pull),
     Push(push::Push),
     Run(run::Run),
-    Service(service::Service),
+    Service(key_service::Service),
     Sign(sign::Sign),
     Test(test::Test),
     Verify(verify::Verify),
