@@ -26,6 +26,9 @@ async fn a_new_provider_builds_passes_its_own_tests_and_serves_both_contracts() 
     assert!(inspected.stdout.contains("imports    keyport:provider/http@0.1.0"), "{}", inspected.stdout);
     assert!(!inspected.stdout.contains("wasi"), "{}", inspected.stdout);
 
+    let tested = keyport(&[&"provider", &"test", &project.join("my-kms.wasm")]).await;
+    assert!(tested.code() == Some(0) && tested.stdout.contains(" 0 failed"), "{}", tested.stdout);
+
     let gateway = serve(&project).await;
     let commands = eventually("four commands", async || {
         let commands = curls(&gateway.printed());

@@ -170,8 +170,9 @@ async fn every_case_is_listed_once_and_an_unknown_one_is_refused() {
     assert!(names.len() >= 100 && different.len() == names.len(), "{}", names.len());
     assert!(names.iter().all(|(name, promise)| is_kebab(name) && promise.trim().ends_with('.')));
 
-    let nothing = keyport(&["provider", "test"]).await;
-    assert!(nothing.code() == Some(2) && nothing.stderr.contains("<COMPONENT>"), "{nothing:?}");
+    let nothing = TempDir::new().unwrap();
+    let nothing = keyport(&["provider", "test", nothing.path().to_str().unwrap()]).await;
+    assert!(nothing.code() == Some(1) && nothing.stderr.contains("keyport provider new"), "{nothing:?}");
     let refused = keyport(&["provider", "test", "builtin:soft", "--only", "no-such-case"]).await;
     assert!(refused.stderr.contains("there is no case `no-such-case`"), "{refused:?}");
     assert_eq!(refused.code(), Some(1));
