@@ -123,7 +123,7 @@ impl Host {
 
         match self.outside.within(self.outside.clock.now() + limit, work).await {
             Some(Ok(compiled)) => compiled.map_err(|error| Refusal::Invalid(error.into())),
-            Some(Err(failure)) => Err(Refusal::Describe(failure)),
+            Some(Err(failure)) => Err(Refusal::Compiler(failure)),
             None => Err(Refusal::Slow { limit }),
         }
     }

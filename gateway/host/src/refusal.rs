@@ -62,6 +62,11 @@ pub enum Refusal {
     /// It is not valid, or needs something of WebAssembly that is switched off.
     #[error("has a component that is not accepted: {0}")]
     Invalid(Detail),
+    /// The compiler gave up on it, as it does on what is put together of several components.
+    #[error(
+        "has a component that the compiler cannot take: {0}; is it put together of several, with stubs for WASI?"
+    )]
+    Compiler(Failure),
     /// It imports what it is not granted.
     #[error("{}", imports(.0))]
     Imports(Vec<RefusedImport>),

@@ -78,6 +78,36 @@ async fn what_is_no_component_is_refused_with_what_would_make_it_one() {
     }
 }
 
+/// What passes a text from one component to another inside needs code with two memories, which are switched off: the
+/// engine panics on it.
+#[tokio::test]
+async fn a_component_that_the_compiler_panics_on_is_refused_and_the_next_is_not() {
+    let bench = Bench::new();
+    let refused = bench.refusal(wat("composed", COMPOSED)).await;
+
+    assert!(matches!(refused.refusal, Refusal::Compiler(_)), "{refused}");
+    bench.load(hostile("behave")).await;
+}
+
+const COMPOSED: &str = r#"(component
+    (component $callee
+        (core module $module
+            (memory (export "memory") 1)
+            (func (export "realloc") (param i32 i32 i32 i32) (result i32) i32.const 0)
+            (func (export "hear") (param i32 i32)))
+        (core instance $core (instantiate $module))
+        (func (export "hear") (param "text" string)
+            (canon lift (core func $core "hear") (memory (core memory $core "memory")) (realloc (core func $core "realloc")))))
+    (instance $callee (instantiate $callee))
+    (component $caller
+        (import "hear" (func $hear (param "text" string)))
+        (core module $libc (memory (export "memory") 1))
+        (core instance $libc (instantiate $libc))
+        (core func $hear (canon lower (func $hear) (memory (core memory $libc "memory"))))
+        (core module $module (import "" "hear" (func (param i32 i32))))
+        (core instance (instantiate $module (with "" (instance (export "hear" (func $hear)))))))
+    (instance (instantiate $caller (with "hear" (func $callee "hear")))))"#;
+
 #[tokio::test]
 async fn a_component_that_is_too_large_is_refused() {
     let bench = Bench::with(HostOptions { component_size: 100, instances: 1, ..HostOptions::default() });
