@@ -1,7 +1,7 @@
 //! Custodians that speak HTTP and that this gateway has no words for: a provider words the requests, and this sends them.
 //!
 //! Where they go, whom TLS believes and the credential are the connection's, and no provider's. Names are looked up for each
-//! connection, and lead only to public [addresses](address) or listed ones. Redirects are answers like any other.
+//! connection, and lead only to public addresses or listed ones. Redirects are answers like any other.
 
 mod address;
 mod resolve;
