@@ -57,6 +57,10 @@ async fn what_cannot_be_made_or_built_says_why() {
     assert_eq!(nothing.code(), Some(1));
     assert!(nothing.stderr.contains("keyport provider new"), "{}", nothing.stderr);
 
+    fs::write(folder.path().join("Cargo.toml"), "[package]\nname = \"other\"\n").unwrap();
+    let other = keyport(&[&"provider", &"build", &folder.path()]).await;
+    assert!(other.code() == Some(1) && other.stderr.contains("cdylib"), "{}", other.stderr);
+
     let component = folder.path().join("lone.wasm");
     fs::write(&component, "not a component").unwrap();
     let lone = keyport(&[&"provider", &"run", &component]).await;

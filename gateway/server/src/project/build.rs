@@ -19,6 +19,10 @@ pub(crate) fn build(folder: &Path) -> Result<PathBuf, BuildError> {
     let name = package.get("package").and_then(|package| package.get("name")).and_then(|name| name.as_str());
     let name = name.ok_or_else(|| unreadable(io::Error::other("it has no package.name")))?;
 
+    if !is_library(&package) {
+        return Err(BuildError::NoProvider(manifest));
+    }
+
     if !folder.join("Cargo.lock").exists() {
         lock(folder)?;
     }
@@ -27,6 +31,13 @@ pub(crate) fn build(folder: &Path) -> Result<PathBuf, BuildError> {
     std::fs::write(&file, component.bytes)
         .map_err(|cause| BuildError::Write { path: file.clone(), cause })?;
     Ok(file)
+}
+
+/// Whether a package is built into what a component is made of.
+fn is_library(package: &Table) -> bool {
+    let kinds = package.get("lib").and_then(|lib| lib.get("crate-type")).and_then(|kinds| kinds.as_array());
+
+    kinds.is_some_and(|kinds| kinds.iter().any(|kind| kind.as_str() == Some("cdylib")))
 }
 
 /// Chooses the versions of what the project depends on, as it is built for the first time.
@@ -55,6 +66,9 @@ pub(crate) enum BuildError {
     /// There is nothing to build.
     #[error("{} has no Cargo.toml: `keyport provider new NAME` makes a project", .0.display())]
     NoProject(PathBuf),
+    /// What is there is something else than a provider.
+    #[error("{} is no provider's: that has crate-type = [\"cdylib\"] in [lib], as `keyport provider new NAME` makes it", .0.display())]
+    NoProvider(PathBuf),
     /// A file cannot be read.
     #[error("cannot read {}", path.display())]
     Read {
