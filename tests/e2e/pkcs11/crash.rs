@@ -44,7 +44,9 @@ async fn a_gateway_that_is_killed_while_it_makes_keys_leaves_no_orphan_on_the_to
     let listed = listed(&api(&gateway, "acme")).await;
     assert!(listed.is_superset(&answered), "an answered key is gone");
     for half in Half::BOTH {
-        assert_eq!(stage.token.ids(half).await, listed, "{half:?}");
+        // Another program that lists objects while some are being destroyed may leave one out that is there.
+        let words = format!("the token to have both halves of what is listed, and no more: {half:?}");
+        eventually(&words, async || (stage.token.ids(half).await == listed).then_some(())).await;
     }
     assert_eq!(gateway.stop().await.code(), Some(0));
 
