@@ -48,6 +48,22 @@ pub enum FailureKind {
 }
 
 impl FailureKind {
+    /// Every kind.
+    pub const ALL: [Self; 12] = [
+        Self::InvalidArgument,
+        Self::NotFound,
+        Self::KeyGone,
+        Self::Exists,
+        Self::Denied,
+        Self::Credentials,
+        Self::OperatorNeeded,
+        Self::Unsupported,
+        Self::Throttled,
+        Self::Unavailable,
+        Self::Internal,
+        Self::Other,
+    ];
+
     /// The kind's name, as the WIT package has it.
     #[must_use]
     pub fn as_str(self) -> &'static str {

@@ -366,22 +366,7 @@ mod tests {
 
     #[test]
     fn failures_come_back_as_they_went_but_for_their_words() {
-        let kinds = [
-            FailureKind::InvalidArgument,
-            FailureKind::NotFound,
-            FailureKind::KeyGone,
-            FailureKind::Exists,
-            FailureKind::Denied,
-            FailureKind::Credentials,
-            FailureKind::OperatorNeeded,
-            FailureKind::Unsupported,
-            FailureKind::Throttled,
-            FailureKind::Unavailable,
-            FailureKind::Internal,
-            FailureKind::Other,
-        ];
-
-        for kind in kinds {
+        for kind in FailureKind::ALL {
             let retry_after = Some(Duration::from_millis(1500));
             let sent = Failure { kind, code: 0x30, message: "a\nb".repeat(999), retry_after };
             let back = failure(&wit_error(&sent));

@@ -75,7 +75,7 @@ impl TestDouble {
         };
         for work in Work::ALL {
             let (fail, delay) = work.settings();
-            let kind = section.optional(fail, one("a failure", &KINDS, |kind| kind.as_str()));
+            let kind = section.optional(fail, one("a failure", &FailureKind::ALL, |kind| kind.as_str()));
             double.fails.extend(kind.map(|kind| (work, kind)));
             double.delays.extend(section.optional(delay, duration).map(|delay| (work, delay)));
         }
@@ -84,18 +84,3 @@ impl TestDouble {
         double
     }
 }
-
-const KINDS: [FailureKind; 12] = [
-    FailureKind::InvalidArgument,
-    FailureKind::NotFound,
-    FailureKind::KeyGone,
-    FailureKind::Exists,
-    FailureKind::Denied,
-    FailureKind::Credentials,
-    FailureKind::OperatorNeeded,
-    FailureKind::Unsupported,
-    FailureKind::Throttled,
-    FailureKind::Unavailable,
-    FailureKind::Internal,
-    FailureKind::Other,
-];

@@ -40,7 +40,7 @@ async fn in_sign_is_passed_on(kit: &Kit) -> Verdict {
     let scheme = kit.scheme(made.key.key_type())?;
     let input = ordinary(scheme, 0);
 
-    for kind in KINDS {
+    for kind in FailureKind::ALL {
         kit.fail(kind);
         let tried = kit.ask().sign(&made.key, made.told(), (scheme, &input)).await?;
         fails(tried.without_trap(&failing(kind))?.answer, &failing(kind))?;
@@ -51,7 +51,7 @@ async fn in_sign_is_passed_on(kit: &Kit) -> Verdict {
 async fn in_create_is_passed_on(kit: &Kit) -> Verdict {
     let key_type = kit.cheapest().await?;
 
-    for kind in KINDS {
+    for kind in FailureKind::ALL {
         kit.begin();
         let key = kit.trial.plan(&kit.loaded, key_type).await?;
         kit.fail(kind);
@@ -64,7 +64,7 @@ async fn in_create_is_passed_on(kit: &Kit) -> Verdict {
 async fn in_public_key_is_passed_on(kit: &Kit) -> Verdict {
     let made = kit.key(kit.cheapest().await?).await?;
 
-    for kind in KINDS {
+    for kind in FailureKind::ALL {
         kit.fail(kind);
         let tried = kit.ask().public_key(&made.key, made.told()).await?.without_trap(&failing(kind))?;
         fails(tried.answer, &failing(kind))?;
@@ -75,8 +75,9 @@ async fn in_public_key_is_passed_on(kit: &Kit) -> Verdict {
 async fn in_destroy_is_passed_on(kit: &Kit) -> Verdict {
     let made = kit.fresh(kit.cheapest().await?).await?;
     // What is not there is destroyed, whoever says so.
-    let others =
-        KINDS.into_iter().filter(|kind| !matches!(kind, FailureKind::NotFound | FailureKind::KeyGone));
+    let others = FailureKind::ALL
+        .into_iter()
+        .filter(|kind| !matches!(kind, FailureKind::NotFound | FailureKind::KeyGone));
 
     for kind in others {
         kit.fail(kind);
@@ -96,7 +97,7 @@ async fn to_reach_keeps_its_meaning(kit: &Kit) -> Verdict {
 }
 
 async fn of_any_kind_keeps_its_meaning(kit: &Kit) -> Verdict {
-    for kind in KINDS {
+    for kind in FailureKind::ALL {
         let failure = failed_to_sign(kit, kind).await?;
         if failure.kind != kind {
             return Err(Broken::advised(kind.as_str(), failure.to_string()));
@@ -199,18 +200,3 @@ async fn failed_to_sign(kit: &Kit, kind: FailureKind) -> Result<Failure, Broken>
 fn failing(kind: FailureKind) -> String {
     format!("a failure, as the custodian says {}", kind.as_str())
 }
-
-const KINDS: [FailureKind; 12] = [
-    FailureKind::InvalidArgument,
-    FailureKind::NotFound,
-    FailureKind::KeyGone,
-    FailureKind::Exists,
-    FailureKind::Denied,
-    FailureKind::Credentials,
-    FailureKind::OperatorNeeded,
-    FailureKind::Unsupported,
-    FailureKind::Throttled,
-    FailureKind::Unavailable,
-    FailureKind::Internal,
-    FailureKind::Other,
-];
