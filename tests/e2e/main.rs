@@ -31,6 +31,7 @@ mod reload;
 mod remote_kms;
 mod signed;
 mod start;
+mod swap;
 mod tamper;
 mod tenants;
 mod testdouble;

@@ -143,6 +143,7 @@ struct Ready<'a> {
 #[derive(Serialize)]
 struct Provider<'a> {
     name: &'a str,
+    component: &'a str,
     required: bool,
     healthy: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -154,6 +155,7 @@ impl<'a> Ready<'a> {
     fn of(readiness: &'a Readiness, ready: bool, stopping: bool) -> Self {
         let providers = readiness.providers.iter().map(|health| Provider {
             name: health.name.as_str(),
+            component: health.component.as_str(),
             required: health.required,
             healthy: health.error.is_none(),
             error: health.error.as_deref(),

@@ -16,7 +16,7 @@ use keyport_backends::soft::{Bounds, MasterKey, Soft};
 use keyport_core::backend::Backend;
 use keyport_core::caller::{Caller, Right, Verb};
 use keyport_core::custody::{Capabilities, Custody, Mechanism, Origin, Target};
-use keyport_core::gateway::{OnDuplicate, Options, Parts, Tenant, Tenants};
+use keyport_core::gateway::{OnDuplicate, Options, Parts, Tenant, Tenants, Versions};
 use keyport_core::grant::{ConnectionKind, Grant, Grants, Use};
 use keyport_core::key::KeyId;
 use keyport_core::name::{ConnectionName, ProviderName};
@@ -272,7 +272,7 @@ fn tenants(provider: Arc<Direct>) -> Tenants {
     let name: ProviderName = "soft".parse().unwrap();
     let hashes = |scheme: fn(Hash) -> Scheme| Hash::ALL.map(scheme).to_vec();
     let ecdsa = |key_type| (key_type, hashes(Scheme::Ecdsa));
-    let loaded = Arc::new(Loaded {
+    let loaded = Loaded {
         id: PROVIDER,
         name: name.clone(),
         component: format!("sha256:{}", "0".repeat(64)).parse().unwrap(),
@@ -300,11 +300,11 @@ fn tenants(provider: Arc<Direct>) -> Tenants {
         imports: true,
         required: true,
         provider,
-    });
+    };
     let tenant = Tenant {
         default_provider: name.clone(),
         routes: Vec::new(),
-        providers: HashMap::from([(name, loaded)]),
+        providers: HashMap::from([(name, Versions::of(loaded))]),
         grace: Duration::from_secs(3600),
         quota: Quota::default(),
         callers: HashMap::new(),

@@ -6,18 +6,14 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::creates::{Joined, Outcomes};
-use super::record::{note, note_failure};
-use super::sign::meaning;
 use super::{Context, Gateway, Tenant};
 use crate::audit::{Event, Operation, Outcome};
 use crate::caller::{Caller, Verb};
-use crate::failure::{Failure, FailureKind};
 use crate::import::Material;
 use crate::key::{Handle, Key, KeyId, KeyName, State};
 use crate::name::{ProviderName, TenantId};
 use crate::policy;
-use crate::policy::Imported;
-use crate::provider::{Call, CreateKey, Created, ImportKey, Loaded, spki};
+use crate::provider::Loaded;
 use crate::scheme::KeyType;
 use crate::{Error, Result};
 
@@ -80,10 +76,10 @@ pub enum OnDuplicate {
 }
 
 /// Who wants which key, and in which request.
-struct Wanted<'a> {
-    caller: &'a Caller,
-    context: &'a Context,
-    request: &'a CreateRequest,
+pub(super) struct Wanted<'a> {
+    pub(super) caller: &'a Caller,
+    pub(super) context: &'a Context,
+    pub(super) request: &'a CreateRequest,
 }
 
 impl Gateway {
@@ -191,7 +187,8 @@ impl Gateway {
 
         let tenants = self.tenants();
         self.room_for_one_more(caller, tenants.tenant(&caller.tenant)?).await?;
-        let loaded = tenants.for_new(&caller.tenant, &request.name, request.provider.as_ref())?;
+        let versions = tenants.for_new(&caller.tenant, &request.name, request.provider.as_ref())?;
+        let loaded = versions.pick();
         draft.provider = Some(loaded.name.clone());
         draft.component = Some(loaded.component.clone());
         if !loaded.descriptor.makes(request.source.key_type()) || !can(loaded, &request.source) {
@@ -209,7 +206,7 @@ impl Gateway {
         self.keys.insert(&caller.tenant, &pending).await?;
 
         let id = pending.id;
-        let made = self.make(draft, wanted, loaded, pending).await;
+        let made = self.make(draft, wanted, (versions, loaded), pending).await;
         let activated = match made {
             Ok((key, handle)) => self.activate(draft, wanted, (key, handle), existing).await,
             Err(error) => Err(error),
@@ -239,60 +236,6 @@ impl Gateway {
         self.append(event, context.deadline).await?;
 
         Ok(key)
-    }
-
-    /// Has the provider make the pending key, and takes of its answer only what custody saw.
-    async fn make(
-        &self,
-        draft: &mut Event,
-        wanted: &Wanted<'_>,
-        loaded: &Loaded,
-        pending: Key,
-    ) -> Result<(Key, Option<Handle>)> {
-        let Wanted { caller, context, request } = *wanted;
-        self.announce(draft, loaded, context.deadline).await?;
-        let create = CreateKey {
-            id: pending.id,
-            name: pending.name.clone(),
-            key_type: pending.key_type,
-            labels: Vec::new(),
-        };
-
-        let imported = match &request.source {
-            Source::Generate(_) => None,
-            Source::Import(material) => {
-                let reference = KeyId::random(&*self.outside.random).to_string();
-                Some(Imported { reference, material: material.clone() })
-            }
-        };
-        let reference = imported.as_ref().map(|imported| imported.reference.clone());
-        let open = self.custody.open(policy::create(caller, pending, imported)?, loaded, context.deadline);
-        let call = Call {
-            operation: open.id(),
-            tenant: caller.tenant.clone(),
-            request_id: Some(context.request_id.clone()),
-            deadline: context.deadline,
-        };
-        let answer = match reference {
-            None => loaded.provider.create_key(call, create).await,
-            Some(reference) => loaded.provider.import_key(call, ImportKey { key: create, reference }).await,
-        };
-        let (seen, made) = open.close();
-        draft.attempts = seen.attempts;
-        note_failure(draft, &seen);
-
-        let created = answer.map_err(|failure| match seen.failure {
-            // Only a custodian knows; a provider that says so by itself is mistaken.
-            Some(seen) if seen.kind == FailureKind::Exists => Error::KeyExists,
-            seen => refusal_at_create(seen.unwrap_or(failure), &request.source),
-        })?;
-        let made = made.ok_or_else(|| Error::internal("the operation was lost"))?;
-        note(draft, &made, loaded);
-        if !self.custody.sees(&made) {
-            return self.proven((caller, context), loaded, made, created).await;
-        }
-        let handle = checked(&made, created).map_err(Error::internal)?;
-        Ok((made, handle))
     }
 
     /// Makes the create event durable, then moves the name, then releases what had it.
@@ -340,17 +283,6 @@ fn can(loaded: &Loaded, source: &Source) -> bool {
     }
 }
 
-/// What a failure means while there is no key yet: the custodian may lack the type, or refuse what was brought.
-fn refusal_at_create(failure: Failure, source: &Source) -> Error {
-    match (failure.kind, source) {
-        (FailureKind::Unsupported, _) => Error::Unsupported,
-        (FailureKind::InvalidArgument, Source::Import(_)) => {
-            Error::invalid("private_key", "its parts do not belong together, or are out of range")
-        }
-        _ => meaning(failure),
-    }
-}
-
 /// What a create comes to where an active key has the name: that key, a refusal, or (`None`) a replacement.
 fn duplicate(caller: &Caller, request: &CreateRequest, existing: &Arc<Key>) -> Result<Option<Arc<Key>>> {
     match request.on_duplicate {
@@ -362,32 +294,6 @@ fn duplicate(caller: &Caller, request: &CreateRequest, existing: &Arc<Key>) -> R
         OnDuplicate::Conflict | OnDuplicate::Return => Err(Error::KeyExists),
         OnDuplicate::Replace => policy::allow(caller, Verb::Release, &request.name).map(|()| None),
     }
-}
-
-/// The handle of a new key, if the provider's answer is about the key that custody saw made.
-fn checked(made: &Key, created: Created) -> Result<Option<Handle>, Failure> {
-    let Some(public) = &made.public else {
-        return Err(Failure::new(FailureKind::Internal, "the provider made nothing that custody saw"));
-    };
-    if spki(&created.public_key)? != *public {
-        return Err(Failure::new(FailureKind::Internal, "the provider answered with another public key"));
-    }
-
-    handle(created)
-}
-
-/// The handle in a provider's answer, if it is short enough.
-pub(super) fn handle(created: Created) -> Result<Option<Handle>, Failure> {
-    created
-        .handle
-        .map(|bytes| {
-            Handle::new(&bytes).ok_or_else(|| {
-                let text =
-                    format!("the provider's handle has {} bytes, more than {}", bytes.len(), Handle::MAX);
-                Failure::new(FailureKind::Internal, text)
-            })
-        })
-        .transpose()
 }
 
 /// Frees the name for another create even where this one's task panics.

@@ -6,6 +6,7 @@
 mod create;
 mod creates;
 mod list;
+mod make;
 mod possession;
 mod probe;
 mod reap;
@@ -13,6 +14,7 @@ mod rebind;
 mod record;
 mod refusals;
 mod register;
+mod rehearse;
 mod release;
 mod reload;
 mod restore;
@@ -21,6 +23,7 @@ mod tenants;
 #[cfg(test)]
 mod tests;
 mod verify;
+mod versions;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -33,10 +36,12 @@ pub use create::{CreateRequest, OnDuplicate, Source};
 pub use probe::{ProviderHealth, Readiness};
 pub use rebind::Misplaced;
 pub use register::RegisterRequest;
+pub use rehearse::Unfit;
 pub use reload::{Missing, Stranded};
 pub use sign::{SignRequest, Signed};
 pub use tenants::{Tenant, Tenants};
 pub use verify::VerifyRequest;
+pub use versions::{Versions, Watch, Withdrawn};
 
 use crate::audit::AuditLog;
 use crate::caller::Caller;

@@ -1,14 +1,14 @@
 //! Asks providers how they are, in the background, and says whether the gateway is ready.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
 use super::Gateway;
 use crate::custody::CustodianFailures;
-use crate::name::{ProviderName, TenantId};
+use crate::name::{ComponentDigest, ProviderName, TenantId};
 use crate::outside::Timestamp;
 use crate::policy;
 use crate::provider::{Call, Loaded, ProviderId};
@@ -27,6 +27,8 @@ pub struct Readiness {
 pub struct ProviderHealth {
     /// The provider.
     pub name: ProviderName,
+    /// Which of its versions.
+    pub component: ComponentDigest,
     /// Whether the gateway is only as ready as this provider.
     pub required: bool,
     /// What was wrong, for the operator; `None` where nothing was.
@@ -51,9 +53,14 @@ impl Gateway {
     /// What is known of the gateway's health, without asking anybody.
     #[must_use]
     pub fn readiness(&self) -> Readiness {
+        let in_use = self.tenants().in_use();
         let health = self.health.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let providers = health.iter().filter(|(id, _)| in_use.contains_key(id));
 
-        Readiness { audit_writable: self.audit.is_writable(), providers: health.values().cloned().collect() }
+        Readiness {
+            audit_writable: self.audit.is_writable(),
+            providers: providers.map(|(_, health)| health.clone()).collect(),
+        }
     }
 
     /// The providers that serve a tenant, each with what its last probe said.
@@ -64,6 +71,7 @@ impl Gateway {
 
         let mut providers: Vec<_> = tenants
             .of(tenant)
+            .map(|versions| versions.serving())
             .map(|loaded| (Arc::clone(loaded), health.get(&loaded.id.0).cloned()))
             .collect();
         providers.sort_by(|(one, _), (other, _)| one.name.cmp(&other.name));
@@ -84,8 +92,10 @@ impl Gateway {
 
     /// One round: every provider is asked at the same time, and none can hold up another.
     pub async fn probe(self: &Arc<Self>) {
+        let in_use = self.tenants().in_use();
+        self.health.keep(&self.tenants().loaded());
         let mut probes = Vec::new();
-        for (tenant, loaded) in self.tenants().providers() {
+        for (tenant, loaded) in in_use.into_values() {
             let (done, ended) = oneshot::channel::<()>();
             let gateway = Arc::clone(self);
             self.outside.tasks.spawn(Box::pin(async move {
@@ -102,22 +112,46 @@ impl Gateway {
     }
 
     async fn probe_provider(&self, tenant: TenantId, loaded: &Loaded) {
+        let deadline = self.outside.clock.now() + PROBE_TIMEOUT;
+        let health = self.ask_health(tenant, loaded, deadline).await;
+
+        self.note_health(loaded.id, &health);
+    }
+
+    /// Asks a provider how it is, and answers without noting it.
+    pub(super) async fn ask_health(
+        &self,
+        tenant: TenantId,
+        loaded: &Loaded,
+        deadline: Instant,
+    ) -> ProviderHealth {
         let asked = self.outside.clock.now();
-        let deadline = asked + PROBE_TIMEOUT;
         let open = self.custody.open(policy::probe(), loaded, deadline);
         let call = Call { operation: open.id(), tenant, request_id: None, deadline };
         let answer = loaded.provider.health(call).await;
         let (seen, _) = open.close();
         let error = seen.failure.or_else(|| answer.err()).map(|failure| failure.to_string());
 
-        let health = ProviderHealth {
+        ProviderHealth {
             name: loaded.name.clone(),
+            component: loaded.component.clone(),
             required: loaded.required,
             error,
             checked: self.outside.clock.wall(),
             latency: self.outside.clock.now().saturating_duration_since(asked),
-        };
-        self.health.note(loaded.id, &health);
+        }
+    }
+
+    /// Keeps what a probe said.
+    pub(super) fn note_health(&self, id: ProviderId, health: &ProviderHealth) {
+        self.health.note(id, health);
+    }
+
+    /// Whether a provider said that it is well when it was last asked.
+    pub(super) fn was_well(&self, id: ProviderId) -> bool {
+        let health = self.health.0.lock().unwrap_or_else(PoisonError::into_inner);
+
+        health.get(&id.0).is_some_and(|health| health.error.is_none())
     }
 }
 
@@ -126,6 +160,14 @@ impl Gateway {
 pub(super) struct Health(Mutex<BTreeMap<u64, ProviderHealth>>);
 
 impl Health {
+    /// Forgets versions that are gone.
+    fn keep(&self, loaded: &HashSet<ProviderId>) {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .retain(|id, _| loaded.contains(&ProviderId(*id)));
+    }
+
     fn note(&self, id: ProviderId, health: &ProviderHealth) {
         let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let before = last.insert(id.0, health.clone()).and_then(|health| health.error);

@@ -217,7 +217,8 @@ impl Gateway {
 
         let was_asked_for = key.connection.is_some();
         match self.tenants().provider(&key.tenant, &key.provider) {
-            Ok(loaded) if was_asked_for => {
+            Ok(versions) if was_asked_for => {
+                let loaded = versions.serving();
                 draft.component = Some(loaded.component.clone());
                 self.announce(draft, loaded, deadline).await.map_err(unavailable)?;
                 if self.provider_destroys(loaded, key, deadline).await {

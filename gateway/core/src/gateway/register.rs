@@ -69,7 +69,8 @@ impl Gateway {
         }
         let tenants = self.tenants();
         self.room_for_one_more(caller, tenants.tenant(&caller.tenant)?).await?;
-        let loaded = tenants.for_new(&caller.tenant, &request.name, request.provider.as_ref())?;
+        let versions = tenants.for_new(&caller.tenant, &request.name, request.provider.as_ref())?;
+        let loaded = versions.serving();
 
         let connection = granted(loaded, &request.object)?;
         let located =

@@ -113,8 +113,8 @@ impl Gateway {
         key: &Key,
         grace: Duration,
     ) -> Result<Option<Key>> {
-        if let Ok(loaded) = self.tenants().provider(&caller.tenant, &key.provider) {
-            note(draft, key, loaded);
+        if let Ok(versions) = self.tenants().provider(&caller.tenant, &key.provider) {
+            note(draft, key, versions.serving());
         }
 
         let now = self.outside.clock.wall();

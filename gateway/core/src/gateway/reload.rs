@@ -7,6 +7,7 @@ use super::{Gateway, Tenants};
 use crate::Result;
 use crate::key::{Key, State};
 use crate::name::{ConnectionName, ProviderName, TenantId};
+use crate::scheme::KeyType;
 
 /// A key that a new configuration would leave without what it needs.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
@@ -32,6 +33,9 @@ pub enum Missing {
     /// The provider's grant on the connection that has the object.
     #[error("connection `{1}`, which provider `{0}` is not granted")]
     Connection(ProviderName, ConnectionName),
+    /// The key's type, in a version of its provider.
+    #[error("type {1}, which a version of provider `{0}` does not offer")]
+    KeyType(ProviderName, KeyType),
 }
 
 impl Gateway {
@@ -62,12 +66,16 @@ fn missing(tenants: &Tenants, key: &Key) -> Option<Missing> {
         State::Pending | State::Destroying | State::Destroyed => return None,
     }
     let Ok(tenant) = tenants.tenant(&key.tenant) else { return Some(Missing::Tenant) };
-    let Some(loaded) = tenant.providers.get(&key.provider) else {
+    let Some(versions) = tenant.providers.get(&key.provider) else {
         return Some(Missing::Provider(key.provider.clone()));
     };
 
+    if !versions.in_use().all(|loaded| loaded.descriptor.makes(key.key_type)) {
+        return Some(Missing::KeyType(key.provider.clone(), key.key_type));
+    }
+    let is_granted = |connection: &_| versions.in_use().all(|loaded| loaded.grants.on(connection).is_some());
     key.connection
         .as_ref()
-        .filter(|connection| loaded.grants.on(connection).is_none())
+        .filter(|connection| !is_granted(connection))
         .map(|connection| Missing::Connection(key.provider.clone(), connection.clone()))
 }

@@ -40,8 +40,8 @@ impl Gateway {
         let _admitted = self.admit(caller, 0)?;
         let key = self.keys.key(&caller.tenant, id).await?.ok_or(Error::KeyNotFound)?;
         policy::allow(caller, Verb::Restore, &key.name)?;
-        if let Ok(loaded) = self.tenants().provider(&caller.tenant, &key.provider) {
-            note(draft, &key, loaded);
+        if let Ok(versions) = self.tenants().provider(&caller.tenant, &key.provider) {
+            note(draft, &key, versions.serving());
         }
 
         match key.state {

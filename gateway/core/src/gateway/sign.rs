@@ -6,6 +6,7 @@ use futures_util::stream::{self, StreamExt};
 
 use super::possession::verified;
 use super::record::{note, note_failure};
+use super::versions::is_fault;
 use super::{Context, Gateway};
 use crate::audit::{Event, Operation};
 use crate::caller::{Caller, Verb};
@@ -124,7 +125,8 @@ impl Gateway {
         policy::allow(caller, Verb::Sign, &request.name)?;
         let key = self.signing_key(caller, &request.name).await?;
         let tenants = self.tenants();
-        let loaded = tenants.provider(&caller.tenant, &key.provider)?;
+        let versions = tenants.provider(&caller.tenant, &key.provider)?;
+        let loaded = versions.pick();
         note(draft, &key, loaded);
         let operation =
             policy::sign(caller, Arc::clone(&key), request.how, request.input, &loaded.descriptor)?;
@@ -145,12 +147,14 @@ impl Gateway {
         draft.attempts = seen.attempts;
         note_failure(draft, &seen);
 
+        let custodian = seen.failure.as_ref().map(|failure| failure.kind);
         let signature = if self.custody.sees(&key) {
-            checked(&key, loaded, answer, seen)?
+            checked(&key, loaded, answer, seen)
         } else {
-            verified(&key, (scheme, &input), answer, seen)?
+            verified(&key, (scheme, &input), answer, seen)
         };
-        Ok(Signed { signature, key })
+        self.watch(versions, loaded, is_fault(signature.as_ref().err(), custodian));
+        Ok(Signed { signature: signature?, key })
     }
 
     /// The active key of a name; says of a key that was released that it was.

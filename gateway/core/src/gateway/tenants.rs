@@ -1,13 +1,14 @@
 //! Who is served, and by which providers.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::Versions;
 use crate::caller::{Caller, Pattern};
 use crate::key::KeyName;
 use crate::name::{CallerName, ProviderName, TenantId};
-use crate::provider::Loaded;
+use crate::provider::{Loaded, ProviderId};
 use crate::quota::Quota;
 use crate::{Error, Result};
 
@@ -23,7 +24,7 @@ pub struct Tenant {
     /// Other providers for new keys of certain names; the first that matches counts.
     pub routes: Vec<(Pattern, ProviderName)>,
     /// The providers that may serve it, shared ones included.
-    pub providers: HashMap<ProviderName, Arc<Loaded>>,
+    pub providers: HashMap<ProviderName, Arc<Versions>>,
     /// How long a released key is kept before it is destroyed.
     pub grace: Duration,
     /// What it may ask for as a whole.
@@ -54,7 +55,7 @@ impl Tenants {
     }
 
     /// The provider `name` as `tenant` may use it.
-    pub(super) fn provider(&self, tenant: &TenantId, name: &ProviderName) -> Result<&Arc<Loaded>> {
+    pub(super) fn provider(&self, tenant: &TenantId, name: &ProviderName) -> Result<&Arc<Versions>> {
         self.tenant(tenant)?.providers.get(name).ok_or_else(|| {
             let missing = format!("provider `{name}` is not configured for tenant `{tenant}`");
             Error::Misconfigured(Arc::from(Box::<dyn std::error::Error + Send + Sync>::from(missing)))
@@ -67,7 +68,7 @@ impl Tenants {
         tenant: &TenantId,
         name: &KeyName,
         asked_for: Option<&ProviderName>,
-    ) -> Result<&Arc<Loaded>> {
+    ) -> Result<&Arc<Versions>> {
         let rules = self.tenant(tenant)?;
         if let Some(asked_for) = asked_for {
             return rules.providers.get(asked_for).ok_or_else(|| {
@@ -80,18 +81,25 @@ impl Tenants {
     }
 
     /// The providers that serve a tenant.
-    pub(super) fn of(&self, tenant: &TenantId) -> impl Iterator<Item = &Arc<Loaded>> {
+    pub(super) fn of(&self, tenant: &TenantId) -> impl Iterator<Item = &Arc<Versions>> {
         self.0.get(tenant).into_iter().flat_map(|rules| rules.providers.values())
     }
 
-    /// Every loaded provider once, with a tenant that it serves.
-    pub(super) fn providers(&self) -> Vec<(TenantId, Arc<Loaded>)> {
-        let mut providers = HashMap::new();
+    /// Every version of every provider that is loaded, those that were withdrawn included.
+    pub(super) fn loaded(&self) -> HashSet<ProviderId> {
+        let providers = self.0.values().flat_map(|rules| rules.providers.values());
+
+        providers.flat_map(|versions| versions.loaded()).map(|loaded| loaded.id).collect()
+    }
+
+    /// Every version of every provider that may get a call, by its id, with a tenant that it serves.
+    pub(super) fn in_use(&self) -> BTreeMap<u64, (TenantId, Arc<Loaded>)> {
+        let mut in_use = BTreeMap::new();
         for (tenant, rules) in &self.0 {
-            for loaded in rules.providers.values() {
-                providers.entry(loaded.id).or_insert_with(|| (tenant.clone(), Arc::clone(loaded)));
+            for loaded in rules.providers.values().flat_map(|versions| versions.in_use()) {
+                in_use.entry(loaded.id.0).or_insert_with(|| (tenant.clone(), Arc::clone(loaded)));
             }
         }
-        providers.into_values().collect()
+        in_use
     }
 }

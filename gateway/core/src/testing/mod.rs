@@ -22,12 +22,13 @@ use crate::custody::{Capabilities, Custody, Mechanism, Origin, Target};
 use crate::failure::{Failure, FailureKind};
 use crate::gateway::{
     Context, CreateRequest, OnDuplicate, Options, Parts, SignRequest, Signed, Source, Tenant, Tenants,
+    Versions,
 };
 use crate::grant::{ConnectionKind, Grant, Grants, Use};
 use crate::import::Material;
 use crate::input::{Digest, Input};
 use crate::key::{Key, KeyId, KeyName, NativeId, State};
-use crate::name::{ConnectionName, ProviderName, TenantId};
+use crate::name::{ConnectionName, TenantId};
 use crate::outside::{Clock, Outside, Random, Task, Tasks, Timestamp};
 use crate::policy::How;
 use crate::provider::{
@@ -130,6 +131,25 @@ impl World {
             .unwrap()
     }
 
+    /// Another version of the provider, with the same grants.
+    pub(crate) fn version(&self, id: u64, conduct: Conduct) -> Arc<Loaded> {
+        let (serving, _) = self.gateway.providers(&self.caller.tenant).remove(0);
+        let provider = Arc::new(TestProvider {
+            custody: self.provider.custody.clone(),
+            id: ProviderId(id),
+            connection: self.provider.connection.clone(),
+            conduct: Mutex::new(conduct),
+            lingering: Mutex::new(None),
+        });
+
+        Arc::new(loaded(ProviderId(id), provider, (*serving.grants).clone()))
+    }
+
+    /// Serves both tenants by these versions from now on.
+    pub(crate) fn serve(&self, versions: &Arc<Versions>) {
+        self.gateway.reload(served_by(versions));
+    }
+
     pub(crate) fn behave(&self, conduct: Conduct) {
         *self.provider.conduct.lock().unwrap() = conduct;
     }
@@ -146,7 +166,8 @@ impl<B: Backend + 'static, P: Provider + 'static> World<B, P> {
         let backends = HashMap::from([(grant.connection.clone(), token)]);
         let custody = Custody::new(outside.clone(), keys.clone(), backends);
         let provider = Arc::new(provider(custody.clone(), ProviderId(7)));
-        let tenants = tenants(ProviderId(7), provider.clone(), Grants::new(vec![grant]));
+        let loaded = loaded(ProviderId(7), provider.clone(), Grants::new(vec![grant]));
+        let tenants = served_by(&Versions::of(loaded));
         let gateway = Gateway::new(Parts {
             outside,
             keys: keys.clone(),
@@ -240,12 +261,11 @@ pub(crate) fn caller(tenant: &str) -> Arc<Caller> {
     })
 }
 
-fn tenants(id: ProviderId, provider: Arc<dyn Provider>, grants: Grants) -> Tenants {
-    let name: ProviderName = "test".parse().unwrap();
-    let loaded = Arc::new(Loaded {
+fn loaded(id: ProviderId, provider: Arc<dyn Provider>, grants: Grants) -> Loaded {
+    Loaded {
         id,
-        name: name.clone(),
-        component: format!("sha256:{}", "0".repeat(64)).parse().unwrap(),
+        name: "test".parse().unwrap(),
+        component: format!("sha256:{:064}", id.0).parse().unwrap(),
         grants: Arc::new(grants),
         descriptor: Descriptor {
             name: "test".to_owned(),
@@ -257,11 +277,16 @@ fn tenants(id: ProviderId, provider: Arc<dyn Provider>, grants: Grants) -> Tenan
         imports: true,
         required: true,
         provider,
-    });
+    }
+}
+
+/// Both tenants, served by these versions.
+pub(crate) fn served_by(versions: &Arc<Versions>) -> Tenants {
+    let name = versions.serving().name.clone();
     let tenant = Tenant {
         default_provider: name.clone(),
         routes: Vec::new(),
-        providers: HashMap::from([(name, loaded)]),
+        providers: HashMap::from([(name, versions.clone())]),
         grace: Duration::from_secs(3600),
         quota: Quota { requests: Some(100_000), ..Quota::default() },
         callers: HashMap::from([(

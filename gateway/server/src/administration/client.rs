@@ -10,11 +10,13 @@ use hyper::client::conn::http1;
 use hyper::header::HOST;
 use hyper::{Method, Request, StatusCode};
 use hyper_util::rt::TokioIo;
+use keyport_core::name::ProviderName;
+use serde::de::DeserializeOwned;
 use tokio::net::UnixStream;
 use tokio::time::timeout;
 
 use super::socket::{self, Name};
-use super::{RELOAD, Reloaded, Unchanged};
+use super::{Change, Changed, RELOAD, Reloaded, Unchanged};
 
 /// Why there is no outcome.
 #[derive(Debug, thiserror::Error)]
@@ -44,7 +46,20 @@ pub(crate) enum AskError {
 
 /// Has the gateway on `data` read its configuration and certificates again, and waits for what comes of it.
 pub(crate) async fn reload(data: &Path) -> Result<Result<Reloaded, Unchanged>, AskError> {
-    let (status, body) = timeout(PATIENCE, ask(data)).await.map_err(|_late| AskError::Late)??;
+    outcome(data, RELOAD).await
+}
+
+/// Has the gateway on `data` serve by another version of a provider.
+pub(crate) async fn change(
+    data: &Path,
+    provider: &ProviderName,
+    change: Change,
+) -> Result<Result<Changed, Unchanged>, AskError> {
+    outcome(data, &change.path(provider.as_str())).await
+}
+
+async fn outcome<T: DeserializeOwned>(data: &Path, path: &str) -> Result<Result<T, Unchanged>, AskError> {
+    let (status, body) = timeout(PATIENCE, ask(data, path)).await.map_err(|_late| AskError::Late)??;
 
     if status == StatusCode::OK {
         return serde_json::from_slice(&body).map(Ok).map_err(broken);
@@ -52,12 +67,12 @@ pub(crate) async fn reload(data: &Path) -> Result<Result<Reloaded, Unchanged>, A
     serde_json::from_slice(&body).map(Err).map_err(broken)
 }
 
-async fn ask(data: &Path) -> Result<(StatusCode, Bytes), AskError> {
+async fn ask(data: &Path, path: &str) -> Result<(StatusCode, Bytes), AskError> {
     let stream = connect(data).await?;
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
     // How the connection ends shows in the answer.
     tokio::spawn(async move { drop(connection.await) });
-    let request = Request::builder().method(Method::POST).uri(RELOAD).header(HOST, "keyport");
+    let request = Request::builder().method(Method::POST).uri(path).header(HOST, "keyport");
     let request = request.body(Empty::<Bytes>::new()).map_err(broken)?;
 
     let response = sender.send_request(request).await.map_err(broken)?;

@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::Mistakes;
 
-pub(crate) use self::client::reload;
-pub(crate) use self::server::{Administration, Order};
+pub(crate) use self::client::{change, reload};
+pub(crate) use self::server::{Administration, Order, What};
 
 /// Who asks for a change.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -39,6 +39,8 @@ pub(crate) struct Reloaded {
     pub(crate) file: PathBuf,
     /// What is different now, a line each; nothing where the file says what it said before.
     pub(crate) changes: Vec<String>,
+    /// Which versions of providers are withdrawn, and stay so; a line each.
+    pub(crate) withdrawn: Vec<String>,
     /// When the certificate that was read expires, as in RFC 3339.
     pub(crate) certificate_expires: String,
 }
@@ -52,7 +54,46 @@ pub(crate) struct Unchanged {
     pub(crate) mistakes: Option<Mistakes>,
 }
 
-/// The one path there is.
+/// What can be done about a provider's newer version.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Change {
+    /// The version before serves again.
+    Rollback,
+    /// The newer one, which was withdrawn, serves again.
+    Readmit,
+}
+
+/// A provider whose newer version was withdrawn, or serves again.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub(crate) struct Changed {
+    /// Its name.
+    pub(crate) provider: String,
+    /// The newer version's digest.
+    pub(crate) newer: String,
+    /// The digest of the one before.
+    pub(crate) established: String,
+}
+
+impl Change {
+    const ALL: [Self; 2] = [Self::Rollback, Self::Readmit];
+
+    /// The path that asks for it.
+    fn path(self, provider: &str) -> String {
+        match self {
+            Self::Rollback => format!("/providers/{provider}/rollback"),
+            Self::Readmit => format!("/providers/{provider}/readmit"),
+        }
+    }
+
+    /// What a path asks for, and of which provider.
+    fn of(path: &str) -> Option<(Self, &str)> {
+        let (provider, _) = path.strip_prefix("/providers/")?.split_once('/')?;
+
+        Self::ALL.into_iter().find(|change| change.path(provider) == path).map(|change| (change, provider))
+    }
+}
+
+/// The path that has the configuration read again.
 const RELOAD: &str = "/reload";
 
 #[cfg(test)]

@@ -14,13 +14,14 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use serde::Serialize;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 use super::socket::Name;
-use super::{Administrator, RELOAD, Reloaded, Unchanged};
+use super::{Administrator, Change, Changed, RELOAD, Reloaded, Unchanged};
 use crate::json;
 
 /// The socket, bound. It is gone from the folder when this is dropped.
@@ -32,13 +33,29 @@ pub(crate) struct Administration {
     orders: mpsc::Sender<Order>,
 }
 
-/// A reload that somebody asked for.
+/// Something that somebody asked for.
 #[derive(Debug)]
 pub(crate) struct Order {
     /// Who.
     pub(crate) by: Administrator,
-    /// Where the outcome goes.
-    pub(crate) answer: oneshot::Sender<Result<Reloaded, Unchanged>>,
+    /// What.
+    pub(crate) what: What,
+}
+
+/// What can be asked for, and where the outcome goes.
+#[derive(Debug)]
+pub(crate) enum What {
+    /// To read the configuration again.
+    Reload(Option<oneshot::Sender<Result<Reloaded, Unchanged>>>),
+    /// To have another version of a provider serve.
+    Change {
+        /// Which provider.
+        provider: String,
+        /// Which version.
+        change: Change,
+        /// Where the outcome goes.
+        answer: oneshot::Sender<Result<Changed, Unchanged>>,
+    },
 }
 
 impl Administration {
@@ -125,26 +142,40 @@ async fn answer(
         );
     }
 
-    match (request.method(), request.uri().path()) {
-        (&Method::POST, RELOAD) => reload(Administrator::User(uid), &orders).await,
-        (_, RELOAD) => {
-            let mut response = refusal(StatusCode::METHOD_NOT_ALLOWED, "this takes POST");
-            response.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
-            response
+    let (by, path) = (Administrator::User(uid), request.uri().path());
+    let change = Change::of(path);
+    if change.is_none() && path != RELOAD {
+        return refusal(StatusCode::NOT_FOUND, "this gateway has no such command");
+    }
+    if request.method() != Method::POST {
+        let mut response = refusal(StatusCode::METHOD_NOT_ALLOWED, "this takes POST");
+        response.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
+        return response;
+    }
+
+    match change {
+        Some((change, provider)) => {
+            let provider = provider.to_owned();
+            order(by, &orders, |answer| What::Change { provider, change, answer }).await
         }
-        _ => refusal(StatusCode::NOT_FOUND, "this gateway has no such command"),
+        None => order(by, &orders, |answer| What::Reload(Some(answer))).await,
     }
 }
 
-async fn reload(by: Administrator, orders: &mpsc::Sender<Order>) -> Response<Full<Bytes>> {
+/// Passes an order on, and waits for what comes of it.
+async fn order<T: Serialize>(
+    by: Administrator,
+    orders: &mpsc::Sender<Order>,
+    what: impl FnOnce(oneshot::Sender<Result<T, Unchanged>>) -> What,
+) -> Response<Full<Bytes>> {
     let (answer, answered) = oneshot::channel();
-    let outcome = match orders.send(Order { by, answer }).await {
+    let outcome = match orders.send(Order { by, what: what(answer) }).await {
         Ok(()) => answered.await.ok(),
         Err(_stopping) => None,
     };
 
     match outcome {
-        Some(Ok(reloaded)) => json::response(StatusCode::OK, &reloaded),
+        Some(Ok(done)) => json::response(StatusCode::OK, &done),
         Some(Err(unchanged)) => json::response(StatusCode::CONFLICT, &unchanged),
         None => refusal(StatusCode::SERVICE_UNAVAILABLE, "the gateway is stopping"),
     }

@@ -13,13 +13,26 @@ fn served(data: &Path, owner: u32) -> tokio::task::JoinSet<()> {
     let mut tasks = tokio::task::JoinSet::new();
     tasks.spawn(async move { administration.serve().await });
     tasks.spawn(async move {
-        while let Some(Order { by, answer }) = orders.recv().await {
-            let changes = vec![by.to_string()];
-            let reloaded = Reloaded { file: "a".into(), changes, certificate_expires: "then".to_owned() };
-            answer.send(Ok(reloaded)).unwrap();
+        while let Some(Order { by, what }) = orders.recv().await {
+            match what {
+                What::Reload(answer) => answer.unwrap().send(Ok(reloaded(by))).unwrap(),
+                What::Change { provider, change, answer } => {
+                    let (newer, established) = (format!("{change:?}"), by.to_string());
+                    answer.send(Ok(Changed { provider, newer, established })).unwrap();
+                }
+            }
         }
     });
     tasks
+}
+
+fn reloaded(by: Administrator) -> Reloaded {
+    Reloaded {
+        file: "a".into(),
+        changes: vec![by.to_string()],
+        withdrawn: Vec::new(),
+        certificate_expires: "then".to_owned(),
+    }
 }
 
 fn us() -> u32 {
@@ -33,6 +46,21 @@ async fn whoever_asks_is_named_by_the_kernel() {
 
     let reloaded = reload(folder.path()).await.unwrap().unwrap();
     assert_eq!(reloaded.changes, [format!("uid {}", us())]);
+}
+
+#[tokio::test]
+async fn a_change_is_about_the_provider_that_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let _served = served(folder.path(), us());
+    let provider = "mine".parse().unwrap();
+
+    for wanted in Change::ALL {
+        let changed = change(folder.path(), &provider, wanted).await.unwrap().unwrap();
+        assert_eq!((changed.provider.as_str(), changed.newer), ("mine", format!("{wanted:?}")));
+    }
+    for path in ["/providers/mine", "/providers/mine/rollbacks", "/providers/mine/rollback/x", "/rollback"] {
+        assert_eq!(Change::of(path), None, "{path}");
+    }
 }
 
 #[tokio::test]

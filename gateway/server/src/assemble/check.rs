@@ -11,7 +11,7 @@ use keyport_core::{Failure, FailureKind};
 use tokio::runtime::Handle;
 
 use super::providers::Loader;
-use super::{authentication, custodians, front, providers};
+use super::{authentication, custodians, front, providers, swap};
 use crate::config::Config;
 use crate::outside::outside;
 
@@ -26,7 +26,7 @@ pub(crate) async fn check(config: &Config) -> Result<()> {
 
     let kept = providers::kept(config, false);
     let loader = Loader::new(config, (None, kept), Arc::new(NoCustody), &outside)?;
-    providers::load(config, &loader).await?;
+    swap::first(config, &loader).await?;
     Ok(())
 }
 

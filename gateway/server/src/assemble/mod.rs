@@ -20,6 +20,7 @@ mod seed;
 mod signals;
 pub(crate) mod stage;
 mod store;
+mod swap;
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -28,9 +29,8 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 use keyport_core::Gateway;
 use keyport_core::custody::Custody;
-use keyport_core::gateway::{Options, Parts, Tenant, Tenants};
+use keyport_core::gateway::{Options, Parts, Tenant, Tenants, Versions};
 use keyport_core::name::{ConnectionName, ProviderName};
-use keyport_core::provider::Loaded;
 use keyport_store::Store;
 use rustix::process::{Resource, Rlimit, geteuid, setrlimit};
 use tokio::runtime::Handle;
@@ -91,7 +91,7 @@ pub(crate) async fn run(start: Start<'_>, ready: impl FnOnce(Addresses)) -> Resu
         let custody = Custody::new(outside.clone(), store.keys(), backends.clone());
         let code = code::cache(config, master_key.as_ref(), &*outside.random);
         let loader = Loader::new(config, (code, providers::kept(config, true)), custody.clone(), &outside)?;
-        let providers = providers::load(config, &loader).await?;
+        let providers = swap::first(config, &loader).await?;
         let gateway = Gateway::new(Parts {
             keys: store.keys(),
             audit,
@@ -160,7 +160,7 @@ fn options(config: &Config) -> Options {
     }
 }
 
-fn tenants(config: &Config, providers: &HashMap<ProviderName, Arc<Loaded>>) -> Tenants {
+fn tenants(config: &Config, providers: &HashMap<ProviderName, Arc<Versions>>) -> Tenants {
     let tenants = config.tenants.iter().map(|tenant| {
         let serve = config.providers.iter().filter(|provider| provider.serves(&tenant.name));
         let providers = serve
@@ -185,9 +185,6 @@ fn tenants(config: &Config, providers: &HashMap<ProviderName, Arc<Loaded>>) -> T
 }
 
 /// What the start's event says of this gateway.
-fn summary(providers: &HashMap<ProviderName, Arc<Loaded>>) -> String {
-    let mut providers: Vec<_> =
-        providers.values().map(|loaded| format!("{} {}", loaded.name, loaded.component.as_str())).collect();
-    providers.sort();
-    format!("keyport {}, providers: {}", env!("CARGO_PKG_VERSION"), providers.join(", "))
+fn summary(providers: &HashMap<ProviderName, Arc<Versions>>) -> String {
+    format!("keyport {}, providers: {}", env!("CARGO_PKG_VERSION"), swap::summary(providers))
 }

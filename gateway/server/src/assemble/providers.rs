@@ -1,13 +1,11 @@
 //! The components that are configured, loaded.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
 use std::fmt::Display;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use keyport_core::custody::Capabilities;
-use keyport_core::name::ProviderName;
 use keyport_core::outside::Outside;
 use keyport_core::provider::Loaded;
 use keyport_host::{CodeCache, Host, HostOptions, Instances, Limits, Source};
@@ -59,15 +57,6 @@ fn host(
 /// The components from registries that are kept in the data folder, where more are put if `is_written`.
 pub(super) fn kept(config: &Config, is_written: bool) -> Kept {
     Kept { folder: config.data.join(KEPT), is_written, limit: COMPONENT_SIZE }
-}
-
-/// Loads every provider, or none.
-pub(super) async fn load(config: &Config, loader: &Loader) -> Result<HashMap<ProviderName, Arc<Loaded>>> {
-    let mut providers = HashMap::new();
-    for provider in &config.providers {
-        providers.insert(provider.name.clone(), Arc::new(load_one(provider, loader).await?));
-    }
-    Ok(providers)
 }
 
 /// Loads one provider.

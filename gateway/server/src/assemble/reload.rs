@@ -7,18 +7,17 @@ use std::sync::Arc;
 use anyhow::{Context, Error, Result, bail, ensure};
 use keyport_core::Gateway;
 use keyport_core::audit::Outcome;
-use keyport_core::gateway::Tenants;
+use keyport_core::gateway::{Tenants, Versions};
 use keyport_core::name::ProviderName;
 use keyport_core::outside::Outside;
-use keyport_core::provider::Loaded;
 use tokio::sync::mpsc;
 
 use super::changes;
 use super::front;
 use super::providers::Loader;
 use super::signals::{Asked, Signals};
-use super::{providers, tenants};
-use crate::administration::{Administrator, Order, Reloaded, Unchanged};
+use super::{swap, tenants};
+use crate::administration::{Administrator, Order, Reloaded, Unchanged, What};
 use crate::auth::Authenticator;
 use crate::config::{Config, ConfigError, Environment, Mistakes};
 use crate::contract::v1::Remembered;
@@ -33,7 +32,7 @@ pub(super) struct Running {
     /// What runs now.
     pub(super) config: Config,
     /// Its providers.
-    pub(super) providers: HashMap<ProviderName, Arc<Loaded>>,
+    pub(super) providers: HashMap<ProviderName, Arc<Versions>>,
     pub(super) gateway: Arc<Gateway>,
     pub(super) loader: Loader,
     pub(super) certificates: Arc<Certificates>,
@@ -46,7 +45,7 @@ pub(super) struct Running {
 /// Everything that a reload exchanges, made and checked.
 struct Next {
     config: Config,
-    providers: HashMap<ProviderName, Arc<Loaded>>,
+    providers: HashMap<ProviderName, Arc<Versions>>,
     tenants: Tenants,
     authenticator: Arc<Authenticator>,
     routes: Vec<Route>,
@@ -57,25 +56,39 @@ impl Running {
     /// Reloads whenever a signal or an administrator says so, until a signal says stop.
     pub(super) async fn until_stopped(&mut self, signals: &mut Signals, orders: &mut mpsc::Receiver<Order>) {
         loop {
-            let (by, answer) = tokio::select! {
+            let order = tokio::select! {
                 asked = signals.next() => match asked {
                     Asked::Stop => return,
-                    Asked::Reload => (Administrator::Signal, None),
+                    Asked::Reload => Order { by: Administrator::Signal, what: What::Reload(None) },
                 },
-                Some(Order { by, answer }) = orders.recv() => (by, Some(answer)),
+                Some(order) = orders.recv() => order,
             };
 
-            let outcome = tokio::select! {
+            let is_new = tokio::select! {
                 () = signals.stop() => return,
-                outcome = self.reload(by) => outcome,
+                is_new = self.carry_out(order) => is_new,
             };
-            let is_new = outcome.is_ok();
-            if let Some(answer) = answer {
-                // Whoever does not wait for the outcome finds it in the log.
-                drop(answer.send(outcome));
-            }
             if is_new {
                 self.probe();
+            }
+        }
+    }
+
+    /// Does what is asked for; answers whether something is different now.
+    async fn carry_out(&mut self, Order { by, what }: Order) -> bool {
+        // Whoever does not wait for the outcome finds it in the log.
+        match what {
+            What::Reload(answer) => {
+                let outcome = self.reload(by).await;
+                let is_new = outcome.is_ok();
+                drop(answer.map(|answer| answer.send(outcome)));
+                is_new
+            }
+            What::Change { provider, change, answer } => {
+                let outcome = self.change(by, &provider, change).await.map_err(|error| unchanged(&error));
+                let is_new = outcome.is_ok();
+                drop(answer.send(outcome));
+                is_new
             }
         }
     }
@@ -113,6 +126,7 @@ impl Running {
         let reloaded = Reloaded {
             file: absolute(&self.file),
             changes: changes::all(&self.config, &next.config),
+            withdrawn: swap::withdrawn(&next.providers),
             certificate_expires: humantime::format_rfc3339_seconds(next.certificates.expires().system_time())
                 .to_string(),
         };
@@ -131,7 +145,7 @@ impl Running {
         let fixed = changes::fixed(&self.config, &config);
         ensure!(fixed.is_empty(), "{} can only be changed by a restart", fixed.join(", "));
 
-        let providers = self.load(&config).await?;
+        let providers = self.next_versions(&config).await?;
         let tenants = tenants(&config, &providers);
         let stranded = self.gateway.stranded(&tenants).await?;
         if !stranded.is_empty() {
@@ -153,30 +167,13 @@ impl Running {
         self.routes.replace(routes);
         (self.config, self.providers, self.authenticator) = (config, providers, authenticator);
     }
-
-    /// The providers of `config`: those that run already where nothing about them changed, and the others newly
-    /// loaded.
-    async fn load(&self, config: &Config) -> Result<HashMap<ProviderName, Arc<Loaded>>> {
-        let mut loaded = HashMap::new();
-        for provider in &config.providers {
-            let before = self.config.providers.iter().find(|before| *before == provider);
-            let running = before.and_then(|before| self.providers.get(&before.name));
-            let provider = match running {
-                Some(running) => Arc::clone(running),
-                None => Arc::new(providers::load_one(provider, &self.loader).await?),
-            };
-            loaded.insert(provider.name.clone(), provider);
-        }
-
-        Ok(loaded)
-    }
 }
 
 /// What the reload's event says.
 fn summary(
     by: Administrator,
-    Reloaded { changes, certificate_expires, .. }: &Reloaded,
-    providers: &HashMap<ProviderName, Arc<Loaded>>,
+    Reloaded { changes, withdrawn, certificate_expires, .. }: &Reloaded,
+    providers: &HashMap<ProviderName, Arc<Versions>>,
 ) -> String {
     let mut told: Vec<_> = changes.iter().take(TOLD).cloned().collect();
     if let Some(more @ 1..) = changes.len().checked_sub(TOLD) {
@@ -184,8 +181,9 @@ fn summary(
     }
 
     let changes = if told.is_empty() { "nothing is different".to_owned() } else { told.join(", ") };
-    let providers = super::summary(providers);
-    format!("reloaded by {by}: {changes}; certificate expiring {certificate_expires}; {providers}")
+    let (withdrawn, providers) = (withdrawn.join("; "), super::summary(providers));
+    let withdrawn = if withdrawn.is_empty() { withdrawn } else { format!("; {withdrawn}") };
+    format!("reloaded by {by}: {changes}{withdrawn}; certificate expiring {certificate_expires}; {providers}")
 }
 
 fn unchanged(error: &Error) -> Unchanged {

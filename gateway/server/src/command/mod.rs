@@ -4,6 +4,7 @@ mod audit;
 mod check;
 mod contract;
 mod dev;
+mod gateway;
 mod keys;
 mod master_key;
 mod pkcs11;

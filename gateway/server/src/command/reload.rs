@@ -1,33 +1,25 @@
 //! `keyport reload`: a running gateway takes over its changed configuration.
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 use clap::Args;
 
+use super::gateway::RunningGateway;
 use super::print::{self, GOOD, Painted};
 use crate::administration::{self, Reloaded, Unchanged};
-use crate::config::{Config, ConfigError, Environment};
+use crate::config::ConfigError;
 
 /// Have a running gateway take over its changed configuration and certificates, or say why it does not
 #[derive(Args, Debug)]
 pub(super) struct Reload {
-    /// The gateway's configuration file, which says where its data folder is
-    #[arg(long, value_name = "FILE", conflicts_with = "data")]
-    config: Option<PathBuf>,
-    /// The gateway's data folder
-    #[arg(long, default_value = "./keyport-data", value_name = "DIR")]
-    data: PathBuf,
+    #[command(flatten)]
+    gateway: RunningGateway,
 }
 
 impl Reload {
     pub(super) fn run(self) -> Result<ExitCode> {
-        let Self { config, data } = self;
-        let data = match config {
-            Some(file) => Config::data_folder(&file, &Environment::of_process())?,
-            None => data,
-        };
+        let data = self.gateway.folder()?;
 
         match super::block_on(async { Ok(administration::reload(&data).await?) })? {
             Ok(reloaded) => {
@@ -40,9 +32,9 @@ impl Reload {
     }
 }
 
-fn print(Reloaded { file, changes, certificate_expires }: &Reloaded) {
+fn print(Reloaded { file, changes, withdrawn, certificate_expires }: &Reloaded) {
     print::line(format_args!("{} {}", Painted(GOOD, "reloaded"), file.display()));
-    for change in changes {
+    for change in changes.iter().chain(withdrawn) {
         print::line(format_args!("  {change}"));
     }
     if changes.is_empty() {

@@ -18,6 +18,7 @@ mod provider;
 mod publication;
 mod quota;
 mod section;
+mod swap;
 mod tenant;
 mod testdouble;
 mod value;
@@ -43,6 +44,7 @@ pub(crate) use listen::{Admin, Listen};
 pub(crate) use mistake::Mistakes;
 pub(crate) use pkcs11::{Pin, Pkcs11, Token};
 pub(crate) use provider::{Component, Instances, Limits as ProviderLimits, Provider, SignedBy};
+pub(crate) use swap::Canary;
 pub(crate) use tenant::{ANONYMOUS, Tenant};
 pub(crate) use testdouble::{TestDouble, Work};
 

@@ -14,6 +14,7 @@ use super::http::read_rules;
 use super::mistake::{Place, Problem};
 use super::names::{Names, unique};
 use super::section::Section;
+use super::swap::{Canary, Swap};
 use super::tenant::pattern;
 use super::testdouble::TestDouble;
 use super::value::{Value, count, duration, name, one, sha256, size, truth};
@@ -41,6 +42,10 @@ pub(crate) struct Provider {
     pub(crate) settings: BTreeMap<String, String>,
     /// `settings` of the test double.
     pub(crate) double: Option<TestDouble>,
+    /// `swap`: how a new version takes over.
+    pub(crate) swap: Swap,
+    /// `canary`: a version that serves beside this one.
+    pub(crate) canary: Option<Canary>,
     /// `limits`: what one call, or all of them together, may use.
     pub(crate) limits: Limits,
     /// `grant`: what it may reach. Nothing else.
@@ -105,14 +110,7 @@ impl Provider {
         taken: &mut BTreeSet<ProviderName>,
     ) -> Option<Self> {
         let name = section.required("name", "\"soft\"", unique(taken, name));
-        let component = section.required("component", "\"builtin:soft\"", Component::parse(folder));
-        let digest = section.optional("sha256", digest);
-        if let Some(Component::File(file)) = &component
-            && !section.has("sha256")
-        {
-            let fix = format!("sha256 = \"…\", as printed by: sha256sum {}", file.display());
-            section.missing("sha256", &fix);
-        }
+        let (component, digest) = read_component(&mut section, folder);
         let signed_by = SignedBy::read(&mut section, component.as_ref());
         let tenants = section.list("tenants", names.tenant());
         let kinds = [Instances::Fresh, Instances::Reuse];
@@ -123,6 +121,8 @@ impl Provider {
             Some(_) | None => None,
         };
         let settings = if double.is_some() { BTreeMap::new() } else { section.texts("settings") };
+        let swap = section.table("swap").map(|section| Swap::read(section, names)).unwrap_or_default();
+        let canary = section.table("canary").and_then(|section| Canary::read(section, folder));
         let limits = section.table("limits").map(Limits::read).unwrap_or_default();
         let grants = read_grants(&mut section, names);
         section.end();
@@ -138,15 +138,46 @@ impl Provider {
             required,
             settings,
             double,
+            swap,
+            canary,
             limits,
             grants,
         })
+    }
+
+    /// The provider as its canary is loaded; `None` where it has none.
+    pub(crate) fn canary_version(&self) -> Option<Self> {
+        let canary = self.canary.as_ref()?;
+
+        Some(Self { component: canary.component.clone(), digest: canary.digest.clone(), ..self.version() })
+    }
+
+    /// The provider as its component is loaded: two that are equal need no new version.
+    pub(crate) fn version(&self) -> Self {
+        Self { swap: Swap::default(), canary: None, tenants: None, ..self.clone() }
     }
 
     /// Whether this tenant may be served.
     pub(crate) fn serves(&self, tenant: &TenantId) -> bool {
         self.tenants.as_ref().is_none_or(|tenants| tenants.contains(tenant))
     }
+}
+
+/// `component` and `sha256` of a provider, or of its canary.
+pub(super) fn read_component(
+    section: &mut Section<'_>,
+    folder: &Path,
+) -> (Option<Component>, Option<ComponentDigest>) {
+    let component = section.required("component", "\"builtin:soft\"", Component::parse(folder));
+    let digest = section.optional("sha256", digest);
+    if let Some(Component::File(file)) = &component
+        && !section.has("sha256")
+    {
+        let fix = format!("sha256 = \"…\", as printed by: sha256sum {}", file.display());
+        section.missing("sha256", &fix);
+    }
+
+    (component, digest)
 }
 
 impl Component {

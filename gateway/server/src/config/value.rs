@@ -94,6 +94,16 @@ pub(super) fn count<T: TryFrom<u64>>(value: &Value<'_>) -> Result<T, Problem> {
         .ok_or_else(|| value.is_not("a count", "a whole number from 1 to a thousand million, without quotes"))
 }
 
+/// A share in percent, from 1 to `most`.
+pub(super) fn percent(most: u8) -> impl Fn(&Value<'_>) -> Result<u8, Problem> {
+    move |value| {
+        let share = value.number().and_then(|share| u8::try_from(share).ok());
+        share.filter(|share| (1..=most).contains(share)).ok_or_else(|| {
+            value.is_not("a share", &format!("a whole number of percent from 1 to {most}, without quotes"))
+        })
+    }
+}
+
 /// A length of time of at least a millisecond, such as `200ms` or `7d`.
 pub(super) fn duration(value: &Value<'_>) -> Result<Duration, Problem> {
     let duration = duration_or_none(value)?;

@@ -4,15 +4,16 @@
 mod tests;
 
 use std::sync::Arc;
+use std::time::Instant;
 
-use super::create::handle;
+use super::make::handle;
 use super::sign::{key_ref, meaning};
 use super::{Context, Gateway};
-use crate::caller::Caller;
 use crate::custody::Seen;
 use crate::failure::{Failure, FailureKind};
 use crate::input::{Digest, Input};
 use crate::key::{Handle, Key};
+use crate::name::RequestId;
 use crate::outside::Random;
 use crate::policy;
 use crate::provider::{Call, Created, Loaded, Sign, spki};
@@ -27,7 +28,7 @@ impl Gateway {
     /// the custodian can do: whoever is not able to sign with it cannot have it served.
     pub(super) async fn proven(
         &self,
-        (caller, context): (&Caller, &Context),
+        context: &Context,
         loaded: &Loaded,
         made: Key,
         created: Created,
@@ -42,24 +43,33 @@ impl Gateway {
         let handle = handle(created).map_err(Error::internal)?;
         let key = Key { handle: handle.clone(), ..made.made(native_id, public) };
 
-        let scheme = loaded.descriptor.scheme_of(key.key_type).ok_or(Error::Unsupported)?;
-        let input = challenge(scheme, &*self.outside.random);
         let key = Arc::new(key);
-        let operation = policy::challenge(Arc::clone(&key), scheme, input.clone());
-        let open = self.custody.open(operation, loaded, context.deadline);
-        let call = Call {
-            operation: open.id(),
-            tenant: caller.tenant.clone(),
-            request_id: Some(context.request_id.clone()),
-            deadline: context.deadline,
-        };
-        let sign = Sign { key: key_ref(&key), scheme, input: input.clone() };
-        let answer = loaded.provider.sign(call, sign).await;
-        let (seen, _) = open.close();
-        verified(&key, (scheme, &input), answer, seen)
+        let request_id = Some(context.request_id.clone());
+        self.challenged(loaded, Arc::clone(&key), request_id, context.deadline)
+            .await
             .map_err(|error| Error::internal(format!("the new key does not sign: {}", error.detail())))?;
 
         Ok((Key { handle: None, ..Arc::unwrap_or_clone(key) }, handle))
+    }
+
+    /// The signature of a challenge by `key`, as `loaded` has it made, verified.
+    pub(super) async fn challenged(
+        &self,
+        loaded: &Loaded,
+        key: Arc<Key>,
+        request_id: Option<RequestId>,
+        deadline: Instant,
+    ) -> Result<Signature> {
+        let scheme = loaded.descriptor.scheme_of(key.key_type).ok_or(Error::Unsupported)?;
+        let input = challenge(scheme, &*self.outside.random);
+        let operation = policy::challenge(Arc::clone(&key), scheme, input.clone());
+        let open = self.custody.open(operation, loaded, deadline);
+        let call = Call { operation: open.id(), tenant: key.tenant.clone(), request_id, deadline };
+        let sign = Sign { key: key_ref(&key), scheme, input: input.clone() };
+        let answer = loaded.provider.sign(call, sign).await;
+        let (seen, _) = open.close();
+
+        verified(&key, (scheme, &input), answer, seen)
     }
 }
 

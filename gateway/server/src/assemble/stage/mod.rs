@@ -12,7 +12,7 @@ use anyhow::{Context, Result, anyhow};
 use keyport_core::Gateway;
 use keyport_core::audit::AuditLog;
 use keyport_core::custody::Custody;
-use keyport_core::gateway::{Options, Parts, Tenant, Tenants};
+use keyport_core::gateway::{Options, Parts, Tenant, Tenants, Versions};
 use keyport_core::grant::{ConnectionKind, Grant, Grants};
 use keyport_core::name::{ProviderName, TenantId};
 use keyport_core::outside::Outside;
@@ -169,7 +169,7 @@ impl Stage {
         let rules = Tenant {
             default_provider: name.clone(),
             routes: Vec::new(),
-            providers: HashMap::from([(name, Arc::new(loaded.clone()))]),
+            providers: HashMap::from([(name, Versions::of(loaded.clone()))]),
             grace: Duration::ZERO,
             quota: Quota::default(),
             callers: HashMap::new(),

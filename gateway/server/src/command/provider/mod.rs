@@ -9,6 +9,7 @@ mod key_service;
 mod new;
 mod pull;
 mod push;
+mod rollback;
 mod run;
 mod sign;
 mod test;
@@ -55,6 +56,7 @@ pub(super) enum Provider {
     New(new::New),
     Pull(pull::Pull),
     Push(push::Push),
+    Rollback(rollback::Rollback),
     Run(run::Run),
     Service(key_service::Service),
     Sign(sign::Sign),
@@ -77,6 +79,7 @@ impl Provider {
             Self::New(new) => new.run(),
             Self::Pull(pull) => pull.run(),
             Self::Push(push) => push.run(),
+            Self::Rollback(rollback) => rollback.run(),
             Self::Run(run) => run.run(),
             Self::Service(service) => service.run(),
             Self::Sign(sign) => sign.run(),
