@@ -10,6 +10,7 @@ mod many_keys;
 mod memory;
 mod pkcs11;
 mod slow_token;
+mod swap;
 mod throughput;
 
 use anyhow::{Context, Result};
@@ -43,6 +44,8 @@ pub(crate) enum Scenario {
     Pkcs11,
     /// What of a slow token's rate is left behind the gateway
     SlowToken,
+    /// Requests while versions of the provider change
+    Swap,
     /// Resident memory after many signatures
     Memory,
 }
@@ -60,6 +63,7 @@ impl Scenario {
             Self::ManyKeys => many_keys::run(bench).await,
             Self::Pkcs11 => pkcs11::run(bench).await,
             Self::SlowToken => slow_token::run(bench).await,
+            Self::Swap => swap::run(bench).await,
             Self::Memory => memory::run(bench).await,
         }
     }

@@ -94,6 +94,19 @@ impl Gateway {
         Ok(())
     }
 
+    /// Its configuration's file.
+    pub(crate) fn config(&self) -> PathBuf {
+        self.folder.join(CONFIG)
+    }
+
+    /// Sets a field of its provider.
+    pub(crate) fn set_provider(&self, field: &str, value: impl Into<Value>) -> Result<()> {
+        let mut config: Table = toml::from_str(&fs::read_to_string(self.config())?)?;
+        set(&mut config, field, value)?;
+        fs::write(self.config(), toml::to_string(&config)?)?;
+        Ok(())
+    }
+
     /// Puts a file beside its configuration.
     pub(crate) fn write(&self, name: &str, content: &str) -> Result<()> {
         fs::write(self.folder.join(name), content)?;
@@ -112,11 +125,17 @@ impl Gateway {
 fn configured(text: &str, instances: &str, sync: &str) -> Result<String> {
     let mut config: Table = toml::from_str(text)?;
 
-    let provider = config.get_mut("provider").and_then(|list| list.get_mut(0)).and_then(Value::as_table_mut);
-    provider.context("the configuration has no provider")?.insert("instances".to_owned(), instances.into());
+    set(&mut config, "instances", instances)?;
     let audit = Table::from_iter([("sync".to_owned(), sync.into())]);
     config.insert("audit".to_owned(), audit.into());
     Ok(toml::to_string(&config)?)
+}
+
+/// Sets a field of the first provider.
+fn set(config: &mut Table, field: &str, value: impl Into<Value>) -> Result<()> {
+    let provider = config.get_mut("provider").and_then(|list| list.get_mut(0)).and_then(Value::as_table_mut);
+    provider.context("the configuration has no provider")?.insert(field.to_owned(), value.into());
+    Ok(())
 }
 
 const CONFIG: &str = "bench.toml";
