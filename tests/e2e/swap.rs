@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use tokio::task::JoinSet;
 
 use crate::harness::{
-    Ended, Gateway, Hash, Plan, Site, digest_of, entries, eventually, hostile_component, keyport, tenant,
-    token_of,
+    Ended, Gateway, Hash, Key, Plan, Site, Webhook, digest_of, entries, eventually, hostile_component,
+    keyport, tenant, token_of,
 };
 
 /// One version of the provider: a component of its own, which does as the setting `mode` says. `more` are further lines.
@@ -105,12 +105,7 @@ impl Load {
         for _ in 0..CONNECTIONS {
             let (webhook, key, made, over) =
                 (webhook.another(), key.clone(), Arc::clone(&made), Arc::clone(&over));
-            tasks.spawn(async move {
-                while !over.load(Ordering::Relaxed) {
-                    webhook.sign(&key, Hash::Sha256, b"all the time").await;
-                    made.fetch_add(1, Ordering::Relaxed);
-                }
-            });
+            tasks.spawn(async move { sign_on(&webhook, &key, (&made, &over)).await });
         }
 
         Self { tasks, made, over }
@@ -132,6 +127,13 @@ impl Load {
             ended.unwrap();
         }
         self.made.load(Ordering::Relaxed)
+    }
+}
+
+async fn sign_on(webhook: &Webhook, key: &Key, (made, over): (&AtomicU64, &AtomicBool)) {
+    while !over.load(Ordering::Relaxed) {
+        webhook.sign(key, Hash::Sha256, b"all the time").await;
+        made.fetch_add(1, Ordering::Relaxed);
     }
 }
 

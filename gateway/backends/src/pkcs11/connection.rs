@@ -30,6 +30,8 @@ pub struct Connection {
     pub in_flight: NonZeroUsize,
     /// Whether sessions are opened without leave to write. No key is made or destroyed then.
     pub read_only: bool,
+    /// How it is made sure that a signature is the key's own.
+    pub verify: Verify,
     /// What the module can reach.
     pub network: Network,
     /// What `C_Initialize` gets as pReserved. NSS wants `configdir='sql:…' …`; others nothing.
@@ -52,6 +54,17 @@ pub enum TokenChoice {
     Label(String),
     /// The one with this serial number.
     Serial(String),
+}
+
+/// How it is made sure that a signature is the key's own: handles of objects are kept, they may go stale, and some tokens give a
+/// stale one to another object.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Verify {
+    /// Custody verifies it with the key's public half: sure with any library, and dear with a token in software.
+    Signature,
+    /// The token is asked for the CKA_ID of the object that signed. A round trip to a token that is far away, and worth nothing
+    /// with a library that remembers attributes.
+    Object,
 }
 
 /// What a module can reach.

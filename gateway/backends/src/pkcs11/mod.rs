@@ -28,7 +28,7 @@ use keyport_core::public_key::PublicKey;
 use keyport_core::signature::Signature;
 use keyport_core::{Failure, FailureKind};
 
-pub use connection::{Connection, Network, TokenChoice};
+pub use connection::{Connection, Network, TokenChoice, Verify};
 pub use environment::environment;
 pub use host::host;
 pub use inventory::{Inventory, PinState, SlotFound, TokenFacts, TokenFound};
@@ -50,6 +50,7 @@ pub struct Pkcs11 {
     name: String,
     label: String,
     read_only: bool,
+    verify: Verify,
     call_timeout: Duration,
 }
 
@@ -70,6 +71,7 @@ impl Pkcs11 {
                 sessions: connection.sessions.get(),
                 in_flight: connection.in_flight.get(),
                 read_only: connection.read_only,
+                asks: connection.verify == Verify::Object,
             },
         };
         let worker = Worker::start(connection.name.clone(), connection.host, setup, limits).await?;
@@ -79,6 +81,7 @@ impl Pkcs11 {
             name: connection.name,
             label: connection.label,
             read_only: connection.read_only,
+            verify: connection.verify,
             call_timeout: connection.call_timeout,
         })
     }
@@ -184,9 +187,8 @@ impl Backend for Pkcs11 {
         }
     }
 
-    /// Handles may go stale, and some tokens give a stale one to another object.
     fn is_verified(&self) -> bool {
-        true
+        self.verify == Verify::Signature
     }
 
     async fn forget(&self, object: &Object) {

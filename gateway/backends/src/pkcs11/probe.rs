@@ -16,7 +16,7 @@ use keyport_core::signature::Signature;
 use keyport_core::{Failure, FailureKind};
 use tokio::time::Instant;
 
-use super::connection::{Connection, Network, TokenChoice};
+use super::connection::{Connection, Network, TokenChoice, Verify};
 use super::inventory::{Inventory, SlotFound, TokenFacts};
 use super::mechanism::{Offers, WANTED, name, serving};
 use super::wire::{Pkcs11Protocol, Purpose, Ready, Setup};
@@ -197,6 +197,7 @@ fn connection(probe: &Probe, token: TokenChoice) -> Connection {
         in_flight: NonZeroUsize::MIN,
         identity: None,
         read_only: false,
+        verify: Verify::Signature,
         network: probe.network,
         initialisation: probe.initialisation.clone(),
         label: "{tenant}:{key}".to_owned(),

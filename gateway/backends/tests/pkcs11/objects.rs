@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use keyport_backends::pkcs11::{Connection, Pkcs11};
+use keyport_backends::pkcs11::{Connection, Pkcs11, Verify};
 use keyport_core::FailureKind;
 use keyport_core::backend::{Backend, Object};
 use keyport_core::custody::Mechanism;
@@ -60,6 +60,28 @@ async fn an_object_that_somebody_else_destroyed_is_not_there() {
     assert_eq!(sign(&**backend, &object).await.unwrap_err().kind, FailureKind::NotFound);
     assert_eq!(backend.public_key(&object, soon()).await.unwrap_err().kind, FailureKind::NotFound);
     sign(&**backend, &other).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_handle_that_means_another_object_does_not_sign_where_the_token_is_asked() {
+    let Some(token) = Token::new(SOFTHSM) else { return };
+    let asking = Connection { verify: Verify::Object, ..token.connection() };
+    let custodian = token.custodian(Pkcs11::open(asking).await.unwrap());
+    let unasked = token.open().await;
+    let (object, _) = custodian.make(KeyType::EcP256).await;
+    let backend = &custodian.backend;
+    for backend in [&**backend, &unasked as &dyn Backend] {
+        sign(backend, &object).await.unwrap();
+    }
+
+    let (id, other) = (object.native_id.as_str(), "ab".repeat(16));
+    token.tool(&["--set-id", &other, "--type", "privkey", "--id", id]);
+    assert_eq!(sign(&**backend, &object).await.unwrap_err().kind, FailureKind::NotFound);
+    // The handle is good as ever: here it is custody that finds out whose signature this is.
+    sign(&unasked, &object).await.unwrap();
+
+    token.tool(&["--set-id", id, "--type", "privkey", "--id", &other]);
+    sign(&**backend, &object).await.unwrap();
 }
 
 #[tokio::test]

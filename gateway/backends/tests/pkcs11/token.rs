@@ -7,7 +7,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
-use keyport_backends::pkcs11::{Connection, Network, Pkcs11, TokenChoice};
+use keyport_backends::pkcs11::{Connection, Network, Pkcs11, TokenChoice, Verify};
 use keyport_backends::worker::Program;
 use keyport_core::custody::Mechanism;
 use keyport_core::scheme::{Hash, KeyType};
@@ -87,6 +87,7 @@ impl Token {
             sessions: number(8),
             in_flight: number(16),
             read_only: false,
+            verify: Verify::Signature,
             network: Network::None,
             initialisation: self.made.initialisation.clone(),
             label: "keyport:{tenant}:{key}".to_owned(),

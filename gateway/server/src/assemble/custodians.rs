@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use keyport_backends::pkcs11::{self, Network, Pkcs11, TokenChoice, environment};
+use keyport_backends::pkcs11::{self, Network, Pkcs11, TokenChoice, Verify, environment};
 use keyport_backends::soft::{Bounds, MasterKey, Soft};
 use keyport_backends::worker::Program;
 use keyport_core::backend::Backend;
@@ -140,6 +140,7 @@ fn described(
         sessions: token.sessions,
         in_flight: token.in_flight,
         read_only: token.read_only,
+        verify: if token.verify_object { Verify::Object } else { Verify::Signature },
         network: if token.network { Network::Allowed } else { Network::None },
         initialisation: token.initialisation.clone(),
         label: token.label.clone(),

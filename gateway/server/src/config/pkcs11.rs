@@ -28,6 +28,8 @@ pub(crate) struct Pkcs11 {
     pub(crate) call_timeout: Duration,
     /// `read-only`: whether keys are neither made nor destroyed.
     pub(crate) read_only: bool,
+    /// `verify`: whether the token is asked whose object signed, instead of every signature being verified.
+    pub(crate) verify_object: bool,
     /// `network`: whether the module may use the network.
     pub(crate) network: bool,
     /// `environment`: variables that the module may see besides those that known vendors read.
@@ -69,6 +71,7 @@ impl Pkcs11 {
         let in_flight = section.or("in-flight", sessions, count_of);
         let call_timeout = section.or("call-timeout", CALL_TIMEOUT, duration);
         let read_only = section.or("read-only", false, truth);
+        let verify_object = section.or("verify", false, one("a way to verify", &[false, true], verify));
         let network = section.or("network", false, one("a choice", &[false, true], network));
         let environment = section.list("environment", variable).unwrap_or_default();
         let initialisation = section.optional("initialisation", text);
@@ -82,6 +85,7 @@ impl Pkcs11 {
             in_flight,
             call_timeout,
             read_only,
+            verify_object,
             network,
             environment,
             initialisation,
@@ -163,6 +167,11 @@ fn label(value: &Value<'_>) -> Result<String, Problem> {
 /// How the file says whether the network can be used.
 fn network(allowed: &bool) -> &'static str {
     if *allowed { "allowed" } else { "none" }
+}
+
+/// How the file says what makes sure of a signature.
+fn verify(by_object: &bool) -> &'static str {
+    if *by_object { "object" } else { "signature" }
 }
 
 const POOL: NonZeroUsize = NonZeroUsize::new(16).unwrap();

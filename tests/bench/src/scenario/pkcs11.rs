@@ -14,12 +14,13 @@ use crate::report::Section;
 use crate::server::{Hsm, Server};
 use crate::token::Token;
 
-/// Makes a token with ten pairs and another with 10,000, and measures each through the gateway and without it.
+/// Makes tokens with ten pairs and one with 10,000, and measures each through the gateway and without it.
 pub(super) async fn run(bench: &Bench) -> Result<Section> {
     let mut section = Section::new(
         format!("P-256 on a SoftHSM token, {CONNECTIONS} at once, every entry fsynced"),
         &[
             "key pairs on the token",
+            "verified by",
             "µs CPU, gateway and library",
             "µs CPU, token alone",
             "signatures/s",
@@ -29,15 +30,18 @@ pub(super) async fn run(bench: &Bench) -> Result<Section> {
         ],
     );
     let many = if bench.options.quick { 500 } else { 10_000 };
-    let (Some(few), Some(lots)) = (Filled::new(bench, KEYS).await?, Filled::new(bench, many).await?) else {
+    let filled = |pairs, verify| Filled::new(bench, pairs, verify);
+    let (Some(few), Some(dear), Some(lots)) =
+        (filled(KEYS, "object").await?, filled(KEYS, "signature").await?, filled(many, "object").await?)
+    else {
         section.note("skipped: there is no SoftHSM; on Debian, apt-get install softhsm2");
         return Ok(section);
     };
 
-    let tokens = [few, lots];
-    let mut runs = [Vec::new(), Vec::new()];
+    let tokens = [few, dear, lots];
+    let mut runs = [Vec::new(), Vec::new(), Vec::new()];
     for round in 0..bench.rounds() {
-        let order = if round % 2 == 0 { [0, 1] } else { [1, 0] };
+        let order = if round % 2 == 0 { [0, 1, 2] } else { [2, 1, 0] };
         for which in order {
             runs[which].push(tokens[which].measure(bench).await?);
         }
@@ -46,10 +50,11 @@ pub(super) async fn run(bench: &Bench) -> Result<Section> {
     Ok(section)
 }
 
-fn fill(section: &mut Section, tokens: &[Filled; 2], runs: &[Vec<Run>; 2]) {
+fn fill(section: &mut Section, tokens: &[Filled; 3], runs: &[Vec<Run>; 3]) {
     for (token, runs) in tokens.iter().zip(runs) {
         section.row([
             json!(token.pairs),
+            json!(token.verify),
             json!(over(runs, |run| run.gateway.cpu())),
             json!(over(runs, |run| run.bare.cpu)),
             json!(over(runs, |run| run.gateway.rate).round()),
@@ -59,7 +64,7 @@ fn fill(section: &mut Section, tokens: &[Filled; 2], runs: &[Vec<Run>; 2]) {
         ]);
     }
 
-    let [few, lots] = runs;
+    let [few, _, lots] = runs;
     let beyond = over(few, |run| run.gateway.cpu() - run.bare.cpu);
     section.at_most("CPU beyond the token's own, with ten pairs", beyond, 100.0, " µs");
     let ratio = median(few.iter().zip(lots).map(|(few, lots)| lots.gateway.cpu() / few.gateway.cpu()));
@@ -85,20 +90,23 @@ struct Filled {
     server: Server,
     workload: Arc<Workload>,
     pairs: usize,
+    /// How it is made sure that a signature is the key's own.
+    verify: &'static str,
 }
 
 impl Filled {
-    async fn new(bench: &Bench, pairs: usize) -> Result<Option<Self>> {
-        let name = format!("pkcs11-{pairs}");
+    async fn new(bench: &Bench, pairs: usize, verify: &'static str) -> Result<Option<Self>> {
+        let name = format!("pkcs11-{pairs}-{verify}");
         let Some(token) = Token::softhsm(bench, &name).await? else { return Ok(None) };
-        let hsm = Hsm::prepare(bench, &name, token, bench.cpus.servers())?;
+        let lines = format!("in-flight = {}\nverify = \"{verify}\"", bench.cpus.servers());
+        let hsm = Hsm::prepare(bench, &name, token, &lines)?;
         if pairs > KEYS {
             hsm.fill(bench, pairs - KEYS).await?;
         }
         let server = hsm.start(bench).await?;
         let workload = Arc::new(Workload::of_keys(&server.target, KEYS, CONNECTIONS).await?);
 
-        Ok(Some(Self { hsm, server, workload, pairs }))
+        Ok(Some(Self { hsm, server, workload, pairs, verify }))
     }
 
     /// What signatures cost now.

@@ -28,7 +28,7 @@ pub(super) async fn run(bench: &Bench) -> Result<Section> {
     };
 
     // As examples/hsm has it for a TPM, which does one thing at a time.
-    let hsm = Hsm::prepare(bench, "tpm", token, 1)?;
+    let hsm = Hsm::prepare(bench, "tpm", token, "in-flight = 1")?;
     let server = hsm.start(bench).await?;
     let workload = Arc::new(Workload::of_one_key(&server.target, Contract::Webhook, KeyType::P256).await?);
     let requests = bench.requests(2_000);

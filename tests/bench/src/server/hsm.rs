@@ -18,20 +18,20 @@ pub(crate) struct Hsm {
     name: String,
     folder: PathBuf,
     token: Token,
-    /// How many calls the library gets at once.
-    in_flight: usize,
+    /// Lines of its connection.
+    lines: String,
 }
 
 impl Hsm {
-    /// An empty folder for a gateway on `token`, whose library gets so many calls at once.
-    pub(crate) fn prepare(bench: &Bench, name: &str, token: Token, in_flight: usize) -> Result<Self> {
+    /// An empty folder for a gateway on `token`, whose connection has these lines, too.
+    pub(crate) fn prepare(bench: &Bench, name: &str, token: Token, lines: &str) -> Result<Self> {
         let folder = bench.folder.join(name);
         if folder.exists() {
             fs::remove_dir_all(&folder).with_context(|| format!("cannot empty {}", folder.display()))?;
         }
         fs::create_dir_all(&folder)?;
 
-        Ok(Self { name: format!("keyport, {name}"), folder, token, in_flight })
+        Ok(Self { name: format!("keyport, {name}"), folder, token, lines: lines.to_owned() })
     }
 
     /// Starts a gateway whose new keys are on the token.
@@ -46,7 +46,7 @@ impl Hsm {
         let config = fs::read_to_string(self.folder.join("keyport.toml"))?;
         let connection = "[[connection]]\nname = \"hsm\"\n";
         ensure!(config.contains(connection), "the configuration has no connection `hsm`");
-        let config = config.replace(connection, &format!("{connection}in-flight = {}\n", self.in_flight));
+        let config = config.replace(connection, &format!("{connection}{}\n", self.lines));
         fs::write(self.folder.join(CONFIG), config)?;
 
         let mut command = self.token.command(&bench.keyport);

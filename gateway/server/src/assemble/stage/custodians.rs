@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use keyport_backends::derived::{Derived, Seed};
 use keyport_backends::http::{self, Http};
-use keyport_backends::pkcs11::{self, Network, Pkcs11, TokenChoice};
+use keyport_backends::pkcs11::{self, Network, Pkcs11, TokenChoice, Verify};
 use keyport_backends::soft::{Bounds, MasterKey, Soft};
 use keyport_core::backend::Backend;
 use keyport_core::grant::{ConnectionKind, Grant, Use};
@@ -155,6 +155,7 @@ async fn open_token(token: &Token) -> Result<Arc<dyn Backend>> {
         sessions: SESSIONS,
         in_flight: SESSIONS,
         read_only: false,
+        verify: Verify::Signature,
         network: Network::None,
         initialisation: None,
         label: "keyport:{tenant}:{key}".to_owned(),
