@@ -18,6 +18,8 @@ use keyport_core::secret::Secret;
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
+use crate::compiler::Made;
+
 /// Where compiled code is kept. It need not be trusted: what it gives back is checked before it is run.
 ///
 /// It is called on a thread that may wait.
@@ -67,16 +69,12 @@ impl CodeCache {
         }
     }
 
-    /// Keeps what was compiled of the component of this digest.
-    pub(crate) fn keep(&self, engine: &Engine, digest: &ComponentDigest, compiled: &Component) {
+    /// Keeps the code of the component of this digest.
+    pub(crate) fn keep(&self, engine: &Engine, digest: &ComponentDigest, code: &[u8]) {
         let name = name(engine, digest);
-        let written = compiled.serialize().map_err(io::Error::other).and_then(|mut entry| {
-            let mark = self.mark(&name, &entry);
-            entry.extend_from_slice(mark.as_ref());
-            self.store.write(&name, &entry)
-        });
+        let entry = [code, self.mark(&name, code).as_ref()].concat();
 
-        if let Err(error) = written {
+        if let Err(error) = self.store.write(&name, &entry) {
             tracing::warn!(component = %digest, %error, "compiled code is not kept: the next start compiles it again");
         }
     }
@@ -84,15 +82,15 @@ impl CodeCache {
     fn open(&self, engine: &Engine, name: &str, entry: &[u8]) -> Result<Component, Unsound> {
         let code = self.verified(name, entry)?;
 
-        deserialized(engine, &code).map_err(Unsound::Engine)
+        deserialized(engine, code).map_err(Unsound::Engine)
     }
 
-    fn verified<'e>(&self, name: &str, entry: &'e [u8]) -> Result<Marked<'e>, Unsound> {
+    fn verified<'e>(&self, name: &str, entry: &'e [u8]) -> Result<Ours<'e>, Unsound> {
         let (code, mark) = entry.split_last_chunk::<MARK>().ok_or(Unsound::Mark)?;
         let right = self.mark(name, code);
 
         verify_slices_are_equal(right.as_ref(), mark).map_err(|_unequal| Unsound::Mark)?;
-        Ok(Marked(code))
+        Ok(Ours(code))
     }
 
     fn mark(&self, name: &str, code: &[u8]) -> Tag {
@@ -111,8 +109,14 @@ impl fmt::Debug for CodeCache {
     }
 }
 
-/// Code whose mark was verified, over just these bytes of memory. Only [`CodeCache::verified`] makes one.
-struct Marked<'e>(&'e [u8]);
+/// What was made by a process of ours.
+pub(crate) fn loaded(engine: &Engine, made: &Made) -> wasmtime::Result<Component> {
+    deserialized(engine, Ours(made.code()))
+}
+
+/// Code that this gateway's own program made, over just these bytes of memory: its mark was verified, by
+/// [`CodeCache::verified`], or it just came, by [`loaded`].
+struct Ours<'e>(&'e [u8]);
 
 /// Why an entry is not run.
 #[derive(Debug, thiserror::Error)]
@@ -123,11 +127,12 @@ enum Unsound {
     Engine(wasmtime::Error),
 }
 
-#[expect(unsafe_code, reason = "the one way to load what was compiled before")]
-fn deserialized(engine: &Engine, Marked(code): &Marked<'_>) -> wasmtime::Result<Component> {
-    // SAFETY: the bytes must be what `Component::serialize` returned, of any version of wasmtime. Only `keep` marks bytes
-    // under the gateway's key, and those it just got from there. The mark of these was verified where they lie now, in
-    // memory that is borrowed until they are copied, and not in a file that could change underneath.
+#[expect(unsafe_code, reason = "the one way to load what was compiled before, or by another process")]
+fn deserialized(engine: &Engine, Ours(code): Ours<'_>) -> wasmtime::Result<Component> {
+    // SAFETY: the bytes must be what `Component::serialize` or `Engine::precompile_component` returned, of any version of
+    // wasmtime. Only `keep` marks bytes under the gateway's key, and those it got from there; or they came over a pipe that
+    // nobody else writes to, from a process of this very program that does nothing but call the latter. They lie in memory
+    // that is borrowed until they are copied, and not in a file that could change underneath.
     unsafe { Component::deserialize(engine, code) }
 }
 

@@ -12,6 +12,7 @@ use wasmtime::Engine;
 
 use crate::call::Component;
 use crate::code::CodeCache;
+use crate::compiler::Compiler;
 use crate::engine::{Ticker, engine};
 use crate::refusal::Detail;
 use crate::stats::ProviderStats;
@@ -27,6 +28,8 @@ pub struct HostOptions {
     pub threads: usize,
     /// Bytes of a component.
     pub component_size: usize,
+    /// What compiles components that are not trusted; without it, a thread of the host's does, whatever that takes.
+    pub compiler: Option<Compiler>,
     /// How long compiling a component may take, and its description.
     pub load_timeout: Duration,
     /// Calls of one tenant at a time, over all providers.
@@ -48,6 +51,7 @@ impl Default for HostOptions {
             instances: 256,
             threads: 2,
             component_size: Self::COMPONENT_SIZE,
+            compiler: None,
             load_timeout: Duration::from_secs(60),
             tenant_in_flight: 32,
             tenant_cpu: Duration::from_millis(500),
@@ -68,7 +72,7 @@ pub struct Host {
     pub(crate) tenants: Tenants,
     /// Places for idle instances.
     pub(crate) idle: Arc<Semaphore>,
-    /// Places for compilations: one that outlives its time still holds its own.
+    /// Places for compilations: one on a thread, where it outlives its time, still holds its own.
     pub(crate) compiling: Arc<Semaphore>,
     /// The id of the next provider to be loaded.
     pub(crate) next: AtomicU64,

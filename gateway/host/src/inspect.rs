@@ -54,7 +54,7 @@ impl Host {
         let digest = check(&bytes, None, self.options.component_size)?;
         let size = bytes.len();
         let bytes: Cow<'static, [u8]> = Cow::Owned(bytes);
-        let (compiled, _) = self.compile(bytes.clone(), &digest).await?;
+        let (compiled, _) = self.compile((bytes.clone(), false), &digest).await?;
         let component = compiled.component_type();
         let mut imports: Vec<_> = component.imports(&self.engine).map(|(name, _)| import(name)).collect();
         imports.sort_by(|one, other| one.name.cmp(&other.name));

@@ -7,13 +7,15 @@
 //! [`Capabilities`](keyport_core::custody::Capabilities) with the operation's id. This crate decides nothing about
 //! keys. It decides what a guest may cost.
 //!
-//! Whoever makes the host may hand it a [`CodeCache`], so that what was compiled once need not be compiled again.
+//! Whoever makes the host may hand it a [`CodeCache`], so that what was compiled once need not be compiled again, and a
+//! [`Compiler`], so that what is not trusted is compiled in a process that may end.
 //!
 //! Guests of providers that are not trusted run on threads of their own, at a lower priority than the caller's.
 
 mod bindings;
 mod call;
 mod code;
+mod compiler;
 mod convert;
 mod engine;
 mod export;
@@ -33,6 +35,7 @@ mod threads;
 mod world;
 
 pub use code::{CodeCache, CodeStore};
+pub use compiler::{Compiler, compiler_host};
 pub use host::{Host, HostError, HostOptions};
 pub use inspect::{Import, Inspection};
 pub use instances::Instances;

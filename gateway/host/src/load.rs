@@ -15,7 +15,8 @@ use wasmtime::Engine;
 use wasmtime::component::{Component as Compiled, Linker};
 
 use crate::call::{Component, Served};
-use crate::code::CodeCache;
+use crate::code::{CodeCache, loaded};
+use crate::compiler::Made;
 use crate::guest::Guest;
 use crate::host::Host;
 use crate::imports::Interface;
@@ -62,7 +63,7 @@ impl Host {
 
     async fn admit(self: &Arc<Self>, source: Source) -> Result<Loaded, Refusal> {
         let digest = check(&source.bytes, source.sha256.as_ref(), self.options.component_size)?;
-        let (compiled, is_new) = self.compile(source.bytes, &digest).await?;
+        let (compiled, is_new) = self.compile((source.bytes, source.trusted), &digest).await?;
         let world = self.link(&compiled, &source.grants)?;
         // Without the grant it could only be refused, so it offers no import.
         let imports = world.imports() && source.grants.iter().any(|grant| grant.uses.contains(&Use::Import));
@@ -103,29 +104,57 @@ impl Host {
         })
     }
 
-    /// Compiles a component, or finds what was compiled of it before; and whether it had to be compiled.
+    /// Compiles a component, which is our own or not, or finds what was compiled of it before; and whether it had to be
+    /// compiled.
     pub(crate) async fn compile(
         &self,
-        bytes: Cow<'static, [u8]>,
+        (bytes, trusted): (Cow<'static, [u8]>, bool),
         digest: &ComponentDigest,
     ) -> Result<(Compiled, bool), Refusal> {
         let limit = self.options.load_timeout;
         let work = async {
             let place = Arc::clone(&self.compiling).acquire_owned().await;
-            let (engine, code, digest) = (self.engine.clone(), self.code.clone(), digest.clone());
-            let compile = move || {
-                let compiled = compiled(&engine, code.as_ref(), (&bytes, &digest));
-                drop(place);
-                compiled
+            if let Some(before) = self.on_a_thread(digest, Compiling::before).await? {
+                return Ok((before, false));
+            }
+            let compiled = match self.options.compiler.as_ref().filter(|_| !trusted) {
+                Some(compiler) => {
+                    let made = compiler.compile(&bytes, limit).await?;
+                    self.on_a_thread(digest, move |compiling, digest| compiling.load(&made, digest)).await?
+                }
+                None => self.compile_here((bytes, place), digest).await?,
             };
-            self.threads.block(compile).await
+            compiled.map(|compiled| (compiled, true)).map_err(|error| Refusal::Invalid(error.into()))
         };
 
-        match self.outside.within(self.outside.clock.now() + limit, work).await {
-            Some(Ok(compiled)) => compiled.map_err(|error| Refusal::Invalid(error.into())),
-            Some(Err(failure)) => Err(Refusal::Compiler(failure)),
-            None => Err(Refusal::Slow { limit }),
-        }
+        let deadline = self.outside.clock.now() + limit;
+        self.outside.within(deadline, work).await.unwrap_or(Err(Refusal::Slow { limit }))
+    }
+
+    /// Compiles on a thread, which cannot be ended before it is done and holds its place until then.
+    async fn compile_here(
+        &self,
+        (bytes, place): (Cow<'static, [u8]>, impl Send + 'static),
+        digest: &ComponentDigest,
+    ) -> Result<wasmtime::Result<Compiled>, Refusal> {
+        self.on_a_thread(digest, move |compiling, digest| {
+            let compiled = compiling.compile(&bytes, digest);
+            drop(place);
+            compiled
+        })
+        .await
+    }
+
+    /// Runs `work`, which may take its time.
+    async fn on_a_thread<T: Send + 'static>(
+        &self,
+        digest: &ComponentDigest,
+        work: impl FnOnce(&Compiling, &ComponentDigest) -> T + Send + 'static,
+    ) -> Result<T, Refusal> {
+        let compiling = Compiling { engine: self.engine.clone(), cache: self.code.clone() };
+        let digest = digest.clone();
+
+        self.threads.block(move || work(&compiling, &digest)).await.map_err(Refusal::Compiler)
     }
 
     /// Links what is imported, as far as it is granted; and nothing else is there to be found.
@@ -157,20 +186,34 @@ impl Host {
     }
 }
 
-fn compiled(
-    engine: &Engine,
-    code: Option<&CodeCache>,
-    (bytes, digest): (&[u8], &ComponentDigest),
-) -> wasmtime::Result<(Compiled, bool)> {
-    if let Some(before) = code.and_then(|code| code.load(engine, digest)) {
-        return Ok((before, false));
+/// What turns components into code.
+struct Compiling {
+    engine: Engine,
+    cache: Option<CodeCache>,
+}
+
+impl Compiling {
+    fn before(&self, digest: &ComponentDigest) -> Option<Compiled> {
+        self.cache.as_ref().and_then(|cache| cache.load(&self.engine, digest))
     }
 
-    let compiled = Compiled::from_binary(engine, bytes)?;
-    if let Some(code) = code {
-        code.keep(engine, digest, &compiled);
+    /// Compiles here.
+    fn compile(&self, bytes: &[u8], digest: &ComponentDigest) -> wasmtime::Result<Compiled> {
+        let compiled = Compiled::from_binary(&self.engine, bytes)?;
+        if let Some(cache) = &self.cache {
+            cache.keep(&self.engine, digest, &compiled.serialize()?);
+        }
+        Ok(compiled)
     }
-    Ok((compiled, true))
+
+    /// Loads what was compiled elsewhere.
+    fn load(&self, made: &Made, digest: &ComponentDigest) -> wasmtime::Result<Compiled> {
+        let compiled = loaded(&self.engine, made)?;
+        if let Some(cache) = &self.cache {
+            cache.keep(&self.engine, digest, made.code());
+        }
+        Ok(compiled)
+    }
 }
 
 /// What can be said of a component without reading it.

@@ -62,6 +62,17 @@ pub enum Refusal {
     /// It is not valid, or needs something of WebAssembly that is switched off.
     #[error("has a component that is not accepted: {0}")]
     Invalid(Detail),
+    /// Compiling it takes too much.
+    #[error(
+        "has a component that is too large or too deep for the compiler ({ended}): it may take {memory} bytes of memory, \
+         and `compiler-memory` in [host] allows more"
+    )]
+    Costly {
+        /// Bytes of memory that it was given.
+        memory: usize,
+        /// How the compiler ended.
+        ended: String,
+    },
     /// The compiler gave up on it, as it does on what is put together of several components.
     #[error(
         "has a component that the compiler cannot take: {0}; is it put together of several, with stubs for WASI?"
@@ -96,7 +107,13 @@ pub struct Detail(String);
 
 impl From<wasmtime::Error> for Detail {
     fn from(error: wasmtime::Error) -> Self {
-        Self(crate::text::line(&format!("{error:#}"), crate::text::MESSAGE))
+        format!("{error:#}").as_str().into()
+    }
+}
+
+impl From<&str> for Detail {
+    fn from(words: &str) -> Self {
+        Self(crate::text::line(words, crate::text::MESSAGE))
     }
 }
 

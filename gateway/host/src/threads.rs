@@ -90,7 +90,7 @@ fn stopped() -> Failure {
 }
 
 /// A busy guest gets about a tenth of what a busy thread of the front gets.
-const NICE: i32 = 10;
+pub(crate) const NICE: i32 = 10;
 
 /// Compilations at a time, and blocking calls of backends made from these threads.
 const BLOCKING: usize = 64;

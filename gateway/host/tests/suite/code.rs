@@ -12,7 +12,7 @@ use crate::support::{Bench, SIGNATURE, SOFT, call, hostile, sign, source};
 
 /// Entries in memory, where anybody can get at them.
 #[derive(Debug, Default)]
-struct Shelf {
+pub(crate) struct Shelf {
     entries: Mutex<BTreeMap<String, Vec<u8>>>,
     is_broken: bool,
 }

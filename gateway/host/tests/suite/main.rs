@@ -6,5 +6,6 @@ mod admission;
 mod bounds;
 mod calls;
 mod code;
+mod compiling;
 mod pkcs11;
 mod support;

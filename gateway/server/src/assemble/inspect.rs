@@ -5,17 +5,19 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use keyport_core::name::ProviderName;
-use keyport_host::{Host, HostOptions};
+use keyport_host::Host;
 pub(crate) use keyport_host::{Import, Inspection};
 use tokio::runtime::Handle;
 
 use super::check::NoCustody;
+use super::{COMPILER_MEMORY, providers};
 use crate::outside::outside;
 
 /// Looks at the component in `file`. It reaches nothing.
 pub(crate) async fn inspect(file: &Path) -> Result<Inspection> {
     let bytes = tokio::fs::read(file).await.with_context(|| format!("cannot read {}", file.display()))?;
-    let host = Host::new(HostOptions::default(), None, Arc::new(NoCustody), outside(Handle::current()))?;
+    let options = providers::options(COMPILER_MEMORY);
+    let host = Host::new(options, None, Arc::new(NoCustody), outside(Handle::current()))?;
     let name: ProviderName = "inspected".parse()?;
 
     let looked = host.inspect(name, bytes).await;

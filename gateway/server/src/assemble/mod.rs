@@ -43,8 +43,9 @@ pub(crate) use keyport_backends::http::{TrustError, base as service_url, trust};
 pub(crate) use keyport_backends::pkcs11::host as serve_pkcs11;
 pub(crate) use keyport_backends::secret_file::read as read_secret;
 pub(crate) use keyport_backends::soft::{MasterKey, MasterKeyError};
+pub(crate) use keyport_host::compiler_host as serve_compiler;
 pub(crate) use keyport_store::{DataFolder, audit as audit_log};
-pub(crate) use providers::COMPONENT_SIZE;
+pub(crate) use providers::{COMPILER_MEMORY, COMPONENT_SIZE};
 pub(crate) use refused::forget_refused_pin;
 pub(crate) use store::rotate;
 

@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 use keyport_core::custody::Capabilities;
 use keyport_core::outside::Outside;
 use keyport_core::provider::Loaded;
-use keyport_host::{CodeCache, Host, HostOptions, Instances, Limits, Source};
+use keyport_host::{CodeCache, Compiler, Host, HostOptions, Instances, Limits, Source};
 
 use crate::component::{Kept, Signatures, Unsigned};
 use crate::config::{self, Component, Config, ConfigError, Provider, SignedBy};
@@ -49,9 +49,21 @@ fn host(
         instances: config.limits.instances,
         tenant_in_flight: config.limits.tenant_in_flight,
         tenant_cpu: config.limits.tenant_cpu,
-        ..HostOptions::default()
+        ..options(config.host.compiler_memory)
     };
     Ok(Host::new(options, code, capabilities, outside.clone())?)
+}
+
+/// The usual ones, with this very program as what compiles, in as much memory.
+pub(super) fn options(compiler_memory: usize) -> HostOptions {
+    let compiler = Compiler {
+        // Another file may be in its place by now; that one's code may not be this one's.
+        program: "/proc/self/exe".into(),
+        arguments: vec!["compiler-host".to_owned()],
+        memory: compiler_memory,
+    };
+
+    HostOptions { compiler: Some(compiler), ..HostOptions::default() }
 }
 
 /// The components from registries that are kept in the data folder, where more are put if `is_written`.
@@ -169,6 +181,9 @@ fn limits(configured: &config::ProviderLimits) -> Limits {
 const DERIVED: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/builtin/derived.wasm"));
 /// Bytes of a component.
 pub(crate) const COMPONENT_SIZE: usize = HostOptions::COMPONENT_SIZE;
+
+/// Bytes of memory that compiling a component may take, where no configuration says otherwise.
+pub(crate) const COMPILER_MEMORY: usize = Compiler::MEMORY;
 
 /// In the data folder.
 const KEPT: &str = "components";

@@ -2,6 +2,7 @@
 
 mod audit;
 mod check;
+mod compiler;
 mod contract;
 mod dev;
 mod gateway;
@@ -67,6 +68,7 @@ enum Command {
     #[command(subcommand)]
     Audit(audit::Audit),
     Check(check::Check),
+    CompilerHost(compiler::CompilerHost),
     #[command(subcommand)]
     Contract(contract::Contract),
     Dev(dev::Dev),
@@ -95,6 +97,7 @@ impl Command {
         match self {
             Self::Audit(audit) => audit.run(),
             Self::Check(check) => check.run(),
+            Self::CompilerHost(host) => Ok(host.run()),
             Self::Contract(contract) => contract.run(),
             Self::Dev(dev) => dev.run(),
             Self::Keys(keys) => keys.run(),

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use super::mistake::Problem;
 use super::section::Section;
 use super::value::{Value, path, size, truth};
+use crate::assemble::COMPILER_MEMORY;
 
 /// `[host]`: how components are run.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -13,6 +14,8 @@ pub(crate) struct Host {
     pub(crate) cache: Cache,
     /// `cache-size`: how many bytes of them, at most; the oldest go first.
     pub(crate) cache_size: usize,
+    /// `compiler-memory`: how many bytes compiling a component may take.
+    pub(crate) compiler_memory: usize,
 }
 
 /// `cache`: where compiled components are kept.
@@ -34,6 +37,7 @@ impl Host {
         let host = Self {
             cache: section.or("cache", default.cache, cache(folder)),
             cache_size: section.or("cache-size", default.cache_size, size),
+            compiler_memory: section.or("compiler-memory", default.compiler_memory, size),
         };
         section.end();
         host
@@ -42,7 +46,7 @@ impl Host {
 
 impl Default for Host {
     fn default() -> Self {
-        Self { cache: Cache::Data, cache_size: 512 << 20 }
+        Self { cache: Cache::Data, cache_size: 512 << 20, compiler_memory: COMPILER_MEMORY }
     }
 }
 

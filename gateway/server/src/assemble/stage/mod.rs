@@ -27,7 +27,7 @@ use tempfile::TempDir;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
-use super::providers;
+use super::{COMPILER_MEMORY, providers};
 use crate::config::{Component, Config, Environment};
 use crate::dev;
 use crate::kit::{Counted, Custodian, Switch};
@@ -212,14 +212,14 @@ fn requests(grants: Option<String>, folder: &Path, outside: &Outside) -> Result<
 /// A look at the component by a host of its own, which reaches nothing.
 async fn looked_at(bytes: &[u8], outside: &Outside) -> Result<Inspection> {
     let nobody = Arc::new(super::check::NoCustody);
-    let host = Host::new(HostOptions::default(), None, nobody, outside.clone())?;
+    let host = Host::new(providers::options(COMPILER_MEMORY), None, nobody, outside.clone())?;
 
     host.inspect(PROVIDER.parse()?, bytes.to_vec()).await.map_err(|refusal| anyhow!("a provider {refusal}"))
 }
 
 /// A host whose guests are bounded by each call's limits alone: what a tenant may use in a second is not at stake.
 fn host(capabilities: &Arc<Counted>, outside: &Outside) -> Result<Arc<Host>> {
-    let options = HostOptions { tenant_cpu: Duration::ZERO, ..HostOptions::default() };
+    let options = HostOptions { tenant_cpu: Duration::ZERO, ..providers::options(COMPILER_MEMORY) };
 
     Ok(Host::new(options, None, capabilities.clone(), outside.clone())?)
 }
