@@ -238,28 +238,6 @@ async fn a_component_may_be_built_for_any_patch_of_the_package_and_for_no_other_
 }
 
 #[tokio::test]
-async fn broken_components_are_refused_and_break_nothing() {
-    let bench = Bench::new();
-    let mut dice = Dice(0x9e37_79b9_7f4a_7c15);
-
-    let small = component("(memory (export \"memory\") 1)");
-
-    for _ in 0..4000 {
-        let mut bytes = if dice.roll(16) == 0 { SOFT.clone() } else { small.clone() };
-        if dice.roll(3) == 0 {
-            bytes.truncate(dice.roll(bytes.len()));
-        }
-        for _ in 0..=dice.roll(4) {
-            dice.change(&mut bytes);
-        }
-
-        if let Err(refused) = bench.host.load(source("broken", bytes)).await {
-            assert!(!refused.to_string().contains("panic"), "{refused}");
-        }
-    }
-}
-
-#[tokio::test]
 async fn a_provider_imports_if_it_exports_that_and_is_granted_it() {
     let bench = Bench::new();
     let soft = |uses| Source { grants: granted(uses), ..source("soft", &**SOFT) };
@@ -296,7 +274,7 @@ const NO_OFFER: &str = "it offers no key type";
 
 /// Memory with a descriptor at address 16: so many offers, of which the first is these bytes, each a key type and its
 /// schemes.
-fn descriptor(offers: u8, first: &str) -> String {
+pub(crate) fn descriptor(offers: u8, first: &str) -> String {
     format!(
         r#"(memory (export "memory") 1)
         (data (i32.const 16) "\40\00\00\00\{offers:02x}")
@@ -306,7 +284,7 @@ fn descriptor(offers: u8, first: &str) -> String {
 }
 
 /// A provider component from the parts of a core module that it does not have yet. Its descriptor stands at address 0.
-fn component(parts: &str) -> Vec<u8> {
+pub(crate) fn component(parts: &str) -> Vec<u8> {
     component_for("0.1.0", parts)
 }
 
@@ -380,31 +358,6 @@ async fn refuse(component: &str) {
 
 fn wat(name: &str, component: &str) -> Source {
     source(name, wat::parse_str(component).unwrap_or_else(|error| panic!("{component}: {error}")))
-}
-
-/// Numbers that are the same in each run (xorshift64*).
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, below: usize) -> usize {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        let number = self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33;
-
-        usize::try_from(number).unwrap() % below.max(1)
-    }
-
-    /// Changes one byte behind the magic number.
-    fn change(&mut self, bytes: &mut [u8]) {
-        // Half of the time near the beginning, where the types are.
-        let end = if self.roll(2) == 0 { bytes.len() } else { bytes.len().min(4096) };
-        let at = 8 + self.roll(end.saturating_sub(8));
-
-        if let Some(byte) = bytes.get_mut(at) {
-            *byte = byte.wrapping_add(1 + u8::try_from(self.roll(255)).unwrap());
-        }
-    }
 }
 
 #[tokio::test]

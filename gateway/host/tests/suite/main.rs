@@ -7,5 +7,6 @@ mod bounds;
 mod calls;
 mod code;
 mod compiling;
+mod mutants;
 mod pkcs11;
 mod support;
