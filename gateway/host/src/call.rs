@@ -221,8 +221,9 @@ impl Component {
         if trap.downcast_ref() == Some(&Trap::StackOverflow) {
             return self.hit(Bound::Stack);
         }
-        if text.contains(HOST_BYTES_SPENT) {
-            return self.hit(Bound::HostBytes);
+        let said = SAID.iter().find(|(words, _)| text.contains(words));
+        if let Some((_, bound)) = said {
+            return self.hit(*bound);
         }
         Failure::new(FailureKind::Internal, format!("trap: {}", text::line(&text, text::MESSAGE)))
     }
@@ -281,8 +282,11 @@ impl Drop for Cost {
     }
 }
 
-/// What wasmtime says when a guest hands over too much; the error's type is not public.
-const HOST_BYTES_SPENT: &str = "fuel allocated for hostcalls has been exhausted";
+/// What wasmtime says when a guest hands over too much, or holds too many handles; the errors' types are not public.
+const SAID: [(&str, Bound); 2] = [
+    ("fuel allocated for hostcalls has been exhausted", Bound::HostBytes),
+    ("store handle limit exceeded", Bound::Resources),
+];
 
 /// When to come back if others were in the way.
 const RETRY_AFTER: Duration = Duration::from_secs(1);

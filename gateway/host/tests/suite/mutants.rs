@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use keyport_host::{HostOptions, Refusal};
 
-use crate::admission::{component, descriptor};
+use crate::crafted::{component, descriptor};
 use crate::support::{Bench, SOFT, source};
 
 #[tokio::test]
