@@ -156,6 +156,8 @@ pub struct Loaded {
     pub imports: bool,
     /// Whether readiness depends on its health.
     pub required: bool,
+    /// How many requests of it may be on their way to custodians at a time.
+    pub connections: usize,
     /// The provider itself.
     pub provider: Arc<dyn Provider>,
 }

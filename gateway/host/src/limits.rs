@@ -27,6 +27,8 @@ pub struct Limits {
     pub log_bytes: u32,
     /// Calls at a time, over all tenants.
     pub in_flight: usize,
+    /// Requests on their way to custodians at a time. Custody counts them: they may outlive their call.
+    pub connections: usize,
 }
 
 impl Default for Limits {
@@ -40,6 +42,7 @@ impl Default for Limits {
             log_lines: 100,
             log_bytes: 64 << 10,
             in_flight: 64,
+            connections: 64,
         }
     }
 }

@@ -69,6 +69,7 @@ impl Host {
         let imports = world.imports() && source.grants.iter().any(|grant| grant.uses.contains(&Use::Import));
 
         let id = ProviderId(self.next.fetch_add(1, Ordering::Relaxed));
+        let connections = source.limits.connections;
         let in_flight = source.limits.in_flight.min(Semaphore::MAX_PERMITS);
         let component = Arc::new(Component {
             host: Arc::clone(self),
@@ -100,6 +101,7 @@ impl Host {
             descriptor,
             imports,
             required: source.required,
+            connections,
             provider: Arc::new(Served(component)),
         })
     }

@@ -3,7 +3,6 @@
 use std::fmt;
 use std::time::Duration;
 
-use keyport_core::custody::CustodianFailures;
 use keyport_core::outside::Timestamp;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric, LabelValueEncoder, text};
@@ -32,13 +31,23 @@ pub(crate) struct Telemetry {
 impl Telemetry {
     /// Nothing counted yet. `hits` tells which limits providers ran into so far, `failures` how custodians failed.
     pub(crate) fn new(
-        hits: impl Fn() -> Vec<Hits> + Send + Sync + 'static,
-        failures: impl Fn() -> Vec<CustodianFailures> + Send + Sync + 'static,
+        hits: impl Fn() -> Vec<Count> + Send + Sync + 'static,
+        failures: impl Fn() -> Vec<Count> + Send + Sync + 'static,
     ) -> Self {
         let mut registry = Registry::with_prefix("keyport");
         registry.register("build", "What is running", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
-        registry.register_collector(Box::new(LimitHits(Box::new(hits))));
-        registry.register_collector(Box::new(Failed(Box::new(failures))));
+        registry.register_collector(Box::new(Counted {
+            name: "provider_limit_hits",
+            help: "How often a provider ran into one of its limits",
+            labels: ["provider", "limit"],
+            counts: Box::new(hits),
+        }));
+        registry.register_collector(Box::new(Counted {
+            name: "custodian_failures",
+            help: "How often a custodian failed, by what it calls the failure",
+            labels: ["connection", "code"],
+            counts: Box::new(failures),
+        }));
 
         let mut telemetry = Self {
             registry,
@@ -157,16 +166,8 @@ pub(crate) struct Served {
     pub(crate) outcome: &'static str,
 }
 
-/// How often a provider ran into one of its limits.
-#[derive(Clone, Debug)]
-pub(crate) struct Hits {
-    /// The provider's name.
-    pub(crate) provider: String,
-    /// The limit's name.
-    pub(crate) limit: &'static str,
-    /// How often.
-    pub(crate) count: u64,
-}
+/// Whose and what, and how often.
+pub(crate) type Count = ([String; 2], u64);
 
 /// Why a TLS handshake failed.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -217,40 +218,26 @@ struct Handshake {
     reason: HandshakeFailure,
 }
 
-struct LimitHits(Box<dyn Fn() -> Vec<Hits> + Send + Sync>);
+/// What others count, asked for when somebody reads the page.
+struct Counted {
+    name: &'static str,
+    help: &'static str,
+    labels: [&'static str; 2],
+    counts: Box<dyn Fn() -> Vec<Count> + Send + Sync>,
+}
 
-impl fmt::Debug for LimitHits {
+impl fmt::Debug for Counted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("LimitHits(…)")
+        f.debug_struct("Counted").field("name", &self.name).finish_non_exhaustive()
     }
 }
 
-impl Collector for LimitHits {
+impl Collector for Counted {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        let help = "How often a provider ran into one of its limits";
-        let mut metric = encoder.encode_descriptor("provider_limit_hits", help, None, MetricType::Counter)?;
-        for Hits { provider, limit, count } in (self.0)() {
-            let labels = [("provider", provider.as_str()), ("limit", limit)];
-            ConstCounter::new(count).encode(metric.encode_family(&labels)?)?;
-        }
-        Ok(())
-    }
-}
-
-struct Failed(Box<dyn Fn() -> Vec<CustodianFailures> + Send + Sync>);
-
-impl fmt::Debug for Failed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Failed(…)")
-    }
-}
-
-impl Collector for Failed {
-    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        let help = "How often a custodian failed, by what it calls the failure";
-        let mut metric = encoder.encode_descriptor("custodian_failures", help, None, MetricType::Counter)?;
-        for CustodianFailures { connection, code, count } in (self.0)() {
-            let labels = [("connection", connection.as_str()), ("code", code.as_str())];
+        let mut metric = encoder.encode_descriptor(self.name, self.help, None, MetricType::Counter)?;
+        for ([one, other], count) in (self.counts)() {
+            let [name, other_name] = self.labels;
+            let labels = [(name, one.as_str()), (other_name, other.as_str())];
             ConstCounter::new(count).encode(metric.encode_family(&labels)?)?;
         }
         Ok(())
@@ -267,11 +254,8 @@ mod tests {
 
     #[test]
     fn page_shows_what_was_counted() {
-        let hits = || vec![Hits { provider: "soft".to_owned(), limit: "cpu", count: 3 }];
-        let failures = || {
-            let (connection, code) = ("hsm".parse().unwrap(), "CKR_DEVICE_ERROR".to_owned());
-            vec![CustodianFailures { connection, code, count: 2 }]
-        };
+        let hits = || vec![(["soft", "cpu"].map(str::to_owned), 3)];
+        let failures = || vec![(["hsm", "CKR_DEVICE_ERROR"].map(str::to_owned), 2)];
         let telemetry = Telemetry::new(hits, failures);
         let open = telemetry.connection();
         telemetry.connection();

@@ -36,6 +36,7 @@ pub(super) struct Entry {
     pub(super) seen: Seen,
     provider: ProviderId,
     provider_name: ProviderName,
+    connections: usize,
     grants: Arc<Grants>,
     spent: HashMap<Use, u32>,
     /// Requests that were sent, by their rule's connection and place in the grant.
@@ -69,6 +70,7 @@ impl Ledger {
             seen: Seen::default(),
             provider: loaded.id,
             provider_name: loaded.name.clone(),
+            connections: loaded.connections,
             grants: Arc::clone(&loaded.grants),
             spent: HashMap::new(),
             requests: HashMap::new(),
@@ -171,6 +173,11 @@ impl Entry {
         }
         self.probes += 1;
         Ok(())
+    }
+
+    /// The provider that serves it, and how many requests of it may be on their way at a time.
+    pub(super) fn provider(&self) -> (&ProviderName, usize) {
+        (&self.provider_name, self.connections)
     }
 
     /// The grants of the provider that serves it.

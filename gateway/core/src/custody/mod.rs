@@ -6,6 +6,7 @@
 //! budget; renders the input itself; calls the backend; and keeps what came back, so that the gateway can compare
 //! the guest's answer with it.
 
+mod connections;
 mod counted;
 mod ledger;
 mod making;
@@ -22,6 +23,7 @@ use std::time::Instant;
 
 use async_trait::async_trait;
 
+pub use connections::ConnectionHits;
 pub use counted::CustodianFailures;
 pub use ledger::OperationId;
 pub(crate) use ledger::Seen;
@@ -33,7 +35,7 @@ use crate::backend::{Backend, Generated, Object};
 use crate::failure::{Failure, FailureKind};
 use crate::grant::{Grants, Use};
 use crate::key::{Key, NativeId};
-use crate::name::ConnectionName;
+use crate::name::{ConnectionName, ProviderName};
 use crate::outbound::{Inbound, Outbound};
 use crate::outside::Outside;
 use crate::policy::{Allowed, Operation, Signing};
@@ -42,6 +44,7 @@ use crate::public_key::PublicKey;
 use crate::scheme::KeyType;
 use crate::signature::Signature;
 use crate::store::Keys;
+use connections::Connections;
 use counted::{Counted, Failures};
 use ledger::{Entry, Ledger, Refusal, subject};
 use making::Making;
@@ -110,18 +113,21 @@ pub struct Custody {
     ledger: Arc<Ledger>,
     making: Making,
     backends: HashMap<ConnectionName, Arc<dyn Backend>>,
+    connections: Connections,
     failures: Failures,
     keys: Arc<dyn Keys>,
     outside: Outside,
 }
 
 impl Custody {
-    /// Custody over these connections.
+    /// Custody over these connections. The providers of one tenant may have `tenant_connections` requests on their way at
+    /// a time.
     #[must_use]
     pub fn new(
         outside: Outside,
         keys: Arc<dyn Keys>,
         backends: HashMap<ConnectionName, Arc<dyn Backend>>,
+        tenant_connections: usize,
     ) -> Arc<Self> {
         let failures = Failures::default();
         let counted = |(name, backend): (ConnectionName, _)| {
@@ -134,6 +140,7 @@ impl Custody {
             ledger: Arc::default(),
             making: Making::default(),
             backends,
+            connections: Connections::new(tenant_connections),
             failures,
             keys,
             outside,
@@ -144,6 +151,12 @@ impl Custody {
     #[must_use]
     pub fn failures(&self) -> Vec<CustodianFailures> {
         self.failures.counts()
+    }
+
+    /// How often a provider ran into the bounds on requests that are on their way.
+    #[must_use]
+    pub fn connection_hits(&self, provider: &ProviderName) -> ConnectionHits {
+        self.connections.hits(provider)
     }
 
     /// Enters `operation` in the ledger, to be served by `loaded` until `deadline`.

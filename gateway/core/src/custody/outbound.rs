@@ -5,7 +5,8 @@ use std::time::Instant;
 
 use tokio::sync::oneshot;
 
-use super::ledger::{Ledger, OperationId, Refusal};
+use super::connections::InUse;
+use super::ledger::{Ledger, OperationId, Refusal, subject};
 use super::making::{UnderWay, write};
 use super::{Custody, Origin};
 use crate::backend::Backend;
@@ -23,15 +24,20 @@ impl Custody {
     /// after it what the custodian calls the key: a guest that was stopped meanwhile leaves nothing that no row knows.
     pub(super) async fn send(&self, origin: &Origin, request: Outbound) -> Result<Inbound, Failure> {
         let backend = self.backend(&origin.connection)?;
-        let (rule, path, pending, deadline) = self.admit(origin.operation, |entry| {
+        let (rule, path, pending, deadline, in_use) = self.admit(origin.operation, |entry| {
             let (rule, path) = entry.admit_request(origin, &request, self.outside.clock.now())?;
-            entry.dispatched();
+            let tenant = subject(entry.operation.allowed()).map(|key| &key.tenant);
+            let in_use = self.connections.open(entry.provider(), tenant);
+            if in_use.is_ok() {
+                entry.dispatched();
+            }
             let pending = match entry.operation.allowed() {
                 Allowed::Create(making) => Some(making.key.clone()),
                 Allowed::Sign(_) | Allowed::Destroy(_) | Allowed::Probe => None,
             };
-            Ok((rule, path, pending, entry.deadline))
+            Ok((rule, path, pending, entry.deadline, in_use))
         })?;
+        let in_use = in_use?;
         let request = Outbound { path, ..request };
         let Some(pending) = pending else {
             return backend.send(&request, None, deadline).await;
@@ -39,6 +45,7 @@ impl Custody {
 
         let planned = self.planned(origin, &pending).await?;
         let sending = Sending {
+            _in_use: in_use,
             _under_way: self.making.begin(planned.id),
             ledger: Arc::clone(&self.ledger),
             keys: Arc::clone(&self.keys),
@@ -93,6 +100,7 @@ impl Custody {
 
 /// One request for one new key.
 struct Sending {
+    _in_use: InUse,
     _under_way: UnderWay,
     ledger: Arc<Ledger>,
     keys: Arc<dyn Keys>,

@@ -135,6 +135,16 @@ async fn a_call_that_is_over_can_do_nothing_more() {
 }
 
 #[tokio::test]
+async fn what_is_asked_for_after_the_deadline_is_denied() {
+    let world = World::new();
+    world.create("a", OnDuplicate::Conflict).await.unwrap();
+    world.behave(Conduct::Late(world.clock.clone()));
+
+    world.sign("a").await.unwrap_err();
+    assert_eq!(world.backend.signatures.load(Ordering::Relaxed), 0);
+}
+
+#[tokio::test]
 async fn what_is_not_granted_is_denied() {
     let world = World::with(|grant| grant.uses.retain(|granted| *granted != Use::Sign));
     world.create("a", OnDuplicate::Conflict).await.unwrap();

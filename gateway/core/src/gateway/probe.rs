@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
 use super::Gateway;
-use crate::custody::CustodianFailures;
+use crate::custody::{ConnectionHits, CustodianFailures};
 use crate::name::{ComponentDigest, ProviderName, TenantId};
 use crate::outside::Timestamp;
 use crate::policy;
@@ -82,6 +82,12 @@ impl Gateway {
     #[must_use]
     pub fn custodian_failures(&self) -> Vec<CustodianFailures> {
         self.custody.failures()
+    }
+
+    /// How often a provider ran into the bounds on requests that are on their way.
+    #[must_use]
+    pub fn connection_hits(&self, provider: &ProviderName) -> ConnectionHits {
+        self.custody.connection_hits(provider)
     }
 
     /// The provider that makes a tenant's new keys, where no route leads elsewhere.

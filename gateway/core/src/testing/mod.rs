@@ -88,6 +88,8 @@ pub(crate) enum Conduct {
     Fails(FailureKind),
     /// Goes on with capabilities after its call was given up.
     Lingers,
+    /// Signs when its time is over.
+    Late(Arc<TestClock>),
     /// Names another reference at import than it was given.
     OtherReference,
     /// Takes over the same key pair twice.
@@ -164,7 +166,7 @@ impl<B: Backend + 'static, P: Provider + 'static> World<B, P> {
         let (keys, audit) = (Arc::<MemoryKeys>::default(), Arc::<MemoryAudit>::default());
         let token: Arc<dyn Backend> = backend.clone();
         let backends = HashMap::from([(grant.connection.clone(), token)]);
-        let custody = Custody::new(outside.clone(), keys.clone(), backends);
+        let custody = Custody::new(outside.clone(), keys.clone(), backends, CONNECTIONS);
         let provider = Arc::new(provider(custody.clone(), ProviderId(7)));
         let loaded = loaded(ProviderId(7), provider.clone(), Grants::new(vec![grant]));
         let tenants = served_by(&Versions::of(loaded));
@@ -261,6 +263,9 @@ pub(crate) fn caller(tenant: &str) -> Arc<Caller> {
     })
 }
 
+/// How many requests of a tenant's may be on their way at a time.
+pub(crate) const CONNECTIONS: usize = 3;
+
 fn loaded(id: ProviderId, provider: Arc<dyn Provider>, grants: Grants) -> Loaded {
     Loaded {
         id,
@@ -276,6 +281,7 @@ fn loaded(id: ProviderId, provider: Arc<dyn Provider>, grants: Grants) -> Loaded
         },
         imports: true,
         required: true,
+        connections: 2 * CONNECTIONS,
         provider,
     }
 }
@@ -409,6 +415,10 @@ impl Provider for TestProvider {
             }
             Conduct::OtherOperation => custody.generate(target, KeyType::EcP256).await,
             Conduct::Fails(kind) => Err(Failure::new(kind, "as told")),
+            Conduct::Late(clock) => {
+                clock.advance(Duration::from_secs(3600));
+                custody.sign(target, Mechanism::Ecdsa).await
+            }
             Conduct::Lingers => {
                 *self.lingering.lock().unwrap() = Some(target);
                 Err(Failure::new(FailureKind::Unavailable, "later"))

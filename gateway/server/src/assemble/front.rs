@@ -1,12 +1,14 @@
 //! The listeners: where callers and the gateway's own operators connect.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use keyport_core::Gateway;
-use keyport_core::custody::CustodianFailures;
+use keyport_core::custody::ConnectionHits;
+use keyport_core::name::ProviderName;
 use keyport_core::outside::Outside;
 use keyport_host::Host;
 use tokio::net::{TcpListener, TcpSocket};
@@ -27,7 +29,7 @@ use crate::contract::v1::{Publication, Remembered, Settings, V1};
 use crate::contract::webhook::Webhook;
 use crate::listen::{Limits, Listener};
 use crate::route::{Route, Routes};
-use crate::telemetry::{Hits, Telemetry};
+use crate::telemetry::{Count, Telemetry};
 use crate::tls::{Certificates, Files};
 
 /// Where the gateway is found, once it serves.
@@ -70,7 +72,7 @@ impl Front {
         (gateway, certificates, Loader { host, calls, .. }): (Arc<Gateway>, Arc<Certificates>, Loader),
         outside: &Outside,
     ) -> Result<Self> {
-        let telemetry = Arc::new(Telemetry::new(move || hits(&host), custodians_failed(&gateway)));
+        let telemetry = Arc::new(Telemetry::new(limit_hits(host, &gateway), custodians_failed(&gateway)));
         let (stop, stopped) = watch::channel(false);
         let authenticator = authentication::authenticator(config, None, outside)?;
         let creates = Arc::new(Remembered::new(Arc::clone(&outside.clock)));
@@ -232,22 +234,31 @@ fn publications(config: &Config) -> Vec<Publication> {
         .collect()
 }
 
-fn hits(host: &Host) -> Vec<Hits> {
-    let of_each = |stats: keyport_host::ProviderStats| {
-        let provider = stats.provider.to_string();
-        stats.bounds.into_iter().map(move |(bound, count)| Hits {
-            provider: provider.clone(),
-            limit: bound.as_str(),
-            count,
-        })
-    };
-    host.stats().into_iter().flat_map(of_each).collect()
-}
-
-fn custodians_failed(gateway: &Arc<Gateway>) -> impl Fn() -> Vec<CustodianFailures> + use<> {
+/// How often each provider ran into each of its limits; a new loading of it together with what is left of the old one.
+fn limit_hits(host: Arc<Host>, gateway: &Arc<Gateway>) -> impl Fn() -> Vec<Count> + use<> {
     let gateway = Arc::clone(gateway);
 
-    move || gateway.custodian_failures()
+    move || {
+        let mut hits: BTreeMap<(ProviderName, &'static str), u64> = BTreeMap::new();
+        for stats in host.stats() {
+            for (bound, count) in stats.bounds {
+                *hits.entry((stats.provider.clone(), bound.as_str())).or_default() += count;
+            }
+            let ConnectionHits { provider, tenant } = gateway.connection_hits(&stats.provider);
+            hits.insert((stats.provider.clone(), ConnectionHits::PROVIDER), provider);
+            hits.insert((stats.provider, ConnectionHits::TENANT), tenant);
+        }
+        hits.into_iter().map(|((name, limit), count)| ([name.to_string(), limit.to_owned()], count)).collect()
+    }
+}
+
+fn custodians_failed(gateway: &Arc<Gateway>) -> impl Fn() -> Vec<Count> + use<> {
+    let gateway = Arc::clone(gateway);
+
+    move || {
+        let failed = gateway.custodian_failures().into_iter();
+        failed.map(|failed| ([failed.connection.to_string(), failed.code], failed.count)).collect()
+    }
 }
 
 fn limits(config: &Config) -> Limits {

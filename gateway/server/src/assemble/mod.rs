@@ -28,9 +28,11 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use keyport_core::Gateway;
+use keyport_core::backend::Backend;
 use keyport_core::custody::Custody;
 use keyport_core::gateway::{Options, Parts, Tenant, Tenants, Versions};
 use keyport_core::name::{ConnectionName, ProviderName};
+use keyport_core::outside::Outside;
 use keyport_store::Store;
 use rustix::process::{Resource, Rlimit, geteuid, setrlimit};
 use tokio::runtime::Handle;
@@ -89,7 +91,7 @@ pub(crate) async fn run(start: Start<'_>, ready: impl FnOnce(Addresses)) -> Resu
     let served = async {
         let audit = store::audit(config, &store).await?;
         let backends = custodians::open(config, &store, (master_key.as_ref(), rebind)).await?;
-        let custody = Custody::new(outside.clone(), store.keys(), backends.clone());
+        let custody = custody(config, &store, &backends, &outside);
         let code = code::cache(config, master_key.as_ref(), &*outside.random);
         let loader = Loader::new(config, (code, providers::kept(config, true)), custody.clone(), &outside)?;
         let providers = swap::first(config, &loader).await?;
@@ -140,6 +142,17 @@ async fn serve(
 
     ready(front.addresses());
     Box::pin(front.serve(running, signals, administration)).await
+}
+
+fn custody(
+    config: &Config,
+    store: &Store,
+    backends: &HashMap<ConnectionName, Arc<dyn Backend>>,
+    outside: &Outside,
+) -> Arc<Custody> {
+    let connections = config.limits.tenant_outbound_connections;
+
+    Custody::new(outside.clone(), store.keys(), backends.clone(), connections)
 }
 
 fn administration(config: &Config) -> Result<(Administration, mpsc::Receiver<Order>)> {

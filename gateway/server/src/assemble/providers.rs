@@ -173,6 +173,7 @@ fn limits(configured: &config::ProviderLimits) -> Limits {
         host_bytes: configured.message_size.unwrap_or(default.host_bytes),
         log_lines: configured.log_lines.unwrap_or(default.log_lines),
         in_flight: configured.in_flight.unwrap_or(default.in_flight),
+        connections: configured.outbound_connections.unwrap_or(default.connections),
         ..default
     }
 }

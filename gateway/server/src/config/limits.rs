@@ -19,6 +19,8 @@ pub(crate) struct Limits {
     pub(crate) tenant_in_flight: usize,
     /// `tenant-cpu`: computing time per second that one tenant's components from outside get.
     pub(crate) tenant_cpu: Duration,
+    /// `tenant-outbound-connections`: requests that one tenant's components may have on their way at once.
+    pub(crate) tenant_outbound_connections: usize,
 }
 
 impl Limits {
@@ -30,6 +32,11 @@ impl Limits {
             instances: section.or("instances", default.instances, count),
             tenant_in_flight: section.or("tenant-in-flight", default.tenant_in_flight, count),
             tenant_cpu: section.or("tenant-cpu", default.tenant_cpu, duration),
+            tenant_outbound_connections: section.or(
+                "tenant-outbound-connections",
+                default.tenant_outbound_connections,
+                count,
+            ),
         };
         section.end();
         limits
@@ -44,6 +51,7 @@ impl Default for Limits {
             instances: 256,
             tenant_in_flight: 32,
             tenant_cpu: Duration::from_millis(500),
+            tenant_outbound_connections: 32,
         }
     }
 }

@@ -100,6 +100,8 @@ pub(crate) struct Limits {
     pub(crate) log_lines: Option<u32>,
     /// `in-flight`: calls at once, over all tenants.
     pub(crate) in_flight: Option<usize>,
+    /// `outbound-connections`: requests to custodians on their way at once, over all tenants.
+    pub(crate) outbound_connections: Option<usize>,
 }
 
 impl Provider {
@@ -244,6 +246,7 @@ impl Limits {
             message_size: section.optional("message-size", size),
             log_lines: section.optional("log-lines", count),
             in_flight: section.optional("in-flight", count),
+            outbound_connections: section.optional("outbound-connections", count),
         };
         section.end();
         limits

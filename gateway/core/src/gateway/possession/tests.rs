@@ -1,11 +1,14 @@
 //! Keys behind requests, made, used and destroyed by providers honest and not.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use crate::Error;
 use crate::audit::Operation;
 use crate::gateway::OnDuplicate;
 use crate::key::State;
+use crate::testing::CONNECTIONS;
 use crate::testing::requests::{ServiceWorld, Trick};
 
 async fn made(names: bool) -> ServiceWorld {
@@ -121,4 +124,35 @@ async fn a_key_whose_guest_was_stopped_is_still_known_by_its_name_and_destroyed(
     world.clock.advance(std::time::Duration::from_secs(3600));
     world.gateway.reap().await.unwrap();
     assert!(world.backend.keys.lock().unwrap().is_empty(), "an orphan");
+}
+
+/// What makes a key goes on where its guest was stopped, and counts until it has an answer.
+#[tokio::test(start_paused = true)]
+async fn no_more_requests_of_a_tenant_are_on_their_way_than_may_be_whatever_became_of_their_guests() {
+    let world = Arc::new(made(true).await);
+    let held = world.backend.gate.lock().await;
+    let sent = world.backend.requests.load(Ordering::Relaxed);
+    let creating: Vec<_> = (0..CONNECTIONS)
+        .map(|number| {
+            let world = world.clone();
+            tokio::spawn(async move { world.create(&format!("key-{number}"), OnDuplicate::Conflict).await })
+        })
+        .collect();
+    while world.backend.requests.load(Ordering::Relaxed) < sent + CONNECTIONS {
+        tokio::task::yield_now().await;
+    }
+    world.clock.advance(Duration::from_secs(600));
+    for stopped in creating {
+        stopped.await.unwrap().unwrap_err();
+    }
+
+    let refused = world.sign("demo").await;
+    assert!(matches!(refused, Err(Error::Throttled { .. })), "{refused:?}");
+    assert_eq!(world.gateway.connection_hits(&"test".parse().unwrap()).tenant, 1);
+    assert_eq!(world.backend.requests.load(Ordering::Relaxed), sent + CONNECTIONS, "it was sent");
+    drop(held);
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    world.sign("demo").await.unwrap();
 }
