@@ -27,6 +27,7 @@ use reqwest::{Client, Request, Response, Url};
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
+pub use resolve::Names;
 pub use trust::{TrustError, trust};
 
 /// A custodian to be reached.
@@ -73,13 +74,18 @@ impl Http {
     ///
     /// Reads the file of authorities.
     pub fn open(connection: Connection) -> Result<Self, OpenError> {
+        Self::open_by(connection, Arc::new(resolve::System))
+    }
+
+    /// The same, with names looked up in `names`.
+    pub fn open_by(connection: Connection, names: Arc<dyn Names>) -> Result<Self, OpenError> {
         let url = base(&connection.url)?;
         let host = url.host_str().ok_or(OpenError::Url)?;
         if !resolve::literal_is_allowed(host, &connection.private_addresses) {
             return Err(OpenError::Address(host.to_owned()));
         }
 
-        let resolver = resolve::Checked { listed: connection.private_addresses.into() };
+        let resolver = resolve::Checked { names, listed: connection.private_addresses.into() };
         let client = Client::builder()
             .tls_backend_preconfigured(trust(connection.ca.as_deref())?)
             .dns_resolver(Arc::new(resolver))

@@ -1,32 +1,55 @@
 //! Looks up names, and lets through only the addresses that a request may go to.
 
 use std::error::Error;
+use std::fmt::Debug;
 use std::io;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use ipnet::IpNet;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
 use super::address::is_allowed;
 
-/// The system's resolver, behind a check of what it says.
+/// Says where a name leads. Whoever owns the name decides that, and may say another thing each time.
+#[async_trait]
+pub trait Names: Debug + Send + Sync {
+    /// The addresses of `name`.
+    async fn addresses(&self, name: &str) -> io::Result<Vec<IpAddr>>;
+}
+
+/// The operating system's resolver.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct System;
+
+#[async_trait]
+impl Names for System {
+    async fn addresses(&self, name: &str) -> io::Result<Vec<IpAddr>> {
+        Ok(tokio::net::lookup_host((name, 0)).await?.map(|address| address.ip()).collect())
+    }
+}
+
+/// A resolver, behind a check of what it says.
 #[derive(Debug)]
 pub(super) struct Checked {
+    pub(super) names: Arc<dyn Names>,
     pub(super) listed: Arc<[IpNet]>,
 }
 
 impl Resolve for Checked {
     fn resolve(&self, name: Name) -> Resolving {
-        let listed = Arc::clone(&self.listed);
+        let (names, listed) = (Arc::clone(&self.names), Arc::clone(&self.listed));
 
         Box::pin(async move {
-            // The port is the connector's business.
-            let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
-            let allowed: Vec<_> = found.filter(|address| is_allowed(address.ip(), &listed)).collect();
-            if allowed.is_empty() {
+            let mut found = names.addresses(name.as_str()).await?;
+            found.retain(|address| is_allowed(*address, &listed));
+            if found.is_empty() {
                 return Err(Refused(name.as_str().to_owned()).into());
             }
-            Ok::<Addrs, Box<dyn Error + Send + Sync>>(Box::new(allowed.into_iter()))
+            // The port is the connector's business.
+            let found = found.into_iter().map(|address| SocketAddr::new(address, 0));
+            Ok::<Addrs, Box<dyn Error + Send + Sync>>(Box::new(found))
         })
     }
 }

@@ -8,9 +8,13 @@
 
 mod server;
 
+use std::io;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use keyport_backends::http::{Connection, Credential, Http, OpenError};
+use async_trait::async_trait;
+use keyport_backends::http::{Connection, Credential, Http, Names, OpenError};
 use keyport_core::FailureKind;
 use keyport_core::backend::Backend;
 use keyport_core::outbound::{Inbound, Method, Outbound};
@@ -124,6 +128,70 @@ async fn a_name_that_leads_to_a_private_address_leads_nowhere() {
         assert!(matches!(opened, Err(OpenError::Address(_))), "{literal}: {opened:?}");
     }
     assert!(server.heard().is_empty());
+}
+
+/// The one address that it may go to answers; then the name's owner lets it mean another.
+#[tokio::test]
+async fn a_name_that_comes_to_lead_to_a_private_address_leads_nowhere() {
+    let server = Server::answering(response("200 OK", "")).await;
+    let elsewhere = Server::at("127.0.0.2", server.address.port()).await;
+    let url = format!("https://kms.example:{}", server.address.port());
+
+    for rebound in [
+        "127.0.0.2",
+        "10.0.0.1",
+        "169.254.169.254",
+        "100.100.100.200",
+        "fd00:ec2::254",
+        "::1",
+        "::ffff:127.0.0.2",
+        "64:ff9b::7f00:2",
+        "0.0.0.0",
+    ] {
+        let names = Rebinding::to(rebound);
+        let http = Http::open_by(Connection { url: url.clone(), ..connection(&server) }, names).unwrap();
+        let before = server.heard().len();
+
+        // It speaks no TLS; that it was asked shows that the first answer was believed.
+        assert_eq!(send(&http, &post("/")).await.unwrap_err(), FailureKind::Unavailable, "{rebound}");
+        assert_eq!(server.heard().len(), before + 1, "{rebound}");
+        assert_eq!(send(&http, &post("/")).await.unwrap_err(), FailureKind::Denied, "{rebound}");
+        assert_eq!(server.heard().len(), before + 1, "{rebound}");
+    }
+    assert!(elsewhere.heard().is_empty());
+}
+
+#[tokio::test]
+async fn of_a_names_addresses_only_those_that_may_be_called_are() {
+    let server = Server::answering(response("200 OK", "")).await;
+    let elsewhere = Server::at("127.0.0.2", server.address.port()).await;
+    let url = format!("https://kms.example:{}", server.address.port());
+    let names =
+        Arc::new(Rebinding(Mutex::new(vec![vec!["127.0.0.2".parse().unwrap(), server.address.ip()]])));
+
+    let http = Http::open_by(Connection { url, ..connection(&server) }, names).unwrap();
+    send(&http, &post("/")).await.unwrap_err();
+    assert_eq!((server.heard().len(), elsewhere.heard().len()), (1, 0));
+}
+
+/// A name that leads to each of these in turn.
+#[derive(Debug)]
+struct Rebinding(Mutex<Vec<Vec<IpAddr>>>);
+
+impl Rebinding {
+    /// First to this machine, and then there.
+    fn to(address: &str) -> Arc<Self> {
+        let turns = [address, "127.0.0.1"].map(|address| vec![address.parse().unwrap()]);
+
+        Arc::new(Self(Mutex::new(turns.into())))
+    }
+}
+
+#[async_trait]
+impl Names for Rebinding {
+    async fn addresses(&self, _name: &str) -> io::Result<Vec<IpAddr>> {
+        self.0.lock().unwrap().pop().ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
 }
 
 #[tokio::test]

@@ -24,8 +24,16 @@ impl Server {
         Self::start(answer.into(), pause).await
     }
 
+    /// One at this address, which has nothing to say.
+    pub(crate) async fn at(address: &str, port: u16) -> Self {
+        Self::start_on(TcpListener::bind((address, port)).await.unwrap(), Vec::new(), Duration::ZERO)
+    }
+
     async fn start(answer: Vec<u8>, pause: Duration) -> Self {
-        let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self::start_on(TcpListener::bind("127.0.0.1:0").await.unwrap(), answer, pause)
+    }
+
+    fn start_on(socket: TcpListener, answer: Vec<u8>, pause: Duration) -> Self {
         let (address, heard) = (socket.local_addr().unwrap(), Arc::<Mutex<Vec<String>>>::default());
 
         let hears = Arc::clone(&heard);
