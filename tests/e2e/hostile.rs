@@ -320,13 +320,14 @@ fn name(number: usize) -> String {
 }
 
 /// A tenant that signs all the while.
-struct Bystander {
+pub(crate) struct Bystander {
     over: Arc<AtomicBool>,
     signs: JoinHandle<u32>,
 }
 
 impl Bystander {
-    fn begin(gateway: &Gateway) -> Self {
+    /// Begins with its key `victim`, which is there.
+    pub(crate) fn begin(gateway: &Gateway) -> Self {
         let over = Arc::<AtomicBool>::default();
         let webhook = gateway.webhook(&token_of("bystander"));
         let signs = tokio::spawn(Self::sign(webhook, Arc::clone(&over)));
@@ -345,7 +346,8 @@ impl Bystander {
         count
     }
 
-    async fn noticed_nothing(self) {
+    /// Ends it: every signature was right.
+    pub(crate) async fn noticed_nothing(self) {
         self.over.store(true, Ordering::Relaxed);
         let count = self.signs.await.expect("every signature is right");
         assert!(count >= 10);

@@ -22,6 +22,7 @@ mod flood;
 mod harness;
 mod hostile;
 mod http;
+mod limits;
 mod pkcs11;
 mod project;
 mod provider;

@@ -17,7 +17,7 @@ pub(crate) use audit::{Entry, entries, entry_of, segments};
 pub(crate) use client::{Answer, Client, Protocol, Server};
 pub(crate) use folder::copy;
 pub(crate) use gateway::{Ended, Gateway};
-pub(crate) use guest::{digest_of, hostile_component};
+pub(crate) use guest::{digest_of, hostile_component, http_component};
 pub(crate) use site::{Authority, Plan, Site, hostile, soft, tenant, token_of};
 pub(crate) use stored::Stored;
 pub(crate) use tool::{KEYPORT, keyport, run, tool};

@@ -36,6 +36,11 @@ async fn a_guest_that_misbehaves_in_sign_gets_nothing_from_the_token() {
             assert!(matches!(answer.status, 500 | 503), "{id}: {} {}", answer.status, answer.text());
             stage.is_on_record(&id, "failed");
         }
+        if mode == &"hoard" {
+            let (_, page) = gateway.ask_admin("/metrics").await;
+            let line = "keyport_provider_limit_hits_total{provider=\"hostile\",limit=\"resources\"} 2";
+            assert!(page.contains(line), "{page}");
+        }
         assert_eq!(spy.count(SIGNS) - signed, 2 * signs, "{mode}");
         assert_eq!(spy.count("C_DestroyObject"), destroyed, "{mode}");
         api(&gateway, "victim").sign(&victim).await;

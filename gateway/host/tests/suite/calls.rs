@@ -155,6 +155,19 @@ async fn what_a_call_uses_is_counted() {
 }
 
 #[tokio::test]
+async fn a_guest_reads_its_own_settings_and_no_other_providers() {
+    let bench = Bench::new();
+    let providers = ["one's", "other's"].map(|word| with_setting(hostile("tell-settings"), "word", word));
+    let [one, other] = providers.map(async |source| bench.load(source).await);
+    let (one, other) = (one.await, other.await);
+
+    for (loaded, own, others) in [(&one, "one's", "other's"), (&other, "other's", "one's")] {
+        let told = loaded.provider.sign(call("a"), sign()).await.unwrap_err().message;
+        assert!(told.contains(own) && !told.contains(others), "{told}");
+    }
+}
+
+#[tokio::test]
 async fn a_fresh_instance_remembers_nothing() {
     let bench = Bench::new();
     let counting = bench.hostile("keep-state").await;

@@ -47,7 +47,7 @@ named! {
         GrowMemory = "grow-memory",
         /// Logs a line of 8 MiB, then signs.
         HugeArgument = "huge-argument",
-        /// Answers 8 MiB.
+        /// Answers as many bytes as the setting `length` says (default 8 MiB).
         HugeResult = "huge-result",
         /// Asks for the usual mechanism of the key, whatever the scheme is.
         IgnoreScheme = "ignore-scheme",
@@ -117,6 +117,8 @@ named! {
         StrictSettings = "strict-settings",
         /// `create-key` answers the setting `handle`; `sign` uses a key's handle as its object.
         SwapHandle = "swap-handle",
+        /// Fails with all the settings that it can read.
+        TellSettings = "tell-settings",
         /// Signs, and changes a bit.
         Tamper = "tamper",
         /// `health` says that it is well without asking anybody.

@@ -42,6 +42,7 @@ pub(crate) fn sign(host: &impl Everything, mode: Mode, request: &SignRequest) ->
         }
         Mode::Stale => sign().map(previous),
         Mode::SwapHandle => host.sign(&named_by_handle(&request.key), mechanism),
+        Mode::TellSettings => Err(Error::internal(format!("{:?}", host.settings()))),
         Mode::Tamper => sign().map(tampered),
         Mode::WrongMechanism => host.sign(key_id, wrong(request.scheme)),
         _ => {
@@ -62,7 +63,7 @@ fn exhaust(host: &impl Everything, mode: Mode) -> Option<Vec<u8>> {
             host.info(&format!("was given {mebibytes} MiB"));
         }
         Mode::HugeArgument => host.info(&"x".repeat(8 * MEBIBYTE)),
-        Mode::HugeResult => return Some(vec![1; 8 * MEBIBYTE]),
+        Mode::HugeResult => return Some(vec![1; huge(host)]),
         Mode::Leak => exhaust::leak(),
         Mode::Loop => exhaust::forever(),
         Mode::RandomBomb => return Some(host.random_bytes(u32::MAX)),
@@ -132,6 +133,10 @@ fn wrong(scheme: Scheme) -> Mechanism {
     }
 }
 
+fn huge(settings: &impl Settings) -> usize {
+    settings.setting("length").and_then(|length| length.parse().ok()).unwrap_or(8 * MEBIBYTE)
+}
+
 fn length(settings: &impl Settings) -> u32 {
     settings.setting("length").and_then(|length| length.parse().ok()).unwrap_or(64)
 }
@@ -191,6 +196,14 @@ mod tests {
 
         assert_eq!(sign(&&host, Mode::Retry, &request(None)), Ok(vec![1]));
         assert_eq!(sign(&&host, Mode::Opaque, &request(None)).unwrap_err().kind, ErrorKind::Internal);
+    }
+
+    #[test]
+    fn it_tells_its_settings() {
+        let host = Host::new().with_setting("object", "other");
+
+        let told = sign(&&host, Mode::TellSettings, &request(None)).unwrap_err();
+        assert!(told.message.contains("other"), "{told:?}");
     }
 
     #[test]
