@@ -203,6 +203,24 @@ fn unsafe_code_is_where_it_is_said_to_be() {
     }
 }
 
+#[test]
+fn each_line_of_the_hostile_table_is_shown_by_tests_that_there_are() {
+    let tests: BTreeSet<String> = rust_files("").iter().flat_map(|file| tests_in(&read(file))).collect();
+    let table = read(&root().join("tests/guests/README.md"));
+    let lines: Vec<_> = table.lines().filter(|line| line.starts_with("| ")).skip(1).collect();
+
+    assert!(lines.len() > 40, "the table has {} lines", lines.len());
+    for line in lines {
+        let cells: Vec<_> = line.trim_matches('|').split('|').collect();
+        let [_tried, _stopped, shown] = cells.as_slice() else { panic!("not three cells: {line}") };
+        let named: Vec<_> = shown.split('`').skip(1).step_by(2).collect();
+        assert!(!named.is_empty(), "no test shows: {line}");
+        for name in named {
+            assert!(tests.contains(name), "there is no test {name}");
+        }
+    }
+}
+
 /// Whether a line of WIT, without the white space around it, begins an item.
 fn is_wit_item(line: &str) -> bool {
     let begins = |keyword: &&str| line.strip_prefix(*keyword).is_some_and(|rest| rest.starts_with(' '));
@@ -210,6 +228,18 @@ fn is_wit_item(line: &str) -> bool {
         ["interface", "world", "record", "variant", "enum", "flags", "resource", "type"].iter().any(begins);
 
     is_declaration || line.contains(": func(") || line.contains(": async func(")
+}
+
+/// The names of the tests in a file: functions below an attribute that makes them one.
+fn tests_in(text: &str) -> Vec<String> {
+    let lines: Vec<_> = text.lines().map(str::trim).collect();
+    let is_test = |line: &str| line == "#[test]" || line.starts_with("#[tokio::test");
+    let name = |line: &str| {
+        let (_, name) = line.split_once("fn ")?;
+        Some(name.split('(').next()?.to_owned())
+    };
+
+    lines.windows(2).filter(|pair| is_test(pair[0])).filter_map(|pair| name(pair[1])).collect()
 }
 
 /// Every package of the product, with the names of those that it depends on in the product: not for its tests, not
