@@ -73,10 +73,8 @@ pub enum Refusal {
         /// How the compiler ended.
         ended: String,
     },
-    /// The compiler gave up on it, as it does on what is put together of several components.
-    #[error(
-        "has a component that the compiler cannot take: {0}; is it put together of several, with stubs for WASI?"
-    )]
+    /// The compiler gave up on it.
+    #[error("has a component that the compiler cannot take: {0}")]
     Compiler(Failure),
     /// It imports what it is not granted.
     #[error("{}", imports(.0))]

@@ -97,3 +97,19 @@ const BLOCKING: usize = 64;
 
 /// Bytes of stack for a thread: the compiler recurses over what it is given.
 const STACK: usize = 8 << 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As a compiler does that meets what it did not expect.
+    #[tokio::test]
+    async fn work_that_panics_is_a_failure_and_the_threads_stay() {
+        let threads = Threads::start(1).unwrap();
+
+        let failure = threads.block(|| -> u32 { panic!("unexpected") }).await.unwrap_err();
+
+        assert_eq!(failure.kind, FailureKind::Internal);
+        assert_eq!(threads.block(|| 7).await.unwrap(), 7);
+    }
+}

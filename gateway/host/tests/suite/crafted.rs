@@ -2,8 +2,11 @@
 
 use std::path::Path;
 
+use keyport_host::Source;
 use wit_component::{StringEncoding, embed_component_metadata};
 use wit_parser::Resolve;
+
+use crate::support::source;
 
 /// Memory with a descriptor at address 16: so many offers, of which the first is these bytes, each a key type and its
 /// schemes.
@@ -40,21 +43,40 @@ pub(crate) fn wit(version: &str) -> String {
 
 /// The same, for a world of the package that `text` defines.
 pub(crate) fn built(text: &str, world: &str, parts: &str) -> Vec<u8> {
-    core((text, world), "", "unreachable", parts)
+    encoded(text, world, &Core { parts, ..Core::default() })
 }
 
 /// A provider component whose `health` has this body, of a module with these imports and further parts.
 pub(crate) fn with_health(imports: &str, health: &str, parts: &str) -> Vec<u8> {
-    core((&wit("0.1.0"), "provider-world"), imports, health, parts)
+    encoded(&wit("0.1.0"), "provider-world", &Core { imports, health, parts, ..Core::default() })
 }
 
-/// The same, for a world of the package that a text defines.
-pub(crate) fn core((text, world): (&str, &str), imports: &str, health: &str, parts: &str) -> Vec<u8> {
+/// What a provider's core module has of its own.
+pub(crate) struct Core<'a> {
+    /// What it imports.
+    pub(crate) imports: &'a str,
+    /// What it does to sign. It leaves the address of its answer.
+    pub(crate) sign: &'a str,
+    /// What it does to say how it is. It leaves the address of its answer.
+    pub(crate) health: &'a str,
+    /// Everything else.
+    pub(crate) parts: &'a str,
+}
+
+impl Default for Core<'_> {
+    fn default() -> Self {
+        Self { imports: "", sign: "unreachable", health: "unreachable", parts: "" }
+    }
+}
+
+/// A provider component of a core module, for a world of the package that `text` defines.
+pub(crate) fn encoded(text: &str, world: &str, core: &Core<'_>) -> Vec<u8> {
     let mut resolve = Resolve::default();
     let package = resolve.push_str("provider.wit", text).unwrap();
     let world = resolve.select_world(&[package], Some(world)).unwrap();
     let version = resolve.packages.get(package).unwrap().name.version.clone().unwrap();
 
+    let Core { imports, sign, health, parts } = core;
     let five = "i32 i32 i32 i32 i32";
     let export = |name: &str, params: &str, body: &str| {
         format!(
@@ -65,7 +87,7 @@ pub(crate) fn core((text, world): (&str, &str), imports: &str, health: &str, par
         export("describe", "", "i32.const 0"),
         export("create-key", &format!("{five} {five}"), "unreachable"),
         export("public-key", five, "unreachable"),
-        export("sign", &format!("{five} {five}"), "unreachable"),
+        export("sign", &format!("{five} {five}"), sign),
         export("destroy-key", five, "unreachable"),
         export("health", "", health),
     ];
@@ -78,4 +100,43 @@ pub(crate) fn core((text, world): (&str, &str), imports: &str, health: &str, par
 
     embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8).unwrap();
     keyport_sdk_build::encode(&module).unwrap()
+}
+
+/// Adds core modules to a component that has one, and an instance of each.
+pub(crate) fn with_modules(mut component: Vec<u8>, modules: &[&str]) -> Vec<u8> {
+    for (module, index) in modules.iter().zip(1..) {
+        add(&mut component, CORE_MODULE, &wat::parse_str(module).unwrap());
+        add(&mut component, CORE_INSTANCE, &[1, 0, index, 0]);
+    }
+    component
+}
+
+/// Adds another component to a provider component, and an instance of it.
+pub(crate) fn with_component(mut component: Vec<u8>, other: &str) -> Vec<u8> {
+    add(&mut component, COMPONENT, &wat::parse_str(other).unwrap());
+    // The first is the one around its export.
+    add(&mut component, INSTANCE, &[1, 0, 1, 0]);
+    component
+}
+
+/// Adds a section: its id, its length in LEB128, its content.
+fn add(component: &mut Vec<u8>, section: u8, content: &[u8]) {
+    component.push(section);
+    let mut length = content.len();
+    while length > 0x7f {
+        component.push(u8::try_from(length & 0x7f).unwrap() | 0x80);
+        length >>= 7;
+    }
+    component.push(u8::try_from(length).unwrap());
+    component.extend_from_slice(content);
+}
+
+const CORE_MODULE: u8 = 1;
+const CORE_INSTANCE: u8 = 2;
+const COMPONENT: u8 = 4;
+const INSTANCE: u8 = 5;
+
+/// A component in text.
+pub(crate) fn wat(name: &str, component: &str) -> Source {
+    source(name, wat::parse_str(component).unwrap_or_else(|error| panic!("{component}: {error}")))
 }

@@ -6,7 +6,7 @@ use keyport_core::FailureKind;
 use keyport_core::grant::{ConnectionKind, Grant, Grants, Use};
 use keyport_host::{Bound, Limits, Source};
 
-use crate::crafted::{core, descriptor, wit, with_health};
+use crate::crafted::{Core, descriptor, encoded, wit, with_health};
 use crate::support::{Bench, call, grant, source};
 
 #[tokio::test]
@@ -52,8 +52,9 @@ async fn a_guest_that_makes_resources_of_its_own_without_end_is_stopped() {
         "{} (func (export \"keyport:provider/things@0.1.0#make\") (result i32) unreachable)",
         descriptor(1, "")
     );
+    let health = "(loop (drop (call $new (i32.const 7))) (br 0)) unreachable";
     let guest =
-        core((&text, "hoarding"), new, "(loop (drop (call $new (i32.const 7))) (br 0)) unreachable", &make);
+        encoded(&text, "hoarding", &Core { imports: new, health, parts: &make, ..Core::default() });
     let bench = Bench::new();
     let hoarding = bench.load(source("hoarding", guest)).await;
 

@@ -7,6 +7,7 @@ mod bounds;
 mod calls;
 mod code;
 mod compiling;
+mod composed;
 mod crafted;
 mod handles;
 mod loops;
