@@ -9,7 +9,9 @@ use async_trait::async_trait;
 use keyport_core::provider::{Call, CreateKey, Created, Descriptor, ImportKey, KeyRef, Provider, Sign};
 use keyport_core::{Failure, FailureKind};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use wasmtime::component::ResourceTableError;
 use wasmtime::{PoolConcurrencyLimitError, Store, Trap};
+use wasmtime_wasi::I32Exit;
 
 use crate::export::{
     Answer, CreateExport, DescribeExport, DestroyExport, Export, HealthExport, ImportExport, PublicKeyExport,
@@ -165,14 +167,14 @@ impl Component {
             Some(idle) => idle.resumed(meter),
             None => self.instance(meter, now).await?,
         };
-        instance.store.data_mut().call = call;
+        instance.store.data_mut().serve(call);
 
         let answer = match export.call(&instance.world, &mut instance.store).await {
             Ok(answer) => answer,
             Err(trap) => return Err(self.trapped(&trap)),
         };
 
-        instance.store.data_mut().call = None;
+        instance.store.data_mut().serve(None);
         // What a guest still holds belonged to this call.
         if let Some(tenant) = tenant
             && instance.store.data().held.is_empty()
@@ -224,6 +226,12 @@ impl Component {
         let said = SAID.iter().find(|(words, _)| text.contains(words));
         if let Some((_, bound)) = said {
             return self.hit(*bound);
+        }
+        if matches!(trap.downcast_ref(), Some(ResourceTableError::Full)) || text.contains(HANDLES_SPENT) {
+            return self.hit(Bound::Resources);
+        }
+        if let Some(I32Exit(status)) = trap.downcast_ref() {
+            return Failure::new(FailureKind::Internal, format!("it ended itself, with the status {status}"));
         }
         Failure::new(FailureKind::Internal, format!("trap: {}", text::line(&text, text::MESSAGE)))
     }
@@ -287,6 +295,9 @@ const SAID: [(&str, Bound); 2] = [
     ("fuel allocated for hostcalls has been exhausted", Bound::HostBytes),
     ("store handle limit exceeded", Bound::Resources),
 ];
+
+/// What wasmtime says when a guest would hold too many handles.
+const HANDLES_SPENT: &str = "store handle limit exceeded";
 
 /// When to come back if others were in the way.
 const RETRY_AFTER: Duration = Duration::from_secs(1);

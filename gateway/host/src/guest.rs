@@ -15,6 +15,7 @@ use wasmtime::{Engine, Store, UpdateDeadline};
 use crate::imports::Interface;
 use crate::imports::log::Budgets;
 use crate::imports::pkcs11::no_resources;
+use crate::imports::wasi::Wasi;
 use crate::limits::{Limits, Room};
 use crate::meter::Meter;
 use crate::stats::Stats;
@@ -41,6 +42,8 @@ pub(crate) struct State {
     pub(crate) call: Option<Call>,
     /// What the guest holds handles of.
     pub(crate) held: ResourceTable,
+    /// What WASI keeps, once the guest has used it.
+    pub(crate) wasi: Option<Box<Wasi>>,
     pub(crate) meter: Arc<Meter>,
     room: Room,
 }
@@ -50,6 +53,14 @@ impl State {
     pub(crate) fn called(&mut self) -> &mut Self {
         self.meter.host_called();
         self
+    }
+
+    /// Serves this call from now on; none, once it has ended.
+    pub(crate) fn serve(&mut self, call: Option<Call>) {
+        if let Some(wasi) = &self.wasi {
+            wasi.serve(call.as_ref());
+        }
+        self.call = call;
     }
 
     /// An object on a connection, in the call being served.
@@ -97,6 +108,7 @@ impl Guest {
             guest: Arc::clone(self),
             call: None,
             held: no_resources(),
+            wasi: None,
             meter: Arc::clone(meter),
             room: Room::new(&self.limits, Arc::clone(&self.stats)),
         };

@@ -9,7 +9,7 @@ use keyport_core::name::{ComponentDigest, ProviderName};
 use keyport_core::provider::Loaded;
 
 use crate::host::Host;
-use crate::imports::Interface;
+use crate::imports::{Need, Offer};
 use crate::instances::Instances;
 use crate::limits::Limits;
 use crate::load::{Source, check};
@@ -37,8 +37,19 @@ pub struct Import {
     pub name: String,
     /// Whether this gateway has it to give.
     pub is_known: bool,
-    /// The kind of connection that must be granted for it; `None` where it is everybody's.
-    pub needs: Option<ConnectionKind>,
+    /// What must be granted for it; `None` where it is everybody's.
+    pub needs: Option<Need>,
+}
+
+impl Import {
+    /// The kind of connection that must be granted for it, if any.
+    #[must_use]
+    pub fn kind(&self) -> Option<ConnectionKind> {
+        match self.needs? {
+            Need::Connection(kind) => Some(kind),
+            Need::Wasi => None,
+        }
+    }
 }
 
 impl Host {
@@ -67,6 +78,7 @@ impl Host {
             sha256: None,
             settings: BTreeMap::new(),
             grants: Arc::new(every_grant(&imports)),
+            wasi: true,
             limits: Limits::default(),
             instances: Instances::Fresh,
             trusted: false,
@@ -78,18 +90,14 @@ impl Host {
 }
 
 fn import(name: &str) -> Import {
-    let interface = Interface::imported(name);
+    let offer = Offer::of(name);
 
-    Import {
-        name: name.to_owned(),
-        is_known: interface.is_some(),
-        needs: interface.and_then(Interface::needs),
-    }
+    Import { name: name.to_owned(), is_known: offer.is_some(), needs: offer.and_then(Offer::needs) }
 }
 
 /// A grant of everything on a connection of each kind that is needed. There is no such connection.
 fn every_grant(imports: &[Import]) -> Grants {
-    let kinds: BTreeSet<_> = imports.iter().filter_map(|import| import.needs).collect();
+    let kinds: BTreeSet<_> = imports.iter().filter_map(Import::kind).collect();
     let grant = |(number, kind): (usize, ConnectionKind)| {
         Some(Grant {
             connection: format!("connection-{number}").parse().ok()?,

@@ -37,6 +37,7 @@ mod world;
 pub use code::{CodeCache, CodeStore};
 pub use compiler::{Compiler, compiler_host};
 pub use host::{Host, HostError, HostOptions};
+pub use imports::Need;
 pub use inspect::{Import, Inspection};
 pub use instances::Instances;
 pub use limits::Limits;

@@ -19,7 +19,7 @@ use crate::code::{CodeCache, loaded};
 use crate::compiler::Made;
 use crate::guest::Guest;
 use crate::host::Host;
-use crate::imports::Interface;
+use crate::imports::Offer;
 use crate::imports::log::Budgets;
 use crate::instances::{Idle, Instances};
 use crate::limits::Limits;
@@ -40,6 +40,8 @@ pub struct Source {
     pub settings: BTreeMap<String, String>,
     /// What it may reach.
     pub grants: Arc<Grants>,
+    /// Whether it is given WASI: clocks, randomness and a log, and nothing that leads out of the gateway.
+    pub wasi: bool,
     /// What a call of it may cost.
     pub limits: Limits,
     /// How often an instance of it is used.
@@ -64,7 +66,7 @@ impl Host {
     async fn admit(self: &Arc<Self>, source: Source) -> Result<Loaded, Refusal> {
         let digest = check(&source.bytes, source.sha256.as_ref(), self.options.component_size)?;
         let (compiled, is_new) = self.compile((source.bytes, source.trusted), &digest).await?;
-        let world = self.link(&compiled, &source.grants)?;
+        let world = self.link(&compiled, &source.grants, source.wasi)?;
         // Without the grant it could only be refused, so it offers no import.
         let imports = world.imports() && source.grants.iter().any(|grant| grant.uses.contains(&Use::Import));
 
@@ -160,21 +162,19 @@ impl Host {
     }
 
     /// Links what is imported, as far as it is granted; and nothing else is there to be found.
-    fn link(&self, compiled: &Compiled, grants: &Grants) -> Result<WorldPre, Refusal> {
+    fn link(&self, compiled: &Compiled, grants: &Grants, wasi: bool) -> Result<WorldPre, Refusal> {
         let component = compiled.component_type();
         let mut linker = Linker::new(&self.engine);
         let mut refused = Vec::new();
 
         for (import, _) in component.imports(&self.engine) {
-            let interface = Interface::imported(import);
-            match interface {
-                Some(interface) if interface.is_granted(grants) => {
-                    interface.link(&mut linker).map_err(|error| Refusal::Misfit(error.into()))?;
+            let offer = Offer::of(import);
+            match offer {
+                Some(offer) if offer.is_granted(grants, wasi) => {
+                    offer.link(&mut linker).map_err(|error| Refusal::Misfit(error.into()))?;
                 }
-                Some(_) | None => refused.push(RefusedImport {
-                    import: import.to_owned(),
-                    needs: interface.and_then(Interface::needs),
-                }),
+                Some(_) | None => refused
+                    .push(RefusedImport { import: import.to_owned(), needs: offer.and_then(Offer::needs) }),
             }
         }
         if !refused.is_empty() {

@@ -7,7 +7,7 @@ use keyport_core::Failure;
 use keyport_core::grant::{ConnectionKind, Use};
 use keyport_core::name::{ComponentDigest, ProviderName};
 
-use crate::imports::{Interface, PACKAGE, VERSION};
+use crate::imports::{Interface, Need, PACKAGE, VERSION, wasi};
 
 /// Why a component is not loaded.
 #[derive(Debug, thiserror::Error)]
@@ -95,8 +95,8 @@ pub enum Refusal {
 pub struct RefusedImport {
     /// Its name.
     pub import: String,
-    /// The kind of connection that would have to be granted; `None` where no grant gives it.
-    pub needs: Option<ConnectionKind>,
+    /// What would have to be granted; `None` where no grant gives it.
+    pub needs: Option<Need>,
 }
 
 /// Words of the engine's, for the operator.
@@ -121,32 +121,67 @@ impl fmt::Display for Detail {
     }
 }
 
+/// What is refused and what would help, once for all imports that the same would help.
 fn imports(refused: &[RefusedImport]) -> String {
-    refused.iter().map(import).collect::<Vec<_>>().join("\nand ")
+    let mut mends: Vec<(Mend, Vec<String>)> = Vec::new();
+    for RefusedImport { import, needs } in refused {
+        let (mend, import) = (Mend::of(import, *needs), format!("`{import}`"));
+        match mends.iter_mut().find(|(other, _)| *other == mend) {
+            Some((_, imports)) => imports.push(import),
+            None => mends.push((mend, vec![import])),
+        }
+    }
+
+    let said = mends.iter().map(|(mend, imports)| {
+        let (verb, imports) = (if imports.len() == 1 { "needs" } else { "need" }, imports.join(", "));
+        match mend {
+            Mend::Grant(lines) => format!("imports {imports}, which {verb}:\n\n{lines}"),
+            Mend::Other(instead) => format!("imports {imports}, which no grant gives: {instead}"),
+        }
+    });
+    said.collect::<Vec<_>>().join("\nand ")
 }
 
-fn import(refused: &RefusedImport) -> String {
-    let import = &refused.import;
-    let Some(kind) = refused.needs else {
-        let offered = Interface::ALL.map(Interface::name).join(", ");
-        return format!(
-            "imports `{import}`, which no grant gives: this gateway offers {PACKAGE}/{{{offered}}}@{VERSION}"
-        );
-    };
+/// What would help where an import is not given.
+#[derive(Eq, PartialEq)]
+enum Mend {
+    /// These lines of configuration.
+    Grant(String),
+    /// Another component.
+    Other(String),
+}
 
+impl Mend {
+    fn of(import: &str, needs: Option<Need>) -> Self {
+        match (needs, wasi::instead(import)) {
+            (Some(Need::Connection(kind)), _) => Self::Grant(grant(kind)),
+            (Some(Need::Wasi), _) => Self::Grant(WASI_GRANT.to_owned()),
+            (None, Some(instead)) => Self::Other(instead.to_owned()),
+            (None, None) => {
+                let offered = Interface::ALL.map(Interface::name).join(", ");
+                Self::Other(format!("this gateway offers {PACKAGE}/{{{offered}}}@{VERSION}"))
+            }
+        }
+    }
+}
+
+fn grant(kind: ConnectionKind) -> String {
     let (connection, kind, imports) = match kind {
         ConnectionKind::Derived => ("derived", "derived", false),
-        ConnectionKind::Http => return format!("imports `{import}`, which needs:\n\n{HTTP_GRANT}"),
+        ConnectionKind::Http => return HTTP_GRANT.to_owned(),
         ConnectionKind::Pkcs11 => ("hsm", "pkcs11", false),
         ConnectionKind::Soft => ("embedded", "soft", true),
     };
     let uses = Use::ALL.into_iter().filter(|granted| imports || *granted != Use::Import);
     let uses = uses.map(|granted| format!("\"{granted}\"")).collect::<Vec<_>>().join(", ");
+
     format!(
-        "imports `{import}`, which needs:\n\n[[provider.grant]]\nconnection = \"{connection}\"   # a connection of \
-         kind \"{kind}\"\nuses = [{uses}]\n"
+        "[[provider.grant]]\nconnection = \"{connection}\"   # a connection of kind \"{kind}\"\nuses = [{uses}]\n"
     )
 }
+
+/// What a provider needs that was built for WASI, before its grants.
+const WASI_GRANT: &str = "wasi = true   # in its [[provider]]\n";
 
 /// The grant that a provider needs which words its own requests.
 const HTTP_GRANT: &str = "[[provider.grant]]

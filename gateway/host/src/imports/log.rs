@@ -5,36 +5,42 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use keyport_core::name::TenantId;
+use keyport_core::provider::Call;
 
-use crate::bindings::log::{Host, Level};
-use crate::guest::State;
+use crate::bindings::log::Host;
+pub(crate) use crate::bindings::log::Level;
+use crate::guest::{Guest, State};
 use crate::stats::Bound;
 use crate::text;
 
 impl Host for State {
     fn log(&mut self, level: Level, message: String) {
-        let guest = &self.guest;
-        let tenant = self.call.as_ref().map(|call| &call.tenant);
-        let line = text::line(&message, text::MESSAGE);
-        let Some(unheard) =
-            guest.log.spend(tenant, line.len(), (&guest.limits).into(), guest.outside.clock.now())
-        else {
-            guest.stats.hit(Bound::Log);
-            return;
-        };
+        say(&self.guest, self.call.as_ref(), level, &message);
+    }
+}
 
-        let provider = guest.name.as_str();
-        let tenant = tenant.map(TenantId::as_str);
-        let request = self.call.as_ref().and_then(|call| call.request_id.as_ref()).map(|id| id.as_str());
-        if unheard > 0 {
-            tracing::warn!(target: TARGET, provider, tenant, "{unheard} earlier lines were over the budget");
-        }
-        match level {
-            Level::Debug => tracing::debug!(target: TARGET, provider, tenant, request, "{line}"),
-            Level::Info => tracing::info!(target: TARGET, provider, tenant, request, "{line}"),
-            Level::Warn => tracing::warn!(target: TARGET, provider, tenant, request, "{line}"),
-            Level::Error => tracing::error!(target: TARGET, provider, tenant, request, "{line}"),
-        }
+/// A line of a guest's in the log, said in a call, if it is within the budget.
+pub(crate) fn say(guest: &Guest, call: Option<&Call>, level: Level, message: &str) {
+    let tenant = call.map(|call| &call.tenant);
+    let line = text::line(message, text::MESSAGE);
+    let Some(unheard) =
+        guest.log.spend(tenant, line.len(), (&guest.limits).into(), guest.outside.clock.now())
+    else {
+        guest.stats.hit(Bound::Log);
+        return;
+    };
+
+    let provider = guest.name.as_str();
+    let tenant = tenant.map(TenantId::as_str);
+    let request = call.and_then(|call| call.request_id.as_ref()).map(|id| id.as_str());
+    if unheard > 0 {
+        tracing::warn!(target: TARGET, provider, tenant, "{unheard} earlier lines were over the budget");
+    }
+    match level {
+        Level::Debug => tracing::debug!(target: TARGET, provider, tenant, request, "{line}"),
+        Level::Info => tracing::info!(target: TARGET, provider, tenant, request, "{line}"),
+        Level::Warn => tracing::warn!(target: TARGET, provider, tenant, request, "{line}"),
+        Level::Error => tracing::error!(target: TARGET, provider, tenant, request, "{line}"),
     }
 }
 

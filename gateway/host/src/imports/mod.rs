@@ -7,12 +7,59 @@ pub(crate) mod pkcs11;
 pub(crate) mod random;
 pub(crate) mod settings;
 pub(crate) mod soft_token;
+pub(crate) mod wasi;
 
 use keyport_core::grant::{ConnectionKind, Grants};
 use wasmtime::component::{HasSelf, Linker};
 
 use crate::bindings;
 use crate::guest::State;
+
+/// What must be granted for an import.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub enum Need {
+    /// Something on a connection of this kind.
+    Connection(ConnectionKind),
+    /// WASI.
+    Wasi,
+}
+
+/// An import that this host can give.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Offer {
+    Ours(Interface),
+    Wasi(wasi::Link),
+}
+
+impl Offer {
+    /// What there is for `import`, in a version that this host serves.
+    pub(crate) fn of(import: &str) -> Option<Self> {
+        Interface::imported(import).map(Self::Ours).or_else(|| wasi::imported(import).map(Self::Wasi))
+    }
+
+    /// What must be granted for it; `None` where it is everybody's.
+    pub(crate) fn needs(self) -> Option<Need> {
+        match self {
+            Self::Ours(interface) => interface.needs().map(Need::Connection),
+            Self::Wasi(_) => Some(Need::Wasi),
+        }
+    }
+
+    /// Whether these grants are enough for it to be linked.
+    pub(crate) fn is_granted(self, grants: &Grants, wasi: bool) -> bool {
+        match self {
+            Self::Ours(interface) => interface.is_granted(grants),
+            Self::Wasi(_) => wasi,
+        }
+    }
+
+    pub(crate) fn link(self, linker: &mut Linker<State>) -> wasmtime::Result<()> {
+        match self {
+            Self::Ours(interface) => interface.link(linker),
+            Self::Wasi(link) => link(linker),
+        }
+    }
+}
 
 /// An interface of ours.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -40,7 +87,7 @@ impl Interface {
     ];
 
     /// The interface that `import` names, in a version that this host serves.
-    pub(crate) fn imported(import: &str) -> Option<Self> {
+    fn imported(import: &str) -> Option<Self> {
         let (name, version) = import.strip_prefix(PACKAGE)?.strip_prefix('/')?.split_once('@')?;
         version.strip_prefix(VERSION)?.strip_prefix('.')?.parse::<u16>().ok()?;
 
@@ -72,18 +119,18 @@ impl Interface {
     }
 
     /// The usual kind of connection that must be granted; `None` where it is everybody's.
-    pub(crate) fn needs(self) -> Option<ConnectionKind> {
+    fn needs(self) -> Option<ConnectionKind> {
         self.kinds().first().copied()
     }
 
     /// Whether these grants are enough for it to be linked.
-    pub(crate) fn is_granted(self, grants: &Grants) -> bool {
+    fn is_granted(self, grants: &Grants) -> bool {
         let kinds = self.kinds();
 
         kinds.is_empty() || kinds.iter().any(|kind| grants.of_kind(*kind).is_some())
     }
 
-    pub(crate) fn link(self, linker: &mut Linker<State>) -> wasmtime::Result<()> {
+    fn link(self, linker: &mut Linker<State>) -> wasmtime::Result<()> {
         match self {
             Self::Clock => bindings::clock::add_to_linker::<_, HasSelf<_>>(linker, State::called),
             Self::Http => bindings::http::add_to_linker::<_, HasSelf<_>>(linker, State::called),

@@ -38,7 +38,7 @@ async fn a_grant_on_one_kind_of_connection_opens_no_other() {
 
 #[tokio::test]
 async fn a_component_that_imports_what_there_is_not_is_refused_by_name() {
-    for import in ["wasi:cli/environment@0.2.0", "keyport:provider/shell@0.1.0", "keyport:provider/log@0.2.0"]
+    for import in ["wasi:cli/environment@0.3.0", "keyport:provider/shell@0.1.0", "keyport:provider/log@0.2.0"]
     {
         let component = format!(r#"(component (import "{import}" (instance)))"#);
         let refused = Bench::new().refusal(wat("nosy", &component)).await;
@@ -250,7 +250,7 @@ async fn a_component_is_looked_at_without_a_grant_and_says_what_it_would_need() 
     assert_eq!(looked.exports, ["keyport:provider/import-key@0.1.0", "keyport:provider/provider@0.1.0"]);
     assert_eq!(looked.loaded.unwrap().descriptor.name, "soft");
 
-    let nosy = wat("nosy", r#"(component (import "wasi:cli/environment@0.2.0" (instance)))"#).bytes;
+    let nosy = wat("nosy", r#"(component (import "wasi:cli/run@0.2.0" (instance)))"#).bytes;
     let looked = host.inspect("nosy".parse().unwrap(), nosy.to_vec()).await.unwrap();
     assert!(!looked.imports[0].is_known);
     assert!(matches!(looked.loaded, Err(Refusal::Imports(_))));

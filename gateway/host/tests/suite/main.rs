@@ -14,3 +14,4 @@ mod loops;
 mod mutants;
 mod pkcs11;
 mod support;
+mod wasi;

@@ -102,6 +102,7 @@ pub(crate) fn source(name: &str, bytes: impl Into<Cow<'static, [u8]>>) -> Source
         sha256: None,
         settings: BTreeMap::new(),
         grants: granted(&Use::ALL),
+        wasi: false,
         limits: Limits::default(),
         instances: Instances::Fresh,
         trusted: false,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 use keyport_core::name::ProviderName;
 use keyport_host::Host;
-pub(crate) use keyport_host::{Import, Inspection};
+pub(crate) use keyport_host::{Import, Inspection, Need};
 use tokio::runtime::Handle;
 
 use super::check::NoCustody;

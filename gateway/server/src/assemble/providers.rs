@@ -121,6 +121,7 @@ async fn source(provider: &Provider, kept: &Kept) -> Result<Source> {
         sha256: provider.digest.clone(),
         settings: provider.settings.clone(),
         grants: Arc::new(provider.grants.clone()),
+        wasi: provider.wasi,
         limits: limits(&provider.limits),
         instances: match provider.instances {
             config::Instances::Fresh => Instances::Fresh,

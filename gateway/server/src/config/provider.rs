@@ -50,6 +50,8 @@ pub(crate) struct Provider {
     pub(crate) limits: Limits,
     /// `grant`: what it may reach. Nothing else.
     pub(crate) grants: Grants,
+    /// `wasi`: whether it is given WASI, for components of toolchains that do not build without.
+    pub(crate) wasi: bool,
 }
 
 /// Which component is loaded.
@@ -127,6 +129,7 @@ impl Provider {
         let canary = section.table("canary").and_then(|section| Canary::read(section, folder));
         let limits = section.table("limits").map(Limits::read).unwrap_or_default();
         let grants = read_grants(&mut section, names);
+        let wasi = section.or("wasi", false, truth);
         section.end();
 
         let component = component?;
@@ -144,6 +147,7 @@ impl Provider {
             canary,
             limits,
             grants,
+            wasi,
         })
     }
 

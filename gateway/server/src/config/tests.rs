@@ -92,6 +92,8 @@ fn the_example_is_right_and_means_what_it_says() {
     assert_eq!((&provider.component, provider.instances), (&Component::Soft, Instances::Reuse));
     let embedded: ConnectionName = "embedded".parse().unwrap();
     assert_eq!(provider.grants.on(&embedded).unwrap().uses.len(), 5);
+    let granted = parse(&text.replace("#wasi = false", "wasi = true")).unwrap();
+    assert_eq!((provider.wasi, granted.providers[0].wasi), (false, true));
     let tenant = &config.tenants[0];
     assert_eq!(tenant.grace, Duration::from_secs(7 * 24 * 60 * 60));
     assert!(!tenant.anonymous);

@@ -19,7 +19,7 @@ use keyport_core::outside::Outside;
 use keyport_core::provider::Loaded;
 use keyport_core::quota::Quota;
 use keyport_core::store::Keys;
-use keyport_host::{Host, HostOptions, Limits, Source};
+use keyport_host::{Host, HostOptions, Import, Limits, Source};
 pub(crate) use keyport_host::{Inspection, Instances, ProviderStats};
 use keyport_store::Store;
 use keyport_store::audit::{Durability, Options as AuditOptions};
@@ -106,7 +106,7 @@ impl Stage {
         let (audit, _) = store.audit(options).await?;
 
         let inspection = looked_at(&bytes, &outside).await?;
-        let kinds: BTreeSet<_> = inspection.imports.iter().filter_map(|import| import.needs).collect();
+        let kinds: BTreeSet<_> = inspection.imports.iter().filter_map(Import::kind).collect();
         let requests = requests(trying.grants, folder.path(), &outside)?;
         let custodians =
             Custodians::open(&kinds, (trying.token.as_ref(), &requests), (&store, &outside)).await?;
@@ -147,6 +147,7 @@ impl Stage {
             sha256: None,
             settings,
             grants: Arc::new(Grants::new((manner.grants)(self.grants.clone()))),
+            wasi: true,
             limits: Limits::default(),
             instances: manner.instances,
             trusted: false,

@@ -9,7 +9,7 @@ use clap::Args;
 use keyport_core::grant::{ConnectionKind, Use};
 use keyport_core::provider::Loaded;
 
-use crate::assemble::inspect::{Import, Inspection, inspect};
+use crate::assemble::inspect::{Import, Inspection, Need, inspect};
 use crate::command::print::{BAD, FAINT, GOOD, Painted};
 use crate::command::{block_on, print};
 
@@ -40,7 +40,7 @@ fn lines(inspection: &Inspection, file: &Path) -> Vec<String> {
         Ok(loaded) => {
             lines.extend(description(loaded));
             lines.push(String::new());
-            lines.extend(configuration(loaded, file));
+            lines.extend(configuration(inspection, loaded, file));
         }
         Err(refusal) => lines.push(format!("{} it {refusal}", Painted(BAD, "refused:"))),
     }
@@ -51,9 +51,10 @@ fn import_line(Import { name, is_known, needs }: &Import) -> String {
     let what = match (is_known, needs) {
         (false, _) => Painted(BAD, "which this gateway does not have".to_owned()),
         (true, None) => Painted(FAINT, "which everybody has".to_owned()),
-        (true, Some(kind)) => {
+        (true, Some(Need::Connection(kind))) => {
             Painted(GOOD, format!("which needs a grant on a connection of kind \"{}\"", word(*kind)))
         }
+        (true, Some(Need::Wasi)) => Painted(GOOD, format!("which needs {WASI}")),
     };
 
     format!("imports    {name}, {what}")
@@ -76,7 +77,7 @@ fn description(loaded: &Loaded) -> Vec<String> {
 }
 
 /// What would serve it, with a grant for each kind of connection that it needs.
-fn configuration(loaded: &Loaded, file: &Path) -> Vec<String> {
+fn configuration(inspection: &Inspection, loaded: &Loaded, file: &Path) -> Vec<String> {
     let digest = loaded.component.as_str();
     let mut lines = vec![
         "[[provider]]".to_owned(),
@@ -84,6 +85,9 @@ fn configuration(loaded: &Loaded, file: &Path) -> Vec<String> {
         format!("component = {:?}", format!("file:{}", file.display())),
         format!("sha256 = {:?}", digest.strip_prefix("sha256:").unwrap_or(digest)),
     ];
+    if inspection.imports.iter().any(|import| import.needs == Some(Need::Wasi)) {
+        lines.push(WASI.to_owned());
+    }
 
     let kinds: BTreeSet<_> = loaded.grants.iter().map(|grant| grant.kind).collect();
     for kind in kinds {
@@ -112,6 +116,9 @@ fn word(kind: ConnectionKind) -> &'static str {
         ConnectionKind::Soft => "soft",
     }
 }
+
+/// What gives a provider WASI.
+const WASI: &str = "wasi = true";
 
 /// One request of a grant; which there are, only the component's author can say.
 const REQUEST: [&str; 5] = [
