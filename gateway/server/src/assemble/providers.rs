@@ -11,7 +11,7 @@ use keyport_core::provider::Loaded;
 use keyport_host::{CodeCache, Compiler, Host, HostOptions, Instances, Limits, Source};
 
 use crate::component::{Kept, Signatures, Unsigned};
-use crate::config::{self, Component, Config, ConfigError, Provider, SignedBy};
+use crate::config::{self, BuiltIn, Component, Config, ConfigError, Provider, SignedBy};
 use crate::testdouble::{Calls, double};
 
 /// What loads providers, and what test doubles among them tell what they are asked.
@@ -103,11 +103,7 @@ async fn source(provider: &Provider, kept: &Kept) -> Result<Source> {
             })?;
             (Cow::Owned(pulled.component), false)
         }
-        local @ (Component::Derived
-        | Component::File(_)
-        | Component::Pkcs11
-        | Component::Soft
-        | Component::TestDouble) => bytes(local)
+        local @ (Component::BuiltIn(_) | Component::File(_)) => bytes(local)
             .await
             .with_context(|| format!("the component of provider `{}` cannot be loaded", provider.name))?,
     };
@@ -135,9 +131,7 @@ async fn source(provider: &Provider, kept: &Kept) -> Result<Source> {
 /// The bytes of a component, and whether it is our own.
 pub(super) async fn bytes(component: &Component) -> Result<(Cow<'static, [u8]>, bool)> {
     match component {
-        Component::Derived => Ok((Cow::Borrowed(DERIVED), true)),
-        Component::Pkcs11 => Ok((Cow::Borrowed(PKCS11), true)),
-        Component::Soft | Component::TestDouble => Ok((Cow::Borrowed(SOFT), true)),
+        Component::BuiltIn(built_in) => Ok((Cow::Borrowed(carried(*built_in)), true)),
         Component::File(file) => {
             let bytes = tokio::fs::read(file).await;
             Ok((Cow::Owned(bytes.with_context(|| format!("cannot read {}", file.display()))?), false))
@@ -179,8 +173,17 @@ fn limits(configured: &config::ProviderLimits) -> Limits {
     }
 }
 
-/// The provider of derived keys, as the build made it.
-const DERIVED: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/builtin/derived.wasm"));
+/// A component as the build made it.
+fn carried(built_in: BuiltIn) -> &'static [u8] {
+    match built_in {
+        BuiltIn::Derived => include_bytes!(concat!(env!("OUT_DIR"), "/builtin/derived.wasm")),
+        BuiltIn::Pkcs11 => include_bytes!(concat!(env!("OUT_DIR"), "/builtin/pkcs11.wasm")),
+        BuiltIn::Soft | BuiltIn::TestDouble => {
+            include_bytes!(concat!(env!("OUT_DIR"), "/builtin/soft.wasm"))
+        }
+    }
+}
+
 /// Bytes of a component.
 pub(crate) const COMPONENT_SIZE: usize = HostOptions::COMPONENT_SIZE;
 
@@ -189,9 +192,3 @@ pub(crate) const COMPILER_MEMORY: usize = Compiler::MEMORY;
 
 /// In the data folder.
 const KEPT: &str = "components";
-
-/// The provider over a PKCS#11 token, as the build made it.
-const PKCS11: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/builtin/pkcs11.wasm"));
-
-/// The provider over the embedded token, as the build made it.
-const SOFT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/builtin/soft.wasm"));

@@ -1,6 +1,7 @@
 //! The configuration file: read completely or not at all, and every mistake in it named at once.
 
 mod audit;
+mod component;
 mod connection;
 mod contract;
 mod credential;
@@ -32,6 +33,7 @@ use std::path::{Path, PathBuf};
 use toml::de::DeTable;
 
 pub(crate) use audit::{Audit, Sync};
+pub(crate) use component::{BuiltIn, Component};
 pub(crate) use connection::{Connection, Custodian, MasterKey};
 pub(crate) use contract::Contracts;
 pub(crate) use credential::Presented;
@@ -43,7 +45,7 @@ pub(crate) use limits::Limits;
 pub(crate) use listen::{Admin, Listen};
 pub(crate) use mistake::Mistakes;
 pub(crate) use pkcs11::{Pin, Pkcs11, Token};
-pub(crate) use provider::{Component, Instances, Limits as ProviderLimits, Provider, SignedBy};
+pub(crate) use provider::{Instances, Limits as ProviderLimits, Provider, SignedBy};
 pub(crate) use swap::Canary;
 pub(crate) use tenant::{ANONYMOUS, Tenant};
 pub(crate) use testdouble::{TestDouble, Work};

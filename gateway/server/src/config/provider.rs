@@ -1,7 +1,7 @@
 //! The components that serve keys, and what each may reach.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use keyport_core::custody::Mechanism;
@@ -9,6 +9,7 @@ use keyport_core::grant::{ConnectionKind, Grant, Grants, Use};
 use keyport_core::name::{ComponentDigest, ProviderName, TenantId};
 use keyport_core::scheme::Hash;
 
+use super::component::{BuiltIn, Component};
 use super::connection::Connection;
 use super::http::read_rules;
 use super::mistake::{Place, Problem};
@@ -18,7 +19,7 @@ use super::swap::{Canary, Swap};
 use super::tenant::pattern;
 use super::testdouble::TestDouble;
 use super::value::{Value, count, duration, name, one, sha256, size, truth};
-use crate::component::{Artifact, BadArtifact, Signer};
+use crate::component::Signer;
 
 /// `[[provider]]`: a component, and what it may reach.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -52,23 +53,6 @@ pub(crate) struct Provider {
     pub(crate) grants: Grants,
     /// `wasi`: whether it is given WASI, for components of toolchains that do not build without.
     pub(crate) wasi: bool,
-}
-
-/// Which component is loaded.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) enum Component {
-    /// `"builtin:derived"`: the provider of keys that are derived from a seed.
-    Derived,
-    /// `"builtin:pkcs11"`: the provider over a PKCS#11 token that comes with the gateway.
-    Pkcs11,
-    /// `"builtin:soft"`: the provider over the embedded token that comes with the gateway.
-    Soft,
-    /// `"builtin:testdouble"`: the same, which fails as its settings say and records what it is asked.
-    TestDouble,
-    /// `"file:PATH"`: a component of somebody else's.
-    File(PathBuf),
-    /// `"oci://REGISTRY/REPOSITORY@sha256:…"`: one in a registry, by the digest of its manifest.
-    Oci(Artifact),
 }
 
 /// `signed-by`: the keys of which one must have signed the component. The signatures stand in a file beside it.
@@ -121,7 +105,7 @@ impl Provider {
         let instances = section.optional("instances", one("a way to use instances", &kinds, Instances::name));
         let required = section.or("required", false, truth);
         let double = match &component {
-            Some(Component::TestDouble) => Some(read_double(&mut section, names)),
+            Some(Component::BuiltIn(BuiltIn::TestDouble)) => Some(read_double(&mut section, names)),
             Some(_) | None => None,
         };
         let settings = if double.is_some() { BTreeMap::new() } else { section.texts("settings") };
@@ -135,7 +119,7 @@ impl Provider {
         let component = component?;
         Some(Self {
             name: name?,
-            instances: instances.unwrap_or_else(|| component.usual_instances()),
+            instances: instances.unwrap_or_else(|| Instances::usual(&component)),
             component,
             digest,
             signed_by,
@@ -153,9 +137,12 @@ impl Provider {
 
     /// The provider as its canary is loaded; `None` where it has none.
     pub(crate) fn canary_version(&self) -> Option<Self> {
-        let canary = self.canary.as_ref()?;
+        let Canary { component, digest, .. } = self.canary.clone()?;
+        // What suits our own component does not suit somebody else's.
+        let is_alike = Instances::usual(&component) == Instances::usual(&self.component);
+        let instances = if is_alike { self.instances } else { Instances::usual(&component) };
 
-        Some(Self { component: canary.component.clone(), digest: canary.digest.clone(), ..self.version() })
+        Some(Self { component, digest, instances, ..self.version() })
     }
 
     /// The provider as its component is loaded: two that are equal need no new version.
@@ -186,30 +173,6 @@ pub(super) fn read_component(
     (component, digest)
 }
 
-impl Component {
-    fn parse(folder: &Path) -> impl Fn(&Value<'_>) -> Result<Self, Problem> {
-        move |value| match value.text()?.split_once(':') {
-            Some(("builtin", "derived")) => Ok(Self::Derived),
-            Some(("builtin", "pkcs11")) => Ok(Self::Pkcs11),
-            Some(("builtin", "soft")) => Ok(Self::Soft),
-            Some(("builtin", "testdouble")) => Ok(Self::TestDouble),
-            Some(("file", path)) if !path.is_empty() => Ok(Self::File(folder.join(path))),
-            Some(("oci", _)) => oci(value),
-            Some(_) | None => Err(Problem::new(
-                format!("{} is not a component", value.shown()),
-                "write builtin:soft, builtin:pkcs11, builtin:derived, file:PATH and its sha256, or oci://REGISTRY/REPOSITORY@sha256:…",
-            )),
-        }
-    }
-
-    fn usual_instances(&self) -> Instances {
-        match self {
-            Self::Derived | Self::Pkcs11 | Self::Soft | Self::TestDouble => Instances::Reuse,
-            Self::File(_) | Self::Oci(_) => Instances::Fresh,
-        }
-    }
-}
-
 impl SignedBy {
     fn read(section: &mut Section<'_>, component: Option<&Component>) -> Option<Self> {
         let mut written = 0;
@@ -218,7 +181,7 @@ impl SignedBy {
             signer(value)
         })?;
         match component {
-            Some(Component::Derived | Component::Pkcs11 | Component::Soft | Component::TestDouble) => {
+            Some(Component::BuiltIn(_)) => {
                 let what = "`signed-by`: a built-in component comes with the gateway and has no signatures";
                 section.mistake_at("signed-by", Problem::new(what, "remove it"));
             }
@@ -234,6 +197,14 @@ impl SignedBy {
 }
 
 impl Instances {
+    /// Those of our own components, which keep nothing, are used again.
+    fn usual(component: &Component) -> Self {
+        match component {
+            Component::BuiltIn(_) => Self::Reuse,
+            Component::File(_) | Component::Oci(_) => Self::Fresh,
+        }
+    }
+
     fn name(&self) -> &'static str {
         match self {
             Self::Fresh => "fresh",
@@ -322,14 +293,6 @@ fn read_grant(mut section: Section<'_>, connections: &[Connection]) -> Option<Gr
         mechanisms: mechanisms.map(|mechanisms| mechanisms.into_iter().collect()),
         objects,
         requests: Vec::new(),
-    })
-}
-
-fn oci(value: &Value<'_>) -> Result<Component, Problem> {
-    let artifact = value.text()?.parse();
-
-    artifact.map(Component::Oci).map_err(|rule: BadArtifact| {
-        Problem::new(format!("{} is not a component in a registry", value.shown()), rule.to_string())
     })
 }
 

@@ -6,9 +6,10 @@ use keyport_core::gateway::Watch;
 use keyport_core::key::KeyName;
 use keyport_core::name::{ComponentDigest, TenantId};
 
+use super::component::Component;
 use super::mistake::Problem;
 use super::names::Names;
-use super::provider::{Component, read_component};
+use super::provider::read_component;
 use super::section::Section;
 use super::value::{Value, duration, percent};
 

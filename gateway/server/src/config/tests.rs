@@ -89,7 +89,10 @@ fn the_example_is_right_and_means_what_it_says() {
     assert_eq!(config.audit.sync, Sync::Always);
     assert_eq!(config.connections[0].custodian.kind(), ConnectionKind::Soft);
     let provider = &config.providers[0];
-    assert_eq!((&provider.component, provider.instances), (&Component::Soft, Instances::Reuse));
+    assert_eq!(
+        (&provider.component, provider.instances),
+        (&Component::BuiltIn(BuiltIn::Soft), Instances::Reuse)
+    );
     let embedded: ConnectionName = "embedded".parse().unwrap();
     assert_eq!(provider.grants.on(&embedded).unwrap().uses.len(), 5);
     let granted = parse(&text.replace("#wasi = false", "wasi = true")).unwrap();

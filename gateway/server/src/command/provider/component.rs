@@ -1,7 +1,6 @@
 //! The component that a command works with, and what it gets to reach.
 
 use std::collections::BTreeMap;
-use std::convert::Infallible;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
@@ -14,7 +13,7 @@ use crate::project::{GRANTS, build};
 /// A component, and what it is tried with.
 #[derive(Args, Clone, Debug)]
 pub(super) struct Component {
-    /// The component: a file, builtin:soft, builtin:pkcs11, or a project's folder, which is built
+    /// The component: a file, one that is built in (builtin:soft), or a project's folder, which is built
     #[arg(value_parser = named, default_value = ".", value_name = "COMPONENT")]
     component: config::Component,
     /// A setting of the component; may be given several times
@@ -38,14 +37,7 @@ pub(super) struct Component {
 impl Component {
     /// What it is called in reports.
     pub(super) fn name(&self) -> String {
-        match &self.component {
-            config::Component::Derived => "builtin:derived".to_owned(),
-            config::Component::Oci(artifact) => artifact.to_string(),
-            config::Component::Pkcs11 => "builtin:pkcs11".to_owned(),
-            config::Component::Soft => "builtin:soft".to_owned(),
-            config::Component::TestDouble => "builtin:testdouble".to_owned(),
-            config::Component::File(file) => file.display().to_string(),
-        }
+        self.component.to_string()
     }
 
     /// Builds what is a project; its component takes its place.
@@ -78,13 +70,13 @@ impl Component {
     }
 }
 
-fn named(text: &str) -> std::result::Result<config::Component, Infallible> {
-    Ok(match text {
-        "builtin:derived" => config::Component::Derived,
-        "builtin:pkcs11" => config::Component::Pkcs11,
-        "builtin:soft" => config::Component::Soft,
-        file => config::Component::File(file.strip_prefix("file:").unwrap_or(file).into()),
-    })
+fn named(text: &str) -> std::result::Result<config::Component, String> {
+    match text.strip_prefix("builtin:") {
+        Some(name) => config::BuiltIn::named(name)
+            .map(config::Component::BuiltIn)
+            .ok_or_else(|| format!("nothing is built in by that name: write {}", config::BuiltIn::list())),
+        None => Ok(config::Component::File(text.strip_prefix("file:").unwrap_or(text).into())),
+    }
 }
 
 fn setting(text: &str) -> std::result::Result<(String, String), &'static str> {
