@@ -36,6 +36,14 @@ impl Descriptor {
         self
     }
 
+    /// Says that its custodian hashes by itself and takes nothing that is hashed already: the provider is handed messages,
+    /// whatever the scheme, and callers who bring a digest are refused.
+    #[must_use]
+    pub fn handed_messages(mut self) -> Self {
+        self.properties.push(("input".to_owned(), "message".to_owned()));
+        self
+    }
+
     /// Adds a key type, which must not be there yet, and the schemes its keys sign with.
     #[must_use]
     pub fn offer(mut self, key_type: KeyType, schemes: impl Into<Vec<Scheme>>) -> Self {
@@ -175,6 +183,13 @@ impl TryFrom<Scheme> for Mechanism {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_custodian_that_hashes_by_itself_is_said_in_a_property() {
+        let descriptor = Descriptor::new("test", "0.0.0").handed_messages();
+
+        assert_eq!(descriptor.properties, [("input".to_owned(), "message".to_owned())]);
+    }
 
     #[test]
     fn schemes_the_token_lacks_are_unsupported() {

@@ -104,7 +104,7 @@ pub(crate) fn create(caller: &Caller, pending: Key, imported: Option<Imported>) 
 
 /// The operation that signs `input` once.
 ///
-/// Messages are hashed here where the scheme takes a digest; a digest is never taken for a message.
+/// Messages are hashed here, unless the provider's custodian does that; a digest is never taken for a message.
 pub(crate) fn sign(
     caller: &Caller,
     key: Arc<Key>,
@@ -118,7 +118,7 @@ pub(crate) fn sign(
         return Err(Error::Unsupported);
     }
 
-    let input = input.for_scheme(scheme)?;
+    let input = descriptor.handed(scheme, input)?;
     if let Input::Message(message) = &input
         && message.len() > descriptor.max_message
     {

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use async_trait::async_trait;
 
+use crate::Error;
 use crate::custody::OperationId;
 use crate::failure::Failure;
 use crate::grant::Grants;
@@ -113,7 +114,9 @@ pub struct Descriptor {
     pub offers: Vec<(KeyType, Vec<Scheme>)>,
     /// The longest message it signs, in bytes.
     pub max_message: usize,
-    /// Further facts, for people and tools.
+    /// Further facts, for people and tools, and one for the gateway: what [`is_handed_messages`] reads.
+    ///
+    /// [`is_handed_messages`]: Self::is_handed_messages
     pub properties: Vec<(String, String)>,
 }
 
@@ -130,6 +133,26 @@ impl Descriptor {
         let (_, schemes) = self.offers.iter().find(|(offered, _)| *offered == key_type)?;
 
         schemes.first().copied()
+    }
+
+    /// Whether it is to be handed messages as they are, whatever the scheme: its custodian hashes them itself, and takes
+    /// nothing that is hashed already. It says so by the property `input`, whose value is then `message`.
+    #[must_use]
+    pub fn is_handed_messages(&self) -> bool {
+        self.properties.iter().any(|(name, value)| name == INPUT && value == MESSAGE)
+    }
+
+    /// What it is handed of an input that is to be signed so. A message is hashed where the scheme takes a digest, unless
+    /// the custodian does that; a digest is never taken for a message.
+    pub fn handed(&self, scheme: Scheme, input: Input) -> Result<Input, Error> {
+        match (input, self.is_handed_messages()) {
+            (message @ Input::Message(_), true) => Ok(message),
+            (Input::Digest(_), true) => Err(Error::invalid(
+                "digest",
+                "this key's custodian hashes by itself, and signs messages alone",
+            )),
+            (input, false) => input.for_scheme(scheme),
+        }
     }
 
     /// Whether keys of this type can sign so.
@@ -167,9 +190,48 @@ pub struct Loaded {
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct ProviderId(pub u64);
 
+/// The property that says what a provider is handed, and its one value that means anything.
+const INPUT: &str = "input";
+const MESSAGE: &str = "message";
+
 /// Reads the public half in a provider's answer.
 pub(crate) fn spki(der: &[u8]) -> Result<PublicKey, Failure> {
     PublicKey::from_der(der).map_err(|bad| {
         Failure::new(crate::FailureKind::Internal, format!("the provider's public key is {bad}"))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::input::Digest;
+    use crate::scheme::Hash;
+
+    fn descriptor(properties: &[(&str, &str)]) -> Descriptor {
+        let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+
+        Descriptor {
+            name: "test".to_owned(),
+            version: "0.0.0".to_owned(),
+            offers: Vec::new(),
+            max_message: 65536,
+            properties: properties.iter().map(owned).collect(),
+        }
+    }
+
+    #[test]
+    fn messages_are_hashed_unless_the_custodian_does_that() {
+        let (scheme, message) = (Scheme::Ecdsa(Hash::Sha384), Input::Message(b"hello".as_slice().into()));
+        let hashed = Input::Digest(Digest::of(Hash::Sha384, b"hello"));
+
+        for properties in [&[][..], &[("input", "digest")], &[("inputs", "message")]] {
+            let descriptor = descriptor(properties);
+            assert_eq!(descriptor.handed(scheme, message.clone()).unwrap(), hashed, "{properties:?}");
+            assert_eq!(descriptor.handed(scheme, hashed.clone()).unwrap(), hashed, "{properties:?}");
+        }
+        let hashing = descriptor(&[("vendor", "x"), ("input", "message")]);
+        assert_eq!(hashing.handed(scheme, message.clone()).unwrap(), message);
+        assert_eq!(hashing.handed(Scheme::Ed25519, message.clone()).unwrap(), message);
+        assert!(matches!(hashing.handed(scheme, hashed), Err(Error::InvalidRequest { field: "digest", .. })));
+    }
 }

@@ -15,9 +15,13 @@ use crate::signature::Signature;
 use crate::{Error, Result};
 
 impl PublicKey {
-    /// Whether `signature` is this key's over `input`, by `scheme`. [`Error::Unsupported`] for schemes that the
-    /// gateway cannot verify: Ed25519ph and ML-DSA.
+    /// Whether `signature` is this key's over `input`, by `scheme`; a message is hashed where the scheme takes a digest.
+    /// [`Error::Unsupported`] for schemes that the gateway cannot verify: Ed25519ph and ML-DSA.
     pub fn verifies(&self, scheme: Scheme, input: &Input, signature: &Signature) -> Result<bool> {
+        if let (Some(hash), Input::Message(message)) = (scheme.hash(), input) {
+            return self.verifies(scheme, &Input::Digest(Digest::of(hash, message)), signature);
+        }
+
         let verified = match (scheme, input) {
             (Scheme::Ecdsa(_), Input::Digest(digest)) => {
                 let (algorithm, hash) = ecdsa(self.key_type())?;
@@ -167,5 +171,14 @@ mod tests {
         let ed25519 = Ed25519KeyPair::generate().unwrap();
         let message = Input::Message(b"hello".as_slice().into());
         check(&public(ed25519.public_key()), Scheme::Ed25519, &message, ed25519.sign(b"hello").as_ref());
+    }
+
+    #[test]
+    fn a_message_is_hashed_where_the_scheme_takes_a_digest() {
+        let p384 = EcdsaKeyPair::generate(&ECDSA_P384_SHA384_FIXED_SIGNING).unwrap();
+        let signature = p384.sign(&SystemRandom::new(), b"hello").unwrap();
+        let message = Input::Message(b"hello".as_slice().into());
+
+        check(&public(p384.public_key()), Scheme::Ecdsa(Hash::Sha384), &message, signature.as_ref());
     }
 }

@@ -115,7 +115,7 @@ impl World {
         };
         adjust(&mut grant);
 
-        Self::of(Arc::new(TestToken::default()), grant, |custody, id| TestProvider {
+        Self::of(Arc::new(TestToken::default()), (grant, Vec::new()), |custody, id| TestProvider {
             custody,
             id,
             connection,
@@ -144,7 +144,7 @@ impl World {
             lingering: Mutex::new(None),
         });
 
-        Arc::new(loaded(ProviderId(id), provider, (*serving.grants).clone()))
+        Arc::new(loaded(ProviderId(id), provider, (*serving.grants).clone(), Vec::new()))
     }
 
     /// Serves both tenants by these versions from now on.
@@ -158,8 +158,12 @@ impl World {
 }
 
 impl<B: Backend + 'static, P: Provider + 'static> World<B, P> {
-    /// A gateway whose one provider has this one grant, on `backend`.
-    fn of(backend: Arc<B>, grant: Grant, provider: impl FnOnce(Arc<Custody>, ProviderId) -> P) -> Self {
+    /// A gateway whose one provider has this one grant, on `backend`, and says these properties of itself.
+    fn of(
+        backend: Arc<B>,
+        (grant, properties): (Grant, Vec<(String, String)>),
+        provider: impl FnOnce(Arc<Custody>, ProviderId) -> P,
+    ) -> Self {
         let clock = Arc::new(TestClock::default());
         let outside =
             Outside { clock: clock.clone(), random: Arc::new(TestRandom), tasks: Arc::new(TokioTasks) };
@@ -168,7 +172,7 @@ impl<B: Backend + 'static, P: Provider + 'static> World<B, P> {
         let backends = HashMap::from([(grant.connection.clone(), token)]);
         let custody = Custody::new(outside.clone(), keys.clone(), backends, CONNECTIONS);
         let provider = Arc::new(provider(custody.clone(), ProviderId(7)));
-        let loaded = loaded(ProviderId(7), provider.clone(), Grants::new(vec![grant]));
+        let loaded = loaded(ProviderId(7), provider.clone(), Grants::new(vec![grant]), properties);
         let tenants = served_by(&Versions::of(loaded));
         let gateway = Gateway::new(Parts {
             outside,
@@ -266,7 +270,12 @@ pub(crate) fn caller(tenant: &str) -> Arc<Caller> {
 /// How many requests of a tenant's may be on their way at a time.
 pub(crate) const CONNECTIONS: usize = 3;
 
-fn loaded(id: ProviderId, provider: Arc<dyn Provider>, grants: Grants) -> Loaded {
+fn loaded(
+    id: ProviderId,
+    provider: Arc<dyn Provider>,
+    grants: Grants,
+    properties: Vec<(String, String)>,
+) -> Loaded {
     Loaded {
         id,
         name: "test".parse().unwrap(),
@@ -277,7 +286,7 @@ fn loaded(id: ProviderId, provider: Arc<dyn Provider>, grants: Grants) -> Loaded
             version: "0.0.0".to_owned(),
             offers: vec![(KeyType::EcP256, Hash::ALL.into_iter().map(Scheme::Ecdsa).collect())],
             max_message: 65536,
-            properties: Vec::new(),
+            properties,
         },
         imports: true,
         required: true,

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use async_trait::async_trait;
-use aws_lc_rs::digest::{Digest as AwsDigest, SHA256};
+use aws_lc_rs::digest::{Digest as AwsDigest, SHA256, digest};
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
 
 use super::{TestToken, World, public};
@@ -46,6 +46,15 @@ pub(crate) type ServiceWorld = World<Service, ServiceProvider>;
 impl ServiceWorld {
     /// With a service that calls keys by names of its own, or by their key-id.
     pub(crate) fn of_service(names: bool) -> Self {
+        Self::of_one(Service { names, ..Service::default() })
+    }
+
+    /// With a service that hashes by itself, which its provider says.
+    pub(crate) fn of_hashing_service() -> Self {
+        Self::of_one(Service { hashes: true, ..Service::default() })
+    }
+
+    fn of_one(service: Service) -> Self {
         let rule = |during, method, path: &str| Rule {
             during,
             method,
@@ -56,13 +65,15 @@ impl ServiceWorld {
         let create = rule(During::Create, Method::Post, "/keys");
         let connection: ConnectionName = "kms".parse().unwrap();
         let requests = vec![
-            Rule { native_id: names.then(|| "/id".to_owned()), ..create },
+            Rule { native_id: service.names.then(|| "/id".to_owned()), ..create },
             rule(During::Sign, Method::Post, "/keys/{key}/sign"),
             rule(During::Destroy, Method::Delete, "/keys/{key}"),
         ];
         let grant = Grant::of_requests(connection.clone(), requests);
 
-        Self::of(Arc::new(Service { names, ..Service::default() }), grant, |custody, id| ServiceProvider {
+        let hashes = service.hashes.then(|| ("input".to_owned(), "message".to_owned()));
+        let told = (grant, hashes.into_iter().collect());
+        Self::of(Arc::new(service), told, |custody, id| ServiceProvider {
             custody,
             id,
             connection,
@@ -78,6 +89,7 @@ impl ServiceWorld {
 #[derive(Debug, Default)]
 pub(crate) struct Service {
     names: bool,
+    hashes: bool,
     pub(crate) keys: Mutex<HashMap<String, EcdsaKeyPair>>,
     pub(crate) requests: AtomicUsize,
     /// Whether it makes keys that do not sign.
@@ -100,7 +112,10 @@ impl Service {
                 (201, spki, Some(name))
             }
             (Method::Post, ["keys", key, "sign"]) if !self.cannot_sign.load(Ordering::Relaxed) => {
-                let digest = AwsDigest::import_less_safe(&request.body, &SHA256).unwrap();
+                let digest = match self.hashes {
+                    true => digest(&SHA256, &request.body),
+                    false => AwsDigest::import_less_safe(&request.body, &SHA256).unwrap(),
+                };
                 match keys.get(*key) {
                     Some(pair) => (200, pair.sign_digest(&digest).unwrap().as_ref().to_vec(), None),
                     None => (404, Vec::new(), None),
@@ -212,9 +227,11 @@ impl Provider for ServiceProvider {
     }
 
     async fn sign(&self, call: Call, request: Sign) -> Result<Vec<u8>, Failure> {
-        let Input::Digest(digest) = &request.input else { return Err(only_requests()) };
         let path = "/keys/{key}/sign";
-        let body = digest.bytes().to_vec();
+        let body = match &request.input {
+            Input::Digest(digest) => digest.bytes().to_vec(),
+            Input::Message(message) => message.to_vec(),
+        };
         match self.trick() {
             Trick::Forges => return Ok(vec![1; 64]),
             Trick::OtherKey => {

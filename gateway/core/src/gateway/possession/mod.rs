@@ -11,7 +11,7 @@ use super::sign::{key_ref, meaning};
 use super::{Context, Gateway};
 use crate::custody::Seen;
 use crate::failure::{Failure, FailureKind};
-use crate::input::{Digest, Input};
+use crate::input::Input;
 use crate::key::{Handle, Key};
 use crate::name::RequestId;
 use crate::outside::Random;
@@ -61,7 +61,7 @@ impl Gateway {
         deadline: Instant,
     ) -> Result<Signature> {
         let scheme = loaded.descriptor.scheme_of(key.key_type).ok_or(Error::Unsupported)?;
-        let input = challenge(scheme, &*self.outside.random);
+        let input = loaded.descriptor.handed(scheme, challenge(&*self.outside.random))?;
         let operation = policy::challenge(Arc::clone(&key), scheme, input.clone());
         let open = self.custody.open(operation, loaded, deadline);
         let call = Call { operation: open.id(), tenant: key.tenant.clone(), request_id, deadline };
@@ -97,15 +97,11 @@ pub(super) fn verified(
 }
 
 /// Something that nobody else asks a signature of.
-fn challenge(scheme: Scheme, random: &dyn Random) -> Input {
+fn challenge(random: &dyn Random) -> Input {
     let mut nonce = [0; 32];
     random.fill(&mut nonce);
-    let message = [CHALLENGE, &nonce].concat();
 
-    match scheme.hash() {
-        Some(hash) => Input::Digest(Digest::of(hash, &message)),
-        None => Input::Message(message.into()),
-    }
+    Input::Message([CHALLENGE, &nonce].concat().into())
 }
 
 /// What every challenge begins with, so that none is a message of another protocol.

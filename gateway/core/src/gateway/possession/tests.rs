@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use crate::Error;
 use crate::audit::Operation;
-use crate::gateway::OnDuplicate;
+use crate::gateway::{How, OnDuplicate, SignRequest};
+use crate::input::Input;
 use crate::key::State;
-use crate::testing::CONNECTIONS;
+use crate::scheme::{Hash, Scheme};
 use crate::testing::requests::{ServiceWorld, Trick};
+use crate::testing::{CONNECTIONS, key_name};
 
 async fn made(names: bool) -> ServiceWorld {
     let world = ServiceWorld::of_service(names);
@@ -55,6 +57,28 @@ async fn a_key_that_does_not_sign_the_challenge_is_none() {
 }
 
 #[tokio::test]
+async fn a_custodian_that_hashes_by_itself_signs_messages_and_no_digests() {
+    let world = ServiceWorld::of_hashing_service();
+    let key = world.create("demo", OnDuplicate::Conflict).await.unwrap();
+
+    let how = How::Scheme(Scheme::Ecdsa(Hash::Sha256));
+    let input = Input::Message(b"hello".as_slice().into());
+    let request = SignRequest { name: key_name("demo"), how, input: input.clone() };
+    let signed = world.gateway.sign(&world.caller, world.context(), request).await.unwrap();
+    let public = key.public.as_ref().unwrap();
+    assert!(public.verifies(Scheme::Ecdsa(Hash::Sha256), &input, &signed.signature).unwrap());
+
+    let before = world.backend.requests.load(Ordering::Relaxed);
+    let refused = world.sign("demo").await.unwrap_err();
+    assert!(matches!(refused, Error::InvalidRequest { field: "digest", .. }), "{refused:?}");
+    let long = Input::Message(vec![0; 65537].into());
+    let request = SignRequest { name: key_name("demo"), how, input: long };
+    let refused = world.gateway.sign(&world.caller, world.context(), request).await.unwrap_err();
+    assert!(matches!(refused, Error::InvalidRequest { field: "message", .. }), "{refused:?}");
+    assert_eq!(world.backend.requests.load(Ordering::Relaxed), before);
+}
+
+#[tokio::test]
 async fn no_signature_leaves_that_is_not_the_keys_own() {
     let world = made(false).await;
     world.play(Trick::Forges);
@@ -90,7 +114,7 @@ async fn a_key_counts_as_destroyed_once_the_custodian_has_answered_so() {
     let world = made(true).await;
     world
         .gateway
-        .delete(&world.caller, world.context(), crate::testing::key_name("demo"), std::time::Duration::ZERO)
+        .delete(&world.caller, world.context(), key_name("demo"), Duration::ZERO)
         .await
         .unwrap();
 
@@ -99,7 +123,7 @@ async fn a_key_counts_as_destroyed_once_the_custodian_has_answered_so() {
     assert_eq!(world.keys.0.lock().unwrap()[0].state, State::Destroying);
 
     world.play(Trick::None);
-    world.clock.advance(std::time::Duration::from_secs(3600));
+    world.clock.advance(Duration::from_secs(3600));
     world.gateway.reap().await.unwrap();
     assert_eq!(world.keys.0.lock().unwrap()[0].state, State::Destroyed);
     assert!(world.backend.keys.lock().unwrap().is_empty());
@@ -107,21 +131,21 @@ async fn a_key_counts_as_destroyed_once_the_custodian_has_answered_so() {
 
 #[tokio::test(start_paused = true)]
 async fn a_key_whose_guest_was_stopped_is_still_known_by_its_name_and_destroyed() {
-    let world = std::sync::Arc::new(ServiceWorld::of_service(true));
+    let world = Arc::new(ServiceWorld::of_service(true));
     let held = world.backend.gate.lock().await;
     let creator = world.clone();
     let creating = tokio::spawn(async move { creator.create("demo", OnDuplicate::Conflict).await });
     while world.backend.requests.load(Ordering::Relaxed) == 0 {
         tokio::task::yield_now().await;
     }
-    world.clock.advance(std::time::Duration::from_secs(600));
+    world.clock.advance(Duration::from_secs(600));
     creating.await.unwrap().unwrap_err();
 
     drop(held);
     for _ in 0..100 {
         tokio::task::yield_now().await;
     }
-    world.clock.advance(std::time::Duration::from_secs(3600));
+    world.clock.advance(Duration::from_secs(3600));
     world.gateway.reap().await.unwrap();
     assert!(world.backend.keys.lock().unwrap().is_empty(), "an orphan");
 }
