@@ -8,7 +8,7 @@ use keyport_core::key::{Handle, KeyName};
 use keyport_core::provider::{CreateKey, Created, ImportKey, KeyRef, Loaded, Sign};
 use keyport_core::scheme::{KeyType, Scheme};
 use keyport_core::trial::{OpenTrial, Saw, Trial, TrialKey};
-use keyport_core::{Failure, Result};
+use keyport_core::{Failure, FailureKind, Result};
 
 use super::subject::{Kit, Made, ordinary, public_half};
 use super::verdict::{Broken, ensure, succeeds};
@@ -87,7 +87,7 @@ impl<'a> Ask<'a> {
         told: KeyRef,
         (scheme, input): (Scheme, &Input),
     ) -> Result<Tried<Vec<u8>>, Broken> {
-        let request = Sign { key: told, scheme, input: input.clone() };
+        let request = Sign { key: told, scheme, input: self.handed(scheme, input)? };
 
         self.sign_as(key, (scheme, input), request).await
     }
@@ -106,13 +106,25 @@ impl<'a> Ask<'a> {
     }
 
     /// Asks for the public half, in an operation that allows that it is read.
+    ///
+    /// Skips where the component says by itself that its custodian does not tell a public half again.
     pub(super) async fn public_key(self, key: &TrialKey, told: KeyRef) -> Result<Tried<Vec<u8>>, Broken> {
         let scheme = self.kit.scheme(key.key_type())?;
-        let what = (scheme, ordinary(scheme, 0));
+        let what = (scheme, ordinary(0));
         let open = self.trial.sign(self.loaded, key, what, self.deadline).await?;
         let answer = self.loaded.provider.public_key(open.call(), told);
+        let tried = self.tried(open, answer).await?;
 
-        self.tried(open, answer).await
+        let unsupported = matches!(&tried.answer, Err(failure) if failure.kind == FailureKind::Unsupported);
+        if unsupported && tried.saw.attempts == 0 && !self.kit.stage.is_seen {
+            return Err(Broken::skipped("its custodian tells a public half once, when the key is made"));
+        }
+        Ok(tried)
+    }
+
+    /// An input as the component is handed it.
+    pub(super) fn handed(self, scheme: Scheme, input: &Input) -> Result<Input, Broken> {
+        Ok(self.loaded.descriptor.handed(scheme, input.clone())?)
     }
 
     pub(super) async fn destroy(self, key: &TrialKey, told: KeyRef) -> Result<Tried<()>, Broken> {

@@ -92,7 +92,7 @@ async fn average(kit: &Kit, loaded: &Loaded, made: &Made, signatures: u32) -> Re
     let scheme = kit.scheme(made.key.key_type())?;
     let (before, process) = (kit.stage.stats(loaded)?, process_time());
     for number in 0..signatures {
-        let input = ordinary(scheme, number);
+        let input = ordinary(number);
         let tried = kit.ask().of(loaded).sign(&made.key, made.told(), (scheme, &input)).await?;
         tried.answer.map_err(|failure| Broken::failed("a signature", failure.to_string()))?;
     }

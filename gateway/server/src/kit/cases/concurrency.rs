@@ -97,7 +97,7 @@ async fn all_sign(kit: &Kit, loaded: &Loaded, keys: &[&Made]) -> Verdict {
         let made = (*made).clone();
         async move {
             let scheme = kit.scheme(made.key.key_type())?;
-            let input = ordinary(scheme, number);
+            let input = ordinary(number);
             let signed = kit.ask().of(loaded).sign(&made.key, made.told(), (scheme, &input)).await?;
             verifies(&made.public, scheme, &input, &succeeds(signed.answer, "a signature")?)
         }

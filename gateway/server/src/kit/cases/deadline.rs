@@ -42,7 +42,7 @@ cases! {
 async fn passed_ends_sign(kit: &Kit) -> Verdict {
     let made = kit.key(kit.cheapest().await?).await?;
     let scheme = kit.scheme(made.key.key_type())?;
-    let input = ordinary(scheme, 0);
+    let input = ordinary(0);
     let late = kit.ask().until(now(kit));
     fails(late.sign(&made.key, made.told(), (scheme, &input)).await?.answer, PASSED)?;
 
@@ -75,7 +75,7 @@ async fn passed_ends_health(kit: &Kit) -> Verdict {
 async fn slow_in_sign(kit: &Kit) -> Verdict {
     let made = kit.key(kit.cheapest().await?).await?;
     let scheme = kit.scheme(made.key.key_type())?;
-    let input = ordinary(scheme, 0);
+    let input = ordinary(0);
     let deadline = hang(kit);
     let slow = kit.ask().until(deadline).sign(&made.key, made.told(), (scheme, &input));
     ends(kit, deadline, slow.await?)?;
@@ -125,12 +125,12 @@ async fn slow_in_health(kit: &Kit) -> Verdict {
 async fn closed_signs_nothing(kit: &Kit) -> Verdict {
     let made = kit.key(kit.cheapest().await?).await?;
     let scheme = kit.scheme(made.key.key_type())?;
-    let input = ordinary(scheme, 0);
+    let input = ordinary(0);
     let open = kit.trial.sign(&kit.loaded, &made.key, (scheme, input.clone()), kit.soon()).await?;
     let call = open.call();
     drop(open);
 
-    let request = Sign { key: made.told(), scheme, input };
+    let request = Sign { key: made.told(), scheme, input: kit.ask().handed(scheme, &input)? };
     fails(kit.loaded.provider.sign(call, request).await, CLOSED).map(drop)
 }
 
@@ -156,7 +156,7 @@ async fn closed_destroys_nothing(kit: &Kit) -> Verdict {
 async fn closed_reads_nothing(kit: &Kit) -> Verdict {
     let made = kit.key(kit.cheapest().await?).await?;
     let scheme = kit.scheme(made.key.key_type())?;
-    let open = kit.trial.sign(&kit.loaded, &made.key, (scheme, ordinary(scheme, 0)), kit.soon()).await?;
+    let open = kit.trial.sign(&kit.loaded, &made.key, (scheme, ordinary(0)), kit.soon()).await?;
     let call = open.call();
     drop(open);
 
@@ -184,7 +184,7 @@ fn ends<T: Debug>(kit: &Kit, deadline: Instant, tried: Tried<T>) -> Verdict {
 
 async fn is_well(kit: &Kit, made: &Made) -> Result<(), Broken> {
     let scheme = kit.scheme(made.key.key_type())?;
-    let input = ordinary(scheme, 1);
+    let input = ordinary(1);
     let signed = kit.ask().sign(&made.key, made.told(), (scheme, &input)).await?;
 
     verifies(&made.public, scheme, &input, &succeeds(signed.answer, "a signature")?)

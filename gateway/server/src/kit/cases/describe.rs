@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use keyport_core::scheme::Scheme;
+
 use crate::assemble::stage::Inspection;
 use crate::kit::subject::Kit;
 use crate::kit::verdict::{Broken, Case, Run, Verdict, ensure};
@@ -81,7 +83,8 @@ fn offers_each_scheme_once(kit: &Kit) -> Verdict {
 fn limits_messages(kit: &Kit) -> Verdict {
     let descriptor = &kit.loaded.descriptor;
     let takes_messages = descriptor.offers.iter().flat_map(|(_, schemes)| schemes);
-    if takes_messages.filter(|scheme| scheme.hash().is_none()).count() == 0 {
+    let is_message = |scheme: &&Scheme| scheme.hash().is_none() || descriptor.is_handed_messages();
+    if takes_messages.filter(is_message).count() == 0 {
         return Err(Broken::skipped("it signs digests alone"));
     }
 

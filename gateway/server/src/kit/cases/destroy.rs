@@ -84,7 +84,7 @@ async fn leaves_other_keys(kit: &Kit) -> Verdict {
 
     for made in [one, two] {
         let scheme = kit.scheme(key_type)?;
-        let input = ordinary(scheme, 0);
+        let input = ordinary(0);
         let signed = kit.ask().sign(&made.key, made.told(), (scheme, &input)).await?;
         verifies(&made.public, scheme, &input, &succeeds(signed.answer, "a signature")?)?;
     }
@@ -112,7 +112,7 @@ async fn tells_of_a_failure(kit: &Kit) -> Verdict {
 async fn sign_after_destroy(kit: &Kit) -> Verdict {
     let made = destroyed(kit).await?;
     let scheme = kit.scheme(made.key.key_type())?;
-    let input = ordinary(scheme, 0);
+    let input = ordinary(0);
 
     is_not_there(kit.ask().sign(&made.key, made.told(), (scheme, &input)).await?)
 }

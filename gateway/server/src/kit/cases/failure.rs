@@ -38,7 +38,7 @@ cases! {
 async fn in_sign_is_passed_on(kit: &Kit) -> Verdict {
     let made = kit.key(kit.cheapest().await?).await?;
     let scheme = kit.scheme(made.key.key_type())?;
-    let input = ordinary(scheme, 0);
+    let input = ordinary(0);
 
     for kind in FailureKind::ALL {
         kit.fail(kind);
@@ -136,7 +136,7 @@ async fn keeps_the_custodians_code(kit: &Kit) -> Verdict {
 async fn is_not_retried(kit: &Kit) -> Verdict {
     let made = kit.key(kit.cheapest().await?).await?;
     let scheme = kit.scheme(made.key.key_type())?;
-    let input = ordinary(scheme, 0);
+    let input = ordinary(0);
     kit.fail(FailureKind::Unavailable);
     let before = kit.stage.counted.asked();
     drop(kit.ask().sign(&made.key, made.told(), (scheme, &input)).await?);
@@ -152,7 +152,7 @@ async fn leaves_nothing_behind(kit: &Kit) -> Verdict {
     for kind in [FailureKind::Internal, FailureKind::Credentials, FailureKind::KeyGone] {
         failed_to_sign(kit, kind).await?;
         kit.begin();
-        let input = ordinary(scheme, 1);
+        let input = ordinary(1);
         let signed = kit.ask().sign(&made.key, made.told(), (scheme, &input)).await?;
         verifies(&made.public, scheme, &input, &succeeds(signed.answer, "a signature")?)?;
     }
@@ -168,7 +168,7 @@ async fn lost_answer_in_create_is_finished(kit: &Kit) -> Verdict {
 
     kit.begin();
     let made = kit.ask().create(&key).await?.made(key)?;
-    let input = ordinary(scheme, 0);
+    let input = ordinary(0);
     let signed = kit.ask().sign(&made.key, made.told(), (scheme, &input)).await?;
     verifies(&made.public, scheme, &input, &succeeds(signed.answer, "a signature")?)
 }
@@ -176,7 +176,7 @@ async fn lost_answer_in_create_is_finished(kit: &Kit) -> Verdict {
 async fn lost_answer_in_sign_is_no_signature(kit: &Kit) -> Verdict {
     let made = kit.key(kit.cheapest().await?).await?;
     let scheme = kit.scheme(made.key.key_type())?;
-    let input = ordinary(scheme, 0);
+    let input = ordinary(0);
     kit.stage.switch.set(Conduct::LosesAnswers);
     let tried = kit.ask().sign(&made.key, made.told(), (scheme, &input)).await?;
     fails(tried.answer, "a failure, as the answer is lost")?;
@@ -190,7 +190,7 @@ async fn lost_answer_in_sign_is_no_signature(kit: &Kit) -> Verdict {
 async fn failed_to_sign(kit: &Kit, kind: FailureKind) -> Result<Failure, Broken> {
     let made = kit.key(kit.cheapest().await?).await?;
     let scheme = kit.scheme(made.key.key_type())?;
-    let input = ordinary(scheme, 0);
+    let input = ordinary(0);
     kit.fail(kind);
 
     let tried = kit.ask().sign(&made.key, made.told(), (scheme, &input)).await?;

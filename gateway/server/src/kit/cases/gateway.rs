@@ -46,17 +46,14 @@ async fn signs_many_at_once(kit: &Kit) -> Verdict {
     let served = Served::new(kit).await?;
     let key = served.create("many", OnDuplicate::Conflict).await?;
     let scheme = kit.scheme(served.key_type)?;
-    let request = |number| SignRequest {
-        name: key.name.clone(),
-        how: How::Scheme(scheme),
-        input: ordinary(scheme, number),
-    };
+    let request =
+        |number| SignRequest { name: key.name.clone(), how: How::Scheme(scheme), input: ordinary(number) };
     let requests = (0..16).map(request).collect();
     let signed = served.gateway.sign_all(&served.caller, served.context()?, requests).await?;
 
     let public = key.public.as_ref().ok_or_else(|| Broken::failed("a public half", "none"))?;
     for (number, signed) in (0..).zip(signed) {
-        verifies(public, scheme, &ordinary(scheme, number), signed?.signature.bytes())?;
+        verifies(public, scheme, &ordinary(number), signed?.signature.bytes())?;
     }
     served.delete(&key).await
 }
@@ -126,7 +123,7 @@ impl<'a> Served<'a> {
 
     async fn signs(&self, key: &Key) -> Verdict {
         let scheme = self.kit.scheme(self.key_type)?;
-        let input = ordinary(scheme, 0);
+        let input = ordinary(0);
         let request = SignRequest { name: key.name.clone(), how: How::Scheme(scheme), input: input.clone() };
         let signed = self.gateway.sign(&self.caller, self.context()?, request).await?;
 

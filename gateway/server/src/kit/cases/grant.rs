@@ -23,7 +23,7 @@ async fn for_sign(kit: &Kit) -> Verdict {
     let made = kit.key(kit.cheapest().await?).await?;
     let loaded = without(kit, |grants| withheld(grants, Use::Sign)).await?;
     let scheme = kit.scheme(made.key.key_type())?;
-    let input = ordinary(scheme, 0);
+    let input = ordinary(0);
 
     let tried = kit.ask().of(&loaded).sign(&made.key, made.told(), (scheme, &input)).await?;
     fails(tried.without_trap(EXPECTED)?.answer, EXPECTED).map(drop)

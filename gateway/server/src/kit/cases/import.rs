@@ -52,7 +52,7 @@ async fn answers_the_public_half_brought(kit: &Kit) -> Verdict {
 async fn signs(kit: &Kit) -> Verdict {
     let (made, _) = imported(kit).await?;
     let scheme = kit.scheme(made.key.key_type())?;
-    let input = ordinary(scheme, 0);
+    let input = ordinary(0);
     let signed = kit.ask().sign(&made.key, made.told(), (scheme, &input)).await?;
 
     verifies(&made.public, scheme, &input, &succeeds(signed.answer, "a signature")?)

@@ -52,7 +52,7 @@ async fn reused_survives_a_failure(kit: &Kit) -> Verdict {
     let made = kit.key(kit.cheapest().await?).await?;
     let reused = reused(kit).await?;
     let scheme = kit.scheme(made.key.key_type())?;
-    let input = ordinary(scheme, 0);
+    let input = ordinary(0);
 
     for kind in [FailureKind::Internal, FailureKind::Unavailable, FailureKind::NotFound] {
         kit.fail(kind);
@@ -118,7 +118,7 @@ async fn reused(kit: &Kit) -> Result<Loaded, Broken> {
 
 async fn signs(ask: Ask<'_>, made: &Made, number: u32) -> Verdict {
     let scheme = ask.kit.scheme(made.key.key_type())?;
-    let input = ordinary(scheme, number);
+    let input = ordinary(number);
     let signed = ask.sign(&made.key, made.told(), (scheme, &input)).await?;
 
     verifies(&made.public, scheme, &input, &succeeds(signed.answer, "a signature")?)

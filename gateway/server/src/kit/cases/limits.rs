@@ -31,7 +31,10 @@ async fn are_not_hit(kit: &Kit) -> Verdict {
     for key_type in families {
         let made = kit.fresh(key_type).await?;
         sign(kit, &kit.loaded, &made, 0).await?;
-        succeeds(kit.ask().public_key(&made.key, made.told()).await?.answer, "a public half")?;
+        match kit.ask().public_key(&made.key, made.told()).await {
+            Err(Broken::Skipped(_)) => (),
+            read => drop(succeeds(read?.answer, "a public half")?),
+        }
         succeeds(kit.ask().destroy(&made.key, made.told()).await?.answer, "success")?;
     }
 
@@ -141,7 +144,7 @@ async fn sign(
     number: u32,
 ) -> Result<usize, Broken> {
     let scheme = kit.scheme(made.key.key_type())?;
-    let input = ordinary(scheme, number);
+    let input = ordinary(number);
     let signed = kit.ask().of(loaded).sign(&made.key, made.told(), (scheme, &input)).await?;
     let answer = succeeds(signed.answer, "a signature")?;
 

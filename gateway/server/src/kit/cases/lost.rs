@@ -20,7 +20,7 @@ cases! {
 async fn signs_nothing(kit: &Kit) -> Verdict {
     let made = lost(kit).await?;
     let scheme = kit.scheme(made.key.key_type())?;
-    let input = ordinary(scheme, 0);
+    let input = ordinary(0);
 
     is_not_there(kit.ask().sign(&made.key, made.told(), (scheme, &input)).await?)
 }

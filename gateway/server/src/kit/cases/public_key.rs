@@ -36,7 +36,7 @@ async fn is_stable(kit: &Kit) -> Verdict {
 async fn is_stable_after_a_signature(kit: &Kit) -> Verdict {
     for key_type in kit.families().await? {
         let (made, scheme) = (kit.key(key_type).await?, kit.scheme(key_type)?);
-        let input = ordinary(scheme, 0);
+        let input = ordinary(0);
         let signed = kit.ask().sign(&made.key, made.told(), (scheme, &input)).await?;
         drop(signed.answer.map_err(|failure| Broken::skipped(failure.to_string()))?);
 

@@ -46,7 +46,7 @@ async fn unknown_lets_it_sign(kit: &Kit) -> Verdict {
     let made = kit.ask().of(&loaded).make(key_type).await?;
 
     let scheme = kit.scheme(key_type)?;
-    let input = ordinary(scheme, 0);
+    let input = ordinary(0);
     let signed = kit.ask().of(&loaded).sign(&made.key, made.told(), (scheme, &input)).await?;
     verifies(&made.public, scheme, &input, &succeeds(signed.answer, "a signature")?)
 }

@@ -43,7 +43,7 @@ async fn every_scheme(kit: &Kit) -> Verdict {
 }
 
 async fn one(kit: &Kit, key_type: KeyType, scheme: Scheme) -> Verdict {
-    let (made, input) = (kit.key(key_type).await?, ordinary(scheme, 1));
+    let (made, input) = (kit.key(key_type).await?, ordinary(1));
     let signed = kit.ask().sign(&made.key, made.told(), (scheme, &input)).await?;
 
     succeeds(signed.answer, "a signature")
@@ -54,7 +54,7 @@ async fn one(kit: &Kit, key_type: KeyType, scheme: Scheme) -> Verdict {
 async fn answers_the_normal_form(kit: &Kit) -> Verdict {
     for key_type in kit.key_types().await? {
         let (made, scheme) = (kit.key(key_type).await?, kit.scheme(key_type)?);
-        let input = ordinary(scheme, 2);
+        let input = ordinary(2);
         let signed = kit.ask().sign(&made.key, made.told(), (scheme, &input)).await?;
         let bytes = succeeds(signed.answer, "a signature")?.len();
 
@@ -69,7 +69,7 @@ async fn answers_the_custodians_signature(kit: &Kit) -> Verdict {
     kit.needs_custody()?;
     for key_type in kit.families().await? {
         let (made, scheme) = (kit.key(key_type).await?, kit.scheme(key_type)?);
-        let input = ordinary(scheme, 3);
+        let input = ordinary(3);
         let signed = kit.ask().sign(&made.key, made.told(), (scheme, &input)).await?;
         let answer = succeeds(signed.answer, "a signature")?;
 
@@ -83,7 +83,7 @@ async fn answers_the_custodians_signature(kit: &Kit) -> Verdict {
 async fn twice_is_well(kit: &Kit) -> Verdict {
     for key_type in kit.families().await? {
         let (made, scheme) = (kit.key(key_type).await?, kit.scheme(key_type)?);
-        let input = ordinary(scheme, 4);
+        let input = ordinary(4);
         for _ in 0..2 {
             let signed = kit.ask().sign(&made.key, made.told(), (scheme, &input)).await?;
             verifies(&made.public, scheme, &input, &succeeds(signed.answer, "a signature")?)?;
@@ -98,7 +98,7 @@ async fn with_the_keys_own_half(kit: &Kit) -> Verdict {
     let scheme = kit.scheme(key_type)?;
     let (one, other) = (kit.fresh(key_type).await?, kit.fresh(key_type).await?);
 
-    let input = ordinary(scheme, 5);
+    let input = ordinary(5);
     for made in [&one, &other, &one] {
         let signed = kit.ask().sign(&made.key, made.told(), (scheme, &input)).await?;
         verifies(&made.public, scheme, &input, &succeeds(signed.answer, "a signature")?)?;
@@ -113,7 +113,7 @@ async fn what_is_asked(kit: &Kit) -> Verdict {
         return Err(Broken::skipped(format!("{scheme} cannot be verified here")));
     }
 
-    let (asked, other) = (ordinary(scheme, 6), ordinary(scheme, 7));
+    let (asked, other) = (ordinary(6), ordinary(7));
     let signed = kit.ask().sign(&made.key, made.told(), (scheme, &asked)).await?;
     let answer = succeeds(signed.answer, "a signature")?;
     verifies(&made.public, scheme, &asked, &answer)?;
@@ -126,7 +126,7 @@ async fn what_is_asked(kit: &Kit) -> Verdict {
 async fn asks_the_custodian_once(kit: &Kit) -> Verdict {
     let key_type = kit.cheapest().await?;
     let (made, scheme) = (kit.key(key_type).await?, kit.scheme(key_type)?);
-    let input = ordinary(scheme, 8);
+    let input = ordinary(8);
     let before = kit.stage.counted.asked();
     let signed = kit.ask().sign(&made.key, made.told(), (scheme, &input)).await?;
     let asked = kit.stage.counted.asked() - before;
@@ -141,8 +141,9 @@ async fn asks_the_custodian_once(kit: &Kit) -> Verdict {
 async fn refuses_other_schemes(kit: &Kit) -> Verdict {
     for key_type in kit.families().await? {
         let (made, scheme) = (kit.key(key_type).await?, kit.scheme(key_type)?);
-        let input = ordinary(scheme, 9);
-        let told = Sign { key: made.told(), scheme: other(key_type), input: ordinary(other(key_type), 9) };
+        let input = ordinary(9);
+        let other = other(key_type);
+        let told = Sign { key: made.told(), scheme: other, input: kit.ask().handed(other, &input)? };
 
         let tried = kit.ask().sign_as(&made.key, (scheme, &input), told).await?;
         let tried = tried.without_trap("a failure")?;
