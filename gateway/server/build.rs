@@ -36,8 +36,9 @@ fn describe(error: &dyn Error) -> String {
 }
 
 /// Each provider's name after `builtin:`, and its package.
-const BUILTIN: [(&str, &str); 3] = [
+const BUILTIN: [(&str, &str); 4] = [
     ("derived", "keyport-guest-derived"),
     ("pkcs11", "keyport-guest-pkcs11"),
+    ("remote-kms", "keyport-guest-remote-kms"),
     ("soft", "keyport-guest-soft"),
 ];

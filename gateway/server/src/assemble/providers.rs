@@ -178,6 +178,7 @@ fn carried(built_in: BuiltIn) -> &'static [u8] {
     match built_in {
         BuiltIn::Derived => include_bytes!(concat!(env!("OUT_DIR"), "/builtin/derived.wasm")),
         BuiltIn::Pkcs11 => include_bytes!(concat!(env!("OUT_DIR"), "/builtin/pkcs11.wasm")),
+        BuiltIn::RemoteKms => include_bytes!(concat!(env!("OUT_DIR"), "/builtin/remote-kms.wasm")),
         BuiltIn::Soft | BuiltIn::TestDouble => {
             include_bytes!(concat!(env!("OUT_DIR"), "/builtin/soft.wasm"))
         }

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use keyport_core::outbound::{During, Method, Rule};
+
 use super::mistake::Problem;
 use super::value::Value;
 use crate::component::{Artifact, BadArtifact};
@@ -25,6 +27,8 @@ pub(crate) enum BuiltIn {
     Derived,
     /// The provider over a PKCS#11 token.
     Pkcs11,
+    /// The provider over another server that speaks `remote_kms`.
+    RemoteKms,
     /// The provider over the embedded token.
     Soft,
     /// The same, which fails as its settings say and records what it is asked.
@@ -57,7 +61,7 @@ impl fmt::Display for Component {
 
 impl BuiltIn {
     /// Every one.
-    const ALL: [Self; 4] = [Self::Derived, Self::Pkcs11, Self::Soft, Self::TestDouble];
+    const ALL: [Self; 5] = [Self::Derived, Self::Pkcs11, Self::RemoteKms, Self::Soft, Self::TestDouble];
 
     /// The one that is written `builtin:NAME`.
     pub(crate) fn named(name: &str) -> Option<Self> {
@@ -72,14 +76,28 @@ impl BuiltIn {
         written.join(", ")
     }
 
+    /// The requests of one that sends some: what a grant of its connection is for, where it lists none. They are ours, so
+    /// that an operator need not write down what is known.
+    pub(crate) fn requests(self) -> Option<Vec<Rule>> {
+        match self {
+            Self::RemoteKms => REMOTE_KMS.into_iter().map(rule).collect(),
+            Self::Derived | Self::Pkcs11 | Self::Soft | Self::TestDouble => None,
+        }
+    }
+
     fn name(self) -> &'static str {
         match self {
             Self::Derived => "derived",
             Self::Pkcs11 => "pkcs11",
+            Self::RemoteKms => "remote-kms",
             Self::Soft => "soft",
             Self::TestDouble => "testdouble",
         }
     }
+}
+
+fn rule((during, method, path): (During, Method, &str)) -> Option<Rule> {
+    Some(Rule { during, method, path: path.parse().ok()?, times: 1, native_id: None })
 }
 
 fn oci(value: &Value<'_>) -> Result<Component, Problem> {
@@ -96,3 +114,11 @@ fn no_component(value: &Value<'_>) -> Problem {
         format!("write {}, file:PATH and its sha256, or oci://REGISTRY/REPOSITORY@sha256:…", BuiltIn::list()),
     )
 }
+
+/// What `builtin:remote-kms` sends. The server calls each key by its key-id.
+const REMOTE_KMS: [(During, Method, &str); 4] = [
+    (During::Create, Method::Post, "/keys"),
+    (During::Sign, Method::Post, "/keys/{key}/sign"),
+    (During::Destroy, Method::Delete, "/keys/{key}"),
+    (During::Health, Method::Get, "/health"),
+];

@@ -7,6 +7,7 @@ use std::time::Duration;
 use keyport_core::custody::Mechanism;
 use keyport_core::grant::{ConnectionKind, Grant, Grants, Use};
 use keyport_core::name::{ComponentDigest, ProviderName, TenantId};
+use keyport_core::outbound::Rule;
 use keyport_core::scheme::Hash;
 
 use super::component::{BuiltIn, Component};
@@ -112,7 +113,7 @@ impl Provider {
         let swap = section.table("swap").map(|section| Swap::read(section, names)).unwrap_or_default();
         let canary = section.table("canary").and_then(|section| Canary::read(section, folder));
         let limits = section.table("limits").map(Limits::read).unwrap_or_default();
-        let grants = read_grants(&mut section, names);
+        let grants = read_grants(&mut section, names, component.as_ref());
         let wasi = section.or("wasi", false, truth);
         section.end();
 
@@ -243,10 +244,10 @@ fn read_double(provider: &mut Section<'_>, names: &Names) -> TestDouble {
     provider.table("settings").map(TestDouble::read).unwrap_or_default()
 }
 
-fn read_grants(provider: &mut Section<'_>, names: &Names) -> Grants {
+fn read_grants(provider: &mut Section<'_>, names: &Names, component: Option<&Component>) -> Grants {
     let mut grants: Vec<Grant> = Vec::new();
     for section in provider.tables("grant") {
-        let Some(grant) = read_grant(section, names.connections()) else { continue };
+        let Some(grant) = read_grant(section, names.connections(), component) else { continue };
         if grants.iter().any(|other| other.connection == grant.connection) {
             provider.mistake_at(
                 "grant",
@@ -261,7 +262,11 @@ fn read_grants(provider: &mut Section<'_>, names: &Names) -> Grants {
     Grants::new(grants)
 }
 
-fn read_grant(mut section: Section<'_>, connections: &[Connection]) -> Option<Grant> {
+fn read_grant(
+    mut section: Section<'_>,
+    connections: &[Connection],
+    component: Option<&Component>,
+) -> Option<Grant> {
     let connection = section.required("connection", "\"embedded\"", |value| {
         let known: Vec<_> = connections.iter().map(|connection| connection.name.as_str()).collect();
         let text = value.text()?;
@@ -273,7 +278,7 @@ fn read_grant(mut section: Section<'_>, connections: &[Connection]) -> Option<Gr
         })
     });
     if let Some(http) = connection.filter(|connection| connection.custodian.kind() == ConnectionKind::Http) {
-        let requests = read_rules(&mut section);
+        let requests = read_requests(&mut section, component);
         section.end();
         return Some(Grant::of_requests(http.name.clone(), requests?));
     }
@@ -294,6 +299,17 @@ fn read_grant(mut section: Section<'_>, connections: &[Connection]) -> Option<Gr
         objects,
         requests: Vec::new(),
     })
+}
+
+/// What is written; where nothing is, what a component of ours is known to send. Whatever somebody else's sends must be
+/// written.
+fn read_requests(grant: &mut Section<'_>, component: Option<&Component>) -> Option<Vec<Rule>> {
+    let own = match component {
+        Some(Component::BuiltIn(built_in)) => built_in.requests(),
+        Some(Component::File(_) | Component::Oci(_)) | None => None,
+    };
+
+    own.filter(|_| !grant.has("request")).or_else(|| read_rules(grant))
 }
 
 /// The value is never shown: it may be the private key.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use keyport_core::caller::Verb;
 use keyport_core::gateway::OnDuplicate;
-use keyport_core::grant::ConnectionKind;
+use keyport_core::grant::{ConnectionKind, Use};
 use keyport_core::name::ConnectionName;
 use proptest::prelude::*;
 
@@ -115,6 +115,34 @@ fn every_line_of_the_example_that_is_commented_out_can_be_switched_on() {
 
     assert_ne!(uncommented.join("\n"), text.trim_end());
     parse(&uncommented.join("\n")).unwrap();
+}
+
+#[test]
+fn only_a_component_of_ours_has_requests_that_nobody_wrote_down() {
+    let text = std::fs::read_to_string(example()).unwrap();
+    let connection = "[[connection]]\nname = \"kms\"\nkind = \"http\"\nurl = \"https://kms.example\"\n";
+    let with = |component: &str, rule: &str| {
+        let provider = format!("[[provider]]\nname = \"remote\"\ncomponent = \"{component}\"\n");
+        let grant = "[[provider.grant]]\nconnection = \"kms\"\n";
+        parse(&format!("{text}\n{connection}{provider}{grant}{rule}"))
+    };
+    let kms: ConnectionName = "kms".parse().unwrap();
+
+    let own = with("builtin:remote-kms", "").unwrap();
+    let granted = own.providers[1].grants.on(&kms).unwrap();
+    assert_eq!(granted.requests.len(), 4);
+    assert!(granted.uses.contains(&Use::Sign) && granted.requests.iter().all(|rule| rule.times == 1));
+    let rule = "[[provider.grant.request]]\nduring = \"health\"\nmethod = \"GET\"\npath = \"/health\"\n";
+    let written = with("builtin:remote-kms", rule).unwrap();
+    assert_eq!(written.providers[1].grants.on(&kms).unwrap().requests.len(), 1);
+
+    for component in [
+        "builtin:soft",
+        "file:mine.wasm\"\nsha256 = \"5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a",
+    ] {
+        let mistakes = with(component, "").unwrap_err().to_string();
+        assert!(mistakes.contains("[[provider.grant.request]] for each request"), "{mistakes}");
+    }
 }
 
 #[test]

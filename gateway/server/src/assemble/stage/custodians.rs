@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use keyport_backends::derived::{Derived, Seed};
-use keyport_backends::http::{self, Http};
+use keyport_backends::http;
 use keyport_backends::pkcs11::{self, Network, Pkcs11, TokenChoice, Verify};
 use keyport_backends::soft::{Bounds, MasterKey, Soft};
 use keyport_core::backend::Backend;
@@ -20,10 +20,11 @@ use keyport_core::secret::Secret;
 use keyport_store::Store;
 use tokio::sync::watch;
 
+use crate::assemble::credential;
 use crate::assemble::custodians::pkcs11_host;
 use crate::assemble::key_service;
 use crate::assemble::pin;
-use crate::config::Pin;
+use crate::config::{Component, Http, Pin};
 
 /// A token behind a PKCS#11 module, to try a component with.
 #[derive(Clone, Debug)]
@@ -34,6 +35,28 @@ pub(crate) struct Token {
     pub(crate) label: String,
     /// The file with the user's PIN; without it, the PIN is asked for.
     pub(crate) pin_file: Option<PathBuf>,
+}
+
+/// What answers the requests of components that send some.
+#[derive(Clone, Debug)]
+pub(super) enum Server {
+    /// Somebody's.
+    Named(Box<Http>),
+    /// The little key service.
+    Little,
+    /// Nobody: it is not the little key service that the component speaks to.
+    None,
+}
+
+impl Server {
+    /// The one that was named; else the little key service, which only our own components do not speak to.
+    pub(super) fn of(named: Option<Http>, component: &Component) -> Self {
+        match (named, component) {
+            (Some(named), _) => Self::Named(Box::new(named)),
+            (None, Component::BuiltIn(_)) => Self::None,
+            (None, Component::File(_) | Component::Oci(_)) => Self::Little,
+        }
+    }
 }
 
 /// What there is for a component to reach.
@@ -53,7 +76,7 @@ impl Custodians {
     /// A custodian of each of these kinds, as far as it can be had.
     pub(super) async fn open(
         kinds: &BTreeSet<ConnectionKind>,
-        (token, requests): (Option<&Token>, &[Grant]),
+        (token, server, requests): (Option<&Token>, &Server, &[Grant]),
         (store, outside): (&Store, &Outside),
     ) -> Result<Self> {
         let mut custodians = Self {
@@ -68,7 +91,7 @@ impl Custodians {
                 (ConnectionKind::Derived, _) => {
                     custodians.add("derived", *kind, Some(derived(outside)?))?;
                 }
-                (ConnectionKind::Http, _) => custodians.serve(requests, outside).await?,
+                (ConnectionKind::Http, _) => custodians.serve(server, requests, outside).await?,
                 (ConnectionKind::Soft, _) => custodians.add("embedded", *kind, Some(soft(store).await?))?,
                 (ConnectionKind::Pkcs11, Some(token)) => {
                     custodians.add(HSM, *kind, Some(open_token(token).await?))?;
@@ -84,17 +107,27 @@ impl Custodians {
         Ok(custodians)
     }
 
-    /// Runs the little key service for what the grants of requests are on.
-    async fn serve(&mut self, requests: &[Grant], outside: &Outside) -> Result<()> {
+    /// Opens the server that the grants of requests are on.
+    async fn serve(&mut self, server: &Server, requests: &[Grant], outside: &Outside) -> Result<()> {
         self.is_seen = false;
-        let Some(granted) = requests.first() else {
-            self.missing = Some(NO_GRANTS.to_owned());
-            return self.add("kms", ConnectionKind::Http, None);
+        let Some(granted) = requests.first() else { return self.lack(NO_GRANTS) };
+        let http = match server {
+            Server::Named(named) => credential::opened(&granted.connection, named)?,
+            Server::Little => self.little(outside).await?,
+            Server::None => return self.lack(NO_SERVER),
         };
+
+        self.backends.insert(granted.connection.clone(), Arc::new(http));
+        self.grants.extend(requests.iter().cloned());
+        Ok(())
+    }
+
+    /// Runs the little key service.
+    async fn little(&mut self, outside: &Outside) -> Result<http::Http> {
         let token = crate::token::Token::random(&*outside.random);
         let service = key_service((Ipv4Addr::LOCALHOST, 0).into(), &token, outside).await?;
         let value = Secret::new(format!("Bearer {}", token.expose()).into_bytes());
-        let http = Http::open(http::Connection {
+        let http = http::Http::open(http::Connection {
             url: format!("http://{}", service.address),
             ca: None,
             credential: Some(http::Credential { header: "authorization".to_owned(), value }),
@@ -106,9 +139,14 @@ impl Custodians {
         let (going_on, stop) = watch::channel(false);
         tokio::spawn(service.serve(stop));
         self.service = Some(going_on);
-        self.backends.insert(granted.connection.clone(), Arc::new(http));
-        self.grants.extend(requests.iter().cloned());
-        Ok(())
+        Ok(http)
+    }
+
+    /// A connection with nothing behind it.
+    fn lack(&mut self, missing: &str) -> Result<()> {
+        self.missing = Some(missing.to_owned());
+
+        self.add("kms", ConnectionKind::Http, None)
     }
 
     fn add(&mut self, name: &str, kind: ConnectionKind, backend: Option<Arc<dyn Backend>>) -> Result<()> {
@@ -168,6 +206,7 @@ async fn open_token(token: &Token) -> Result<Arc<dyn Backend>> {
 }
 
 const HSM: &str = "hsm";
+const NO_SERVER: &str = "it needs a server to send its requests to: give --url, and --ca and --token-file";
 const NO_GRANTS: &str =
     "it sends requests, and nothing says which: give --grants FILE, or try the project's folder";
 

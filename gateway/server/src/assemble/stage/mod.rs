@@ -14,7 +14,7 @@ use keyport_core::audit::AuditLog;
 use keyport_core::custody::Custody;
 use keyport_core::gateway::{Options, Parts, Tenant, Tenants, Versions};
 use keyport_core::grant::{ConnectionKind, Grant, Grants};
-use keyport_core::name::{ProviderName, TenantId};
+use keyport_core::name::{ConnectionName, ProviderName, TenantId};
 use keyport_core::outside::Outside;
 use keyport_core::provider::Loaded;
 use keyport_core::quota::Quota;
@@ -28,12 +28,12 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 use super::{COMPILER_MEMORY, providers};
-use crate::config::{Component, Config, Environment};
+use crate::config::{Component, Config, Environment, Http};
 use crate::dev;
 use crate::kit::{Counted, Custodian, Switch};
 use crate::outside::outside;
-use custodians::Custodians;
 pub(crate) use custodians::Token;
+use custodians::{Custodians, Server};
 
 /// What is to be tried, and with what.
 #[derive(Clone, Debug)]
@@ -46,6 +46,8 @@ pub(crate) struct Trying {
     pub(crate) token: Option<Token>,
     /// What follows its `[[provider]]` in a configuration, for components that send requests.
     pub(crate) grants: Option<String>,
+    /// Where components that send requests send them; the little key service otherwise.
+    pub(crate) server: Option<Http>,
 }
 
 /// A stage with a component on it.
@@ -107,9 +109,13 @@ impl Stage {
 
         let inspection = looked_at(&bytes, &outside).await?;
         let kinds: BTreeSet<_> = inspection.imports.iter().filter_map(Import::kind).collect();
-        let requests = requests(trying.grants, folder.path(), &outside)?;
-        let custodians =
-            Custodians::open(&kinds, (trying.token.as_ref(), &requests), (&store, &outside)).await?;
+        let requests = match &trying.grants {
+            Some(grants) => requests(grants, folder.path(), &outside)?,
+            None => own_requests(&trying.component)?,
+        };
+        let server = Server::of(trying.server, &trying.component);
+        let lent = (trying.token.as_ref(), &server, &*requests);
+        let custodians = Custodians::open(&kinds, lent, (&store, &outside)).await?;
         let switch = Switch::new(Arc::clone(&outside.clock));
         let backends = custodians.backends.into_iter();
         let backends = backends.map(|(name, backend)| (name, Custodian::wrap(backend, &switch))).collect();
@@ -196,10 +202,9 @@ impl Stage {
 }
 
 /// The grants of requests in what follows a `[[provider]]`, read as a configuration's.
-fn requests(grants: Option<String>, folder: &Path, outside: &Outside) -> Result<Vec<Grant>> {
-    let Some(grants) = grants else { return Ok(Vec::new()) };
+fn requests(grants: &str, folder: &Path, outside: &Outside) -> Result<Vec<Grant>> {
     let service = Some(("http://127.0.0.1:1".to_owned(), "kms-token".into()));
-    let component = "tried.wasm".into();
+    let (component, grants) = ("tried.wasm".into(), grants.to_owned());
     let tried = dev::Custodian::Tried(dev::Tried { component, sha256: "0".repeat(64), grants, service });
     // Nobody listens there.
     let listeners = (([127, 0, 0, 1], 1).into(), ([127, 0, 0, 1], 2).into());
@@ -208,6 +213,17 @@ fn requests(grants: Option<String>, folder: &Path, outside: &Outside) -> Result<
 
     let granted = config.providers.iter().flat_map(|provider| provider.grants.iter());
     Ok(granted.filter(|grant| grant.kind == ConnectionKind::Http).cloned().collect())
+}
+
+/// The grant of what a component of ours sends, where it sends anything.
+fn own_requests(component: &Component) -> Result<Vec<Grant>> {
+    let own = match component {
+        Component::BuiltIn(built_in) => built_in.requests(),
+        Component::File(_) | Component::Oci(_) => None,
+    };
+    let connection: ConnectionName = "kms".parse()?;
+
+    Ok(own.into_iter().map(|requests| Grant::of_requests(connection.clone(), requests)).collect())
 }
 
 /// A look at the component by a host of its own, which reaches nothing.

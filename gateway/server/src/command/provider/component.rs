@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::Args;
+use ipnet::{Ipv4Net, Ipv6Net};
 
 use crate::assemble::stage::{Token, Trying};
 use crate::config;
@@ -23,6 +25,15 @@ pub(super) struct Component {
     /// grants.toml beside it]
     #[arg(long, value_name = "FILE")]
     grants: Option<PathBuf>,
+    /// The server that it gets, where it sends requests, in the place of the little key service
+    #[arg(long, value_name = "URL")]
+    url: Option<String>,
+    /// Who vouches for that server, in PEM; without it, whom the operating system trusts
+    #[arg(long, value_name = "FILE", requires = "url")]
+    ca: Option<PathBuf>,
+    /// The file with the token that the server wants, of mode 0600
+    #[arg(long, value_name = "FILE", requires = "url")]
+    token_file: Option<PathBuf>,
     /// The vendor's library that components over PKCS#11 get
     #[arg(long, value_name = "FILE", requires = "token")]
     module: Option<PathBuf>,
@@ -65,6 +76,7 @@ impl Component {
             component: self.component,
             grants: self.grants.map(read).transpose()?,
             settings: BTreeMap::from_iter(self.settings),
+            server: self.url.map(|url| server(url, self.ca, self.token_file)),
             token: token.map(|(module, label)| Token { module, label, pin_file: self.pin_file }),
         })
     }
@@ -76,6 +88,22 @@ fn named(text: &str) -> std::result::Result<config::Component, String> {
             .map(config::Component::BuiltIn)
             .ok_or_else(|| format!("nothing is built in by that name: write {}", config::BuiltIn::list())),
         None => Ok(config::Component::File(text.strip_prefix("file:").unwrap_or(text).into())),
+    }
+}
+
+/// A server that whoever tries a component with it has named, wherever it is.
+fn server(url: String, ca: Option<PathBuf>, token_file: Option<PathBuf>) -> config::Http {
+    config::Http {
+        url,
+        ca,
+        credential: token_file.map(|file| config::Credential {
+            header: "authorization".to_owned(),
+            scheme: "Bearer".to_owned(),
+            source: config::SecretSource::File(file),
+        }),
+        private_addresses: vec![Ipv4Net::default().into(), Ipv6Net::default().into()],
+        timeout: Duration::from_secs(30),
+        response_size: 64 << 10,
     }
 }
 
