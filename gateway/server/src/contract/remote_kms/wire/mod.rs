@@ -7,7 +7,7 @@ use base64::alphabet;
 use base64::engine::DecodePaddingMode;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, URL_SAFE_NO_PAD};
 use keyport_core::gateway::{CreateRequest, OnDuplicate, SignRequest, Signed, Source};
-use keyport_core::input::Input;
+use keyport_core::input::{Digest, Input};
 use keyport_core::key::{Key, KeyName};
 use keyport_core::{Error, Result};
 use serde::{Deserialize, Serialize};
@@ -37,13 +37,24 @@ pub(super) fn name(segment: &str) -> Result<KeyName> {
 
 /// Reads the body of `POST /keys/{kid}/sign`.
 pub(super) fn sign(name: KeyName, body: &[u8]) -> Result<SignRequest> {
-    let SignBody { data, alg } = object(body)?;
-    let data = required(&data, DATA)?;
-    let algorithm = algorithm(&alg)?.unwrap_or(DEFAULT);
-    let message =
-        STANDARD_IN.decode(data).map_err(|_position| Error::invalid(DATA, "must be valid Base64"))?;
+    let SignBody { data, digest, alg } = object(body)?;
+    let input = match (data.optional(DATA)?, digest.optional(DIGEST)?) {
+        (Some(_), Some(_)) => Err(Error::invalid(DIGEST, "stands in the place of data: leave one out")),
+        (None, Some(digest)) => hashed(digest, algorithm(&alg)?.unwrap_or(DEFAULT)),
+        (_, None) => decoded(required(&data, DATA)?, DATA).map(|data| Input::Message(data.into())),
+    };
+    let how = algorithm(&alg)?.unwrap_or(DEFAULT).how();
 
-    Ok(SignRequest { name, how: algorithm.how(), input: Input::Message(message.into()) })
+    Ok(SignRequest { name, how, input: input? })
+}
+
+/// What was hashed already: an addition of our own to the contract, for other gateways, who may have no message.
+fn hashed(digest: &str, algorithm: Algorithm) -> Result<Input> {
+    let hash = algorithm.scheme().hash();
+    let hash =
+        hash.ok_or_else(|| Error::invalid(DIGEST, format!("{} signs a message", algorithm.as_str())))?;
+
+    Digest::new(DIGEST, hash, &decoded(digest, DIGEST)?).map(Input::Digest)
 }
 
 /// Reads the body of `POST /keys/{kid}/import`, of which nothing private is copied but into what is wiped.
@@ -126,6 +137,8 @@ struct SignBody<'a> {
     #[serde(borrow, default)]
     data: Field<'a>,
     #[serde(borrow, default)]
+    digest: Field<'a>,
+    #[serde(borrow, default)]
     alg: Field<'a>,
 }
 
@@ -154,6 +167,10 @@ fn required<'f>(field: &'f Field<'_>, name: &'static str) -> Result<&'f str> {
     }
 }
 
+fn decoded(text: &str, name: &'static str) -> Result<Vec<u8>> {
+    STANDARD_IN.decode(text).map_err(|_position| Error::invalid(name, "must be valid Base64"))
+}
+
 fn algorithm(field: &Field<'_>) -> Result<Option<Algorithm>> {
     let Some(name) = field.optional(ALG)? else { return Ok(None) };
 
@@ -170,6 +187,7 @@ const LONGEST_SHOWN: usize = 32;
 
 pub(super) const ALG: &str = "alg";
 pub(super) const DATA: &str = "data";
+const DIGEST: &str = "digest";
 pub(super) const KID: &str = "kid";
 pub(super) const PRIVATE_JWK: &str = "privateJwk";
 

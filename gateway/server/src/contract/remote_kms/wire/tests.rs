@@ -60,6 +60,28 @@ fn what_is_wrong_with_a_create_is_told_by_field() {
 }
 
 #[test]
+fn a_digest_in_the_place_of_data_is_as_long_as_its_algorithm_has_it() {
+    let digest = |length: usize| STANDARD_IN.encode(vec![7; length]);
+    for (alg, hash) in [("ES256", Hash::Sha256), ("ES512", Hash::Sha512), ("PS384", Hash::Sha384)] {
+        let body = format!(r#"{{"digest":"{}","alg":"{alg}"}}"#, digest(hash.digest_len()));
+        let Input::Digest(read) = parse_sign(&body).unwrap().input else { panic!("a message") };
+        assert_eq!((read.hash(), read.bytes()[0]), (hash, 7), "{alg}");
+    }
+
+    for (body, error) in [
+        (format!(r#"{{"digest":"{}"}}"#, digest(31)), "digest: has 31 bytes, sha-256 has 32"),
+        (format!(r#"{{"digest":"{}","alg":"EdDSA"}}"#, digest(32)), "digest: EdDSA signs a message"),
+        (format!(r#"{{"digest":"{}","data":"AA=="}}"#, digest(32)), "digest: stands in the place of data"),
+        (r#"{"digest":"*"}"#.to_owned(), "digest: must be valid Base64"),
+        (r#"{"digest":""}"#.to_owned(), "digest: has 0 bytes"),
+        (r#"{"digest":7}"#.to_owned(), "digest: must be a string, not a number"),
+    ] {
+        let refused = parse_sign(&body).unwrap_err();
+        assert!(refused.starts_with(error), "{body}: {refused}");
+    }
+}
+
+#[test]
 fn a_message_is_standard_base64_with_or_without_padding() {
     for (data, message) in [("aGVsbG8=", &b"hello"[..]), ("aGVsbG8", b"hello"), ("+/+/", &[0xfb, 0xff, 0xbf])]
     {
