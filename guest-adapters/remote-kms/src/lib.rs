@@ -57,6 +57,9 @@ impl<H: Http + Settings> Provider for RemoteKms<H> {
     fn sign(&self, request: &SignRequest) -> Result<Vec<u8>> {
         let alg = algorithm(request)?;
         let body = match &request.input {
+            Input::Message(message) if message.is_empty() => {
+                return Err(Error::unsupported("an empty message is none to remote_kms"));
+            }
             Input::Message(message) => Sign { alg, data: Some(Base64(message.clone())), digest: None },
             Input::Digest(digest) if self.digests()? => {
                 Sign { alg, data: None, digest: Some(Base64(digest.clone())) }

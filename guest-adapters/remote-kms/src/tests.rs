@@ -61,6 +61,14 @@ fn a_digest_is_sent_only_where_the_server_takes_some() {
 }
 
 #[test]
+fn an_empty_message_is_not_sent() {
+    let host = Host::new();
+
+    let refused = RemoteKms(&host).sign(&sign(ES256, Input::Message(Vec::new()), None)).unwrap_err();
+    assert_eq!((refused.kind, host.calls().len()), (ErrorKind::Unsupported, 0));
+}
+
+#[test]
 fn what_it_is_handed_follows_the_setting_and_a_wrong_one_is_told() {
     let described = |value| RemoteKms(&Host::new().with_setting("digests", value)).describe().properties;
     let messages = [("input".to_owned(), "message".to_owned())];
@@ -90,7 +98,7 @@ fn keys_that_sign_by_one_scheme_are_told_apart_by_their_handle() {
         (Some(b"secp256k1 ffffffffffffffffffffffffffffffff".to_vec()), "ES256"),
     ] {
         let host = Host::new().respond(Ok(signed(64)));
-        RemoteKms(&host).sign(&sign(ES256, Input::Message(Vec::new()), handle)).unwrap();
+        RemoteKms(&host).sign(&sign(ES256, Input::Message(b"m".to_vec()), handle)).unwrap();
         assert!(asked(&host)[0].2.contains(&format!(r#""alg":"{alg}""#)), "{alg}");
     }
 }
@@ -114,7 +122,7 @@ fn a_status_keeps_its_meaning_and_the_servers_words_go_to_the_operator() {
             ..answer(status, &format!(r#"{{"error":"{}"}}"#, "no ".repeat(200)))
         };
         let host = Host::new().respond(Ok(refused));
-        let error = RemoteKms(&host).sign(&sign(ES256, Input::Message(Vec::new()), None)).unwrap_err();
+        let error = RemoteKms(&host).sign(&sign(ES256, Input::Message(b"m".to_vec()), None)).unwrap_err();
 
         assert_eq!((error.kind, error.code), (kind, u32::from(status)));
         assert!(error.message.contains(": no no") && error.message.len() < 400, "{error:?}");
@@ -146,7 +154,7 @@ fn answers_that_are_none_are_errors() {
     }
     for body in ["", "{}", r#"{"signature":null}"#, r#"{"signature":"*"}"#, r#"{"signature":""}"#] {
         let host = Host::new().respond(Ok(answer(200, body)));
-        let error = RemoteKms(&host).sign(&sign(ES256, Input::Message(Vec::new()), None)).unwrap_err();
+        let error = RemoteKms(&host).sign(&sign(ES256, Input::Message(b"m".to_vec()), None)).unwrap_err();
         assert_eq!(error.kind, ErrorKind::Internal, "{body}");
     }
 }

@@ -105,21 +105,27 @@ impl<'a> Ask<'a> {
         self.tried(open, answer).await
     }
 
-    /// Asks for the public half, in an operation that allows that it is read.
-    ///
-    /// Skips where the component says by itself that its custodian does not tell a public half again.
+    /// Asks for the public half, in an operation that allows that it is read. Skips where the custodian does not tell it
+    /// again.
     pub(super) async fn public_key(self, key: &TrialKey, told: KeyRef) -> Result<Tried<Vec<u8>>, Broken> {
+        let read = self.public_key_if_told(key, told).await?;
+
+        read.ok_or_else(|| Broken::skipped("its custodian tells a public half once, when the key is made"))
+    }
+
+    /// The same for a case that has more to try: `None` where the custodian does not tell it again.
+    pub(super) async fn public_key_if_told(
+        self,
+        key: &TrialKey,
+        told: KeyRef,
+    ) -> Result<Option<Tried<Vec<u8>>>, Broken> {
         let scheme = self.kit.scheme(key.key_type())?;
         let what = (scheme, ordinary(0));
         let open = self.trial.sign(self.loaded, key, what, self.deadline).await?;
         let answer = self.loaded.provider.public_key(open.call(), told);
         let tried = self.tried(open, answer).await?;
 
-        let unsupported = matches!(&tried.answer, Err(failure) if failure.kind == FailureKind::Unsupported);
-        if unsupported && tried.saw.attempts == 0 && !self.kit.stage.is_seen {
-            return Err(Broken::skipped("its custodian tells a public half once, when the key is made"));
-        }
-        Ok(tried)
+        Ok(Some(tried).filter(|tried| !tried.is_beyond_its_custodian(self.kit)))
     }
 
     /// An input as the component is handed it.
@@ -166,6 +172,14 @@ impl Tried<Created> {
 }
 
 impl<T> Tried<T> {
+    /// Whether the component said by itself, and asked nobody, that its custodian has no word for this. Only one that words
+    /// requests can know.
+    pub(super) fn is_beyond_its_custodian(&self, kit: &Kit) -> bool {
+        let unsupported = matches!(&self.answer, Err(failure) if failure.kind == FailureKind::Unsupported);
+
+        unsupported && self.saw.attempts == 0 && !kit.stage.is_seen
+    }
+
     /// Fails if an instance trapped.
     pub(super) fn without_trap(self, expected: &str) -> Result<Self, Broken> {
         ensure(!self.trapped, expected, || "a trap".to_owned())?;
