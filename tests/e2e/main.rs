@@ -10,6 +10,7 @@
 mod admin;
 mod administration;
 mod auth;
+mod chain;
 mod code;
 mod conformance;
 mod crash;

@@ -1,6 +1,6 @@
 //! What contract `remote_kms` promises, of the real binary.
 
-mod client;
+pub(crate) mod client;
 mod example;
 mod verifier;
 
