@@ -84,7 +84,12 @@ pub(super) fn in_front_of(url: &str, more: &str, settings: &str) -> Plan {
 /// Gives a front its credential for the back.
 pub(super) fn present(site: &Site) {
     site.write("back-token", token_of("front"));
-    fs::set_permissions(site.path("back-token"), fs::Permissions::from_mode(0o600)).expect("its mode");
+    private(site, "back-token");
+}
+
+/// Makes a file of the folder its owner's alone to read.
+pub(super) fn private(site: &Site, name: &str) {
+    fs::set_permissions(site.path(name), fs::Permissions::from_mode(0o600)).expect("its mode");
 }
 
 /// The caller of a front, over `remote_kms`.

@@ -1,6 +1,7 @@
 //! A gateway whose keys another server has, over `remote_kms`: a second gateway, and one that lies.
 
 mod crash;
+mod example;
 mod front;
 mod liar;
 mod lies;
