@@ -187,7 +187,7 @@ const WASI_GRANT: &str = "wasi = true   # in its [[provider]]\n";
 const HTTP_GRANT: &str = "[[provider.grant]]
 connection = \"kms\"   # a connection of kind \"http\"
 
-[[provider.grant.request]]   # one for each request that it sends
+[[provider.grant.request]]   # one for each request that it sends; none for a component that is built in
 during = \"sign\"   # or \"create\", \"destroy\", \"health\"
 method = \"POST\"
 path = \"/keys/{key}/sign\"

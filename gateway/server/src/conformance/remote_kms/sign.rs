@@ -3,11 +3,13 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use futures_util::future::join_all;
+use keyport_core::input::Digest;
+use keyport_core::scheme::Hash;
 use serde_json::json;
 
 use super::{ES256, ask_to_sign, create, es256, sign};
 use crate::conformance::answer::text;
-use crate::conformance::case::{Case, Verdict, advised, ensure};
+use crate::conformance::case::{Case, Verdict, advised, ensure, skipped};
 use crate::conformance::jwk::{Algorithm, url_base64};
 use crate::conformance::server::Server;
 
@@ -38,6 +40,11 @@ pub(in crate::conformance) fn cases() -> Vec<Case> {
             "sign-together",
             "Signatures that are asked for at once are each of their own message.",
             together,
+        ),
+        Case::new(
+            "sign-digest",
+            "Where a server takes a digest in the place of data, it signs what was hashed.",
+            digest,
         ),
         Case::new("sign-without-alg", "A signature of an ES256 key needs no alg.", without_alg),
         Case::new("sign-other-alg", "An alg that is not the key's is refused.", other_alg),
@@ -103,6 +110,22 @@ async fn together(server: &Server) -> Verdict {
 
     let signed = join_all(messages.iter().map(|message| sign(server, &key, es256(), message))).await;
     signed.into_iter().collect()
+}
+
+/// An addition to the contract: gateways in front of another need it where their own callers have only digests.
+async fn digest(server: &Server) -> Verdict {
+    let key = create(server, "digest", es256()).await?;
+    let digest = STANDARD.encode(Digest::of(Hash::Sha256, b"message").bytes());
+    let reply = ask_to_sign(server, &key.kid, &json!({ "digest": digest, "alg": ES256 })).await?;
+    if reply.status() == 400 {
+        return skipped("it takes messages alone");
+    }
+    es256().1.verify(&key.jwk, b"message", &url_base64(text(&reply.json_with(200)?, "signature")?)?)?;
+
+    let both = json!({ "digest": digest, "data": STANDARD.encode(b"message"), "alg": ES256 });
+    ask_to_sign(server, &key.kid, &both).await?.refused(400)?;
+    let short = STANDARD.encode([7; 31]);
+    ask_to_sign(server, &key.kid, &json!({ "digest": short, "alg": ES256 })).await?.refused(400)
 }
 
 async fn without_alg(server: &Server) -> Verdict {
