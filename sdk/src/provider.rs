@@ -21,6 +21,7 @@ pub trait Provider {
     fn create_key(&self, request: &CreateRequest) -> Result<Created>;
 
     /// The public half of a key, as the custodian has it now: SubjectPublicKeyInfo, DER.
+    /// [`Unsupported`](crate::ErrorKind::Unsupported) where the custodian tells it but once, when the key is made.
     ///
     /// # Errors
     ///

@@ -178,7 +178,7 @@ fn refusal(response: Response) -> Error {
 const LONGEST_MESSAGE: u32 = 256 << 10;
 
 /// Characters of the server's own words that are told.
-const LONGEST_WORDS: usize = 300;
+const LONGEST_WORDS: usize = 200;
 
 #[cfg(test)]
 mod tests;

@@ -3,6 +3,7 @@
 use keyport_sdk::http::Method;
 use keyport_sdk::testing::{Call, Host};
 use keyport_sdk::{Hash, Scheme, Usage};
+use proptest::prelude::*;
 
 use super::*;
 
@@ -190,6 +191,33 @@ fn no_public_half_is_read_again() {
 
     assert_eq!(RemoteKms(&host).public_key(&key(None)).unwrap_err().kind, ErrorKind::Unsupported);
     assert!(host.calls().is_empty());
+}
+
+proptest! {
+    #[test]
+    fn whatever_a_server_answers_is_a_result(
+        status in 100_u16..600,
+        body in prop_oneof![
+            prop::collection::vec(any::<u8>(), 0..300),
+            "\\{\"publicJwk\":\\{(\"[a-z]{1,3}\":\"[A-Za-z0-9_-]{0,50}\",){0,5}\"kty\":\"(EC|OKP|RSA)\"\\}\\}".prop_map(String::into_bytes),
+            "\\{\"signature\":\"[A-Za-z0-9_-]{0,200}\"\\}".prop_map(String::into_bytes),
+            "\\{\"error\":\"\\PC{0,500}\"\\}".prop_map(String::into_bytes),
+        ],
+    ) {
+        let response = Response { status, headers: Vec::new(), body };
+        let host = (0..4).fold(Host::new(), |host, _| host.respond(Ok(response.clone())));
+        let kms = RemoteKms(&host);
+
+        let created = kms.create_key(&create(KeyType::EcP256));
+        let signed = kms.sign(&sign(ES256, Input::Message(b"m".to_vec()), None));
+        let is_success = response.is_success();
+        prop_assert!(is_success || created.is_err() && signed.is_err());
+        prop_assert_eq!(kms.destroy_key(&key(None)).is_ok(), is_success || response.is_missing());
+        prop_assert_eq!(kms.health().is_ok(), is_success);
+        for error in [created.err(), signed.err()].into_iter().flatten() {
+            prop_assert!(error.message.len() <= 1024);
+        }
+    }
 }
 
 fn create(key_type: KeyType) -> CreateRequest {
