@@ -121,7 +121,8 @@ fn exports_provider(component: &Inspection) -> Verdict {
 
 fn exports_only_what_is_asked_for(component: &Inspection) -> Verdict {
     let mut exports = component.exports.iter();
-    let strange = exports.find(|export| !export.starts_with("keyport:provider/"));
+    let strange = exports
+        .find(|export| !export.starts_with("keyport:provider/") && !OF_TOOLCHAINS.contains(&export.as_str()));
 
     match strange {
         Some(strange) => Err(Broken::advised("exports of keyport:provider alone", strange.as_str())),
@@ -141,6 +142,9 @@ fn is_semver(version: &str) -> bool {
 
     numbers.len() == 3 && numbers.iter().all(is_number) && version.is_ascii() && !version.contains(' ')
 }
+
+/// What toolchains export for their own use, which no author can help: componentize-py, componentize-qjs.
+const OF_TOOLCHAINS: [&str; 2] = ["exports", "init"];
 
 #[cfg(test)]
 mod tests {
