@@ -183,9 +183,25 @@ async fn a_bench_says_what_a_signature_costs() {
     let ended = keyport(&["provider", "bench", "builtin:soft", "--signatures", "20"]).await;
 
     assert_eq!(ended.code(), Some(0), "{ended:?}");
-    for words in ["size ", "load ", "host calls", "ec-p256 ecdsa(sha-256)"] {
+    for words in ["size ", "compile ", "load ", "host calls", "ec-p256 ecdsa(sha-256)"] {
         assert!(ended.stdout.contains(words), "{words}: {}", ended.stdout);
     }
+}
+
+#[tokio::test]
+async fn what_a_configuration_limits_is_limited_while_it_is_tried() {
+    let folder = TempDir::new().unwrap();
+    let grants = folder.path().join("grants.toml");
+    let tried = async |memory: &str| {
+        fs::write(&grants, format!("[provider.limits]\nmemory = \"{memory}\"\n")).unwrap();
+        let case = ["provider", "test", "builtin:soft", "--only", "limits-memory-of-an-instance", "--grants"];
+        keyport(&[&case[..], &[grants.to_str().unwrap()]].concat()).await
+    };
+
+    assert_eq!(tried("8MiB").await.code(), Some(0));
+    let narrow = tried("64KiB").await;
+    assert_eq!(narrow.code(), Some(1));
+    assert!(narrow.stdout.contains("1 failed"), "{narrow:?}");
 }
 
 /// Tries the hostile provider in a mode.

@@ -28,6 +28,15 @@ pub struct Inspection {
     pub exports: Vec<String>,
     /// What it says of itself; why it would be refused, where it would.
     pub loaded: Result<Loaded, Refusal>,
+    /// Bytes of memory that it had when it said that; 0 where it did not.
+    pub memory: usize,
+}
+
+/// What a component is pinned by, which takes no look inside.
+///
+/// Fails where it is no component.
+pub fn identify(bytes: &[u8]) -> Result<ComponentDigest, Refusal> {
+    check(bytes, None, HostOptions::COMPONENT_SIZE)
 }
 
 /// Something that a component imports.
@@ -53,20 +62,20 @@ impl Import {
 }
 
 impl Host {
-    /// Looks at a component: reads what it imports and exports, and asks it what it is, as if everything that it imports
-    /// were granted. It is not trusted, and what it asks for goes to this host's capabilities.
+    /// Looks at a component: reads what it imports and exports, and asks it what it is within these limits, as if
+    /// everything that it imports were granted. It is not trusted, and what it asks for goes to this host's capabilities.
     ///
     /// Fails where it is no component.
     pub async fn inspect(
         self: &Arc<Self>,
         name: ProviderName,
         bytes: Vec<u8>,
+        limits: Limits,
     ) -> Result<Inspection, Refusal> {
         let digest = check(&bytes, None, self.options.component_size)?;
         let size = bytes.len();
-        let bytes: Cow<'static, [u8]> = Cow::Owned(bytes);
-        let (compiled, _) = self.compile((bytes.clone(), false), &digest).await?;
-        let component = compiled.component_type();
+        let compiled = self.compile((Cow::Owned(bytes), false), &digest).await?;
+        let component = compiled.0.component_type();
         let mut imports: Vec<_> = component.imports(&self.engine).map(|(name, _)| import(name)).collect();
         imports.sort_by(|one, other| one.name.cmp(&other.name));
         let mut exports: Vec<_> = component.exports(&self.engine).map(|(name, _)| name.to_owned()).collect();
@@ -74,18 +83,23 @@ impl Host {
 
         let source = Source {
             name,
-            bytes,
+            bytes: Cow::default(),
             sha256: None,
             settings: BTreeMap::new(),
             grants: Arc::new(every_grant(&imports)),
             wasi: true,
-            limits: Limits::default(),
+            limits,
             instances: Instances::Fresh,
             trusted: false,
             required: false,
         };
-        let loaded = self.load(source).await.map_err(|error| error.refusal);
-        Ok(Inspection { digest, size, imports, exports, loaded })
+        let loaded = self.admit_compiled(source, digest.clone(), compiled).await;
+        let memory = loaded.as_ref().map_or(0, |loaded| self.memory(loaded));
+        Ok(Inspection { digest, size, imports, exports, loaded, memory })
+    }
+
+    fn memory(&self, loaded: &Loaded) -> usize {
+        self.stats().iter().find(|stats| stats.id == loaded.id).map_or(0, |stats| stats.memory)
     }
 }
 

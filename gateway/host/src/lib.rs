@@ -38,7 +38,7 @@ pub use code::{CodeCache, CodeStore};
 pub use compiler::{Compiler, compiler_host};
 pub use host::{Host, HostError, HostOptions};
 pub use imports::Need;
-pub use inspect::{Import, Inspection};
+pub use inspect::{Import, Inspection, identify};
 pub use instances::Instances;
 pub use limits::Limits;
 pub use load::Source;

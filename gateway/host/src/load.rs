@@ -63,9 +63,20 @@ impl Host {
         self.admit(source).await.map_err(|refusal| LoadError { provider, refusal })
     }
 
-    async fn admit(self: &Arc<Self>, source: Source) -> Result<Loaded, Refusal> {
+    async fn admit(self: &Arc<Self>, mut source: Source) -> Result<Loaded, Refusal> {
         let digest = check(&source.bytes, source.sha256.as_ref(), self.options.component_size)?;
-        let (compiled, is_new) = self.compile((source.bytes, source.trusted), &digest).await?;
+        let compiled = self.compile((std::mem::take(&mut source.bytes), source.trusted), &digest).await?;
+
+        self.admit_compiled(source, digest, compiled).await
+    }
+
+    /// Admits what was made of a component of this digest: the code, and whether it had to be compiled.
+    pub(crate) async fn admit_compiled(
+        self: &Arc<Self>,
+        source: Source,
+        digest: ComponentDigest,
+        (compiled, is_new): (Compiled, bool),
+    ) -> Result<Loaded, Refusal> {
         let world = self.link(&compiled, &source.grants, source.wasi)?;
         // Without the grant it could only be refused, so it offers no import.
         let imports = world.imports() && source.grants.iter().any(|grant| grant.uses.contains(&Use::Import));

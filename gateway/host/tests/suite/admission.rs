@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use keyport_core::FailureKind;
 use keyport_core::grant::{Grants, Use};
-use keyport_host::{HostOptions, Refusal, Source};
+use keyport_host::{HostOptions, Limits, Refusal, Source};
 
 use crate::crafted::{built, component, component_for, descriptor, wat, wit};
 use crate::support::{Bench, PKCS11, SOFT, call, granted, hostile, import, source};
@@ -241,7 +241,7 @@ async fn refuse(component: &str) {
 #[tokio::test]
 async fn a_component_is_looked_at_without_a_grant_and_says_what_it_would_need() {
     let host = Bench::new().host;
-    let looked = host.inspect("signer".parse().unwrap(), SOFT.to_vec()).await.unwrap();
+    let looked = host.inspect("signer".parse().unwrap(), SOFT.to_vec(), Limits::default()).await.unwrap();
 
     assert_eq!(looked.size, SOFT.len());
     let needs: Vec<_> = looked.imports.iter().filter(|import| import.needs.is_some()).collect();
@@ -249,13 +249,18 @@ async fn a_component_is_looked_at_without_a_grant_and_says_what_it_would_need() 
     assert_eq!((needs[0].name.as_str(), needs[0].is_known), ("keyport:provider/soft-token@0.1.0", true));
     assert_eq!(looked.exports, ["keyport:provider/import-key@0.1.0", "keyport:provider/provider@0.1.0"]);
     assert_eq!(looked.loaded.unwrap().descriptor.name, "soft");
+    assert!(looked.memory > 0 && looked.memory < Limits::default().memory, "{}", looked.memory);
+
+    let narrow = Limits { memory: looked.memory - 1, ..Limits::default() };
+    let looked = host.inspect("narrow".parse().unwrap(), SOFT.to_vec(), narrow).await.unwrap();
+    assert!(matches!(looked.loaded, Err(Refusal::Describe(_))), "{:?}", looked.loaded);
 
     let nosy = wat("nosy", r#"(component (import "wasi:cli/run@0.2.0" (instance)))"#).bytes;
-    let looked = host.inspect("nosy".parse().unwrap(), nosy.to_vec()).await.unwrap();
+    let looked = host.inspect("nosy".parse().unwrap(), nosy.to_vec(), Limits::default()).await.unwrap();
     assert!(!looked.imports[0].is_known);
     assert!(matches!(looked.loaded, Err(Refusal::Imports(_))));
     assert!(matches!(
-        host.inspect("no".parse().unwrap(), b"no".to_vec()).await,
+        host.inspect("no".parse().unwrap(), b"no".to_vec(), Limits::default()).await,
         Err(Refusal::NotWebAssembly)
     ));
 }

@@ -45,6 +45,14 @@ pub(super) fn cache(
     Some(CodeCache::new(&key, Arc::new(Folder { folder, limit })))
 }
 
+/// A cache in `folder` for one process, under a key that nobody keeps.
+pub(super) fn passing(folder: PathBuf, random: &dyn Random) -> CodeCache {
+    let mut key = Zeroizing::new([0; KEY_LENGTH]);
+    random.fill(key.as_mut_slice());
+
+    CodeCache::new(&Secret::new(key.to_vec()), Arc::new(Folder { folder, limit: u64::MAX }))
+}
+
 /// The key in `file`, which is made if it is not there.
 fn own_key(file: &Path, random: &dyn Random) -> Result<Secret> {
     let text = match secret_file::read(file, "the key of the cache", LONGEST_KEY) {

@@ -160,7 +160,8 @@ fn check_signatures(
     Ok(())
 }
 
-fn limits(configured: &config::ProviderLimits) -> Limits {
+/// What one call may use, as it is configured.
+pub(super) fn limits(configured: &config::ProviderLimits) -> Limits {
     let default = Limits::default();
     Limits {
         cpu: configured.cpu.unwrap_or(default.cpu),

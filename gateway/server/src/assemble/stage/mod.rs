@@ -19,7 +19,7 @@ use keyport_core::outside::Outside;
 use keyport_core::provider::Loaded;
 use keyport_core::quota::Quota;
 use keyport_core::store::Keys;
-use keyport_host::{Host, HostOptions, Import, Limits, Source};
+use keyport_host::{CodeCache, Host, HostOptions, Import, Limits, Source};
 pub(crate) use keyport_host::{Inspection, Instances, ProviderStats};
 use keyport_store::Store;
 use keyport_store::audit::{Durability, Options as AuditOptions};
@@ -27,7 +27,7 @@ use tempfile::TempDir;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
-use super::{COMPILER_MEMORY, providers};
+use super::{COMPILER_MEMORY, code, providers};
 use crate::config::{Component, Config, Environment, Http};
 use crate::dev;
 use crate::kit::{Counted, Custodian, Switch};
@@ -65,6 +65,8 @@ pub(crate) struct Stage {
     pub(crate) custody: Arc<Custody>,
     /// Rows of keys.
     pub(crate) keys: Arc<dyn Keys>,
+    /// What a call may use.
+    pub(crate) limits: Limits,
     /// How the custodians behave.
     pub(crate) switch: Switch,
     /// Counts what guests ask of custody.
@@ -107,12 +109,13 @@ impl Stage {
         let options = AuditOptions { durability: Durability::Interval(FSYNC), ..AuditOptions::default() };
         let (audit, _) = store.audit(options).await?;
 
-        let inspection = looked_at(&bytes, &outside).await?;
-        let kinds: BTreeSet<_> = inspection.imports.iter().filter_map(Import::kind).collect();
-        let requests = match &trying.grants {
-            Some(grants) => requests(grants, folder.path(), &outside)?,
-            None => own_requests(&trying.component)?,
+        let code = code::passing(folder.path().join("code"), &*outside.random);
+        let (requests, limits) = match &trying.grants {
+            Some(grants) => allowed(grants, folder.path(), &outside)?,
+            None => (own_requests(&trying.component)?, Limits::default()),
         };
+        let inspection = looked_at(&bytes, &limits, (code.clone(), &outside)).await?;
+        let kinds: BTreeSet<_> = inspection.imports.iter().filter_map(Import::kind).collect();
         let server = Server::of(trying.server, &trying.component);
         let lent = (trying.token.as_ref(), &server, &*requests);
         let custodians = Custodians::open(&kinds, lent, (&store, &outside)).await?;
@@ -121,7 +124,7 @@ impl Stage {
         let backends = backends.map(|(name, backend)| (name, Custodian::wrap(backend, &switch))).collect();
         let custody = Custody::new(outside.clone(), store.keys(), backends, Limits::default().connections);
         let counted = Arc::new(Counted::new(custody.clone()));
-        let host = host(&counted, &outside)?;
+        let host = host(&counted, Some(code), &outside)?;
 
         Ok(Self {
             inspection,
@@ -136,6 +139,7 @@ impl Stage {
             bytes,
             settings: trying.settings,
             grants: custodians.grants,
+            limits,
             outside,
             store,
             _service: custodians.service,
@@ -143,24 +147,33 @@ impl Stage {
         })
     }
 
-    /// Loads the component as one of an outsider's, within the usual limits.
+    /// Loads the component as one of an outsider's, within the limits that it is tried with.
     pub(crate) async fn load(&self, manner: Manner) -> Result<Loaded> {
+        Ok(self.host.load(self.source(manner)?).await?)
+    }
+
+    /// The same on a host of its own, which has nothing of what was compiled before.
+    pub(crate) async fn load_anew(&self, manner: Manner) -> Result<Loaded> {
+        let host = host(&self.counted, None, &self.outside)?;
+
+        Ok(host.load(self.source(manner)?).await?)
+    }
+
+    fn source(&self, manner: Manner) -> Result<Source> {
         let mut settings = self.settings.clone();
         settings.extend(manner.settings);
-        let source = Source {
+        Ok(Source {
             name: PROVIDER.parse()?,
             bytes: self.bytes.clone(),
             sha256: None,
             settings,
             grants: Arc::new(Grants::new((manner.grants)(self.grants.clone()))),
             wasi: true,
-            limits: Limits::default(),
+            limits: self.limits.clone(),
             instances: manner.instances,
             trusted: false,
             required: false,
-        };
-
-        Ok(self.host.load(source).await?)
+        })
     }
 
     /// What was counted of a provider that was loaded here.
@@ -201,8 +214,8 @@ impl Stage {
     }
 }
 
-/// The grants of requests in what follows a `[[provider]]`, read as a configuration's.
-fn requests(grants: &str, folder: &Path, outside: &Outside) -> Result<Vec<Grant>> {
+/// The grants of requests and the limits in what follows a `[[provider]]`, read as a configuration's.
+fn allowed(grants: &str, folder: &Path, outside: &Outside) -> Result<(Vec<Grant>, Limits)> {
     let service = Some(("http://127.0.0.1:1".to_owned(), "kms-token".into()));
     let (component, grants) = ("tried.wasm".into(), grants.to_owned());
     let tried = dev::Custodian::Tried(dev::Tried { component, sha256: "0".repeat(64), grants, service });
@@ -211,8 +224,10 @@ fn requests(grants: &str, folder: &Path, outside: &Outside) -> Result<Vec<Grant>
     let file = dev::prepare(&folder.join("configuration"), listeners, &tried, outside)?;
     let config = Config::load(&file, &Environment::of_process())?;
 
-    let granted = config.providers.iter().flat_map(|provider| provider.grants.iter());
-    Ok(granted.filter(|grant| grant.kind == ConnectionKind::Http).cloned().collect())
+    let provider = config.providers.iter().find(|provider| provider.name.as_str() == PROVIDER);
+    let provider = provider.context("the configuration has no provider that is tried")?;
+    let granted = provider.grants.iter().filter(|grant| grant.kind == ConnectionKind::Http).cloned();
+    Ok((granted.collect(), providers::limits(&provider.limits)))
 }
 
 /// The grant of what a component of ours sends, where it sends anything.
@@ -227,18 +242,23 @@ fn own_requests(component: &Component) -> Result<Vec<Grant>> {
 }
 
 /// A look at the component by a host of its own, which reaches nothing.
-async fn looked_at(bytes: &[u8], outside: &Outside) -> Result<Inspection> {
+async fn looked_at(
+    bytes: &[u8],
+    limits: &Limits,
+    (code, outside): (CodeCache, &Outside),
+) -> Result<Inspection> {
     let nobody = Arc::new(super::check::NoCustody);
-    let host = Host::new(providers::options(COMPILER_MEMORY), None, nobody, outside.clone())?;
+    let host = Host::new(providers::options(COMPILER_MEMORY), Some(code), nobody, outside.clone())?;
 
-    host.inspect(PROVIDER.parse()?, bytes.to_vec()).await.map_err(|refusal| anyhow!("a provider {refusal}"))
+    let looked = host.inspect(PROVIDER.parse()?, bytes.to_vec(), limits.clone()).await;
+    looked.map_err(|refusal| anyhow!("a provider {refusal}"))
 }
 
 /// A host whose guests are bounded by each call's limits alone: what a tenant may use in a second is not at stake.
-fn host(capabilities: &Arc<Counted>, outside: &Outside) -> Result<Arc<Host>> {
+fn host(capabilities: &Arc<Counted>, code: Option<CodeCache>, outside: &Outside) -> Result<Arc<Host>> {
     let options = HostOptions { tenant_cpu: Duration::ZERO, ..providers::options(COMPILER_MEMORY) };
 
-    Ok(Host::new(options, None, capabilities.clone(), outside.clone())?)
+    Ok(Host::new(options, code, capabilities.clone(), outside.clone())?)
 }
 
 /// What the component is called as a provider.

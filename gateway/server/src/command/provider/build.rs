@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::Args;
 
-use crate::assemble::inspect::inspect;
+use crate::assemble::inspect::identify;
 use crate::command::{block_on, print};
 use crate::project::build;
 
@@ -21,10 +21,10 @@ pub(in crate::command) struct Build {
 impl Build {
     pub(super) fn run(self) -> Result<ExitCode> {
         let file = build(&self.folder)?;
-        let inspection = block_on(inspect(&file))?;
+        let (digest, size) = block_on(identify(&file))?;
 
-        print::line(format!("built {} ({} bytes)", file.display(), inspection.size));
-        print::line(inspection.digest);
+        print::line(format!("built {} ({size} bytes)", file.display()));
+        print::line(digest);
         Ok(ExitCode::SUCCESS)
     }
 }

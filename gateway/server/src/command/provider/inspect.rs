@@ -9,7 +9,7 @@ use clap::Args;
 use keyport_core::grant::{ConnectionKind, Use};
 use keyport_core::provider::Loaded;
 
-use crate::assemble::inspect::{Import, Inspection, Need, inspect};
+use crate::assemble::inspect::{Import, Inspection, Limits, Need, inspect};
 use crate::command::print::{BAD, FAINT, GOOD, Painted};
 use crate::command::{block_on, print};
 
@@ -30,7 +30,7 @@ impl Inspect {
 }
 
 fn lines(inspection: &Inspection, file: &Path) -> Vec<String> {
-    let Inspection { digest, size, imports, exports, loaded } = inspection;
+    let Inspection { digest, size, imports, exports, loaded, .. } = inspection;
     let mut lines = vec![format!("component  {digest}"), format!("size       {size} bytes")];
     lines.extend(imports.iter().map(import_line));
     lines.extend(exports.iter().map(|export| format!("exports    {export}")));
@@ -87,6 +87,11 @@ fn configuration(inspection: &Inspection, loaded: &Loaded, file: &Path) -> Vec<S
     ];
     if inspection.imports.iter().any(|import| import.needs == Some(Need::Wasi)) {
         lines.push(WASI.to_owned());
+    }
+    // So that it can have twice what it has had so far.
+    if inspection.memory > Limits::default().memory / 2 {
+        let size = inspection.memory.saturating_mul(2).next_power_of_two() >> 20;
+        lines.extend([String::new(), "[provider.limits]".to_owned(), format!("memory = \"{size}MiB\"")]);
     }
 
     let kinds: BTreeSet<_> = loaded.grants.iter().map(|grant| grant.kind).collect();

@@ -9,7 +9,7 @@ use clap::Args;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
-use crate::assemble::inspect::inspect;
+use crate::assemble::inspect::identify;
 use crate::assemble::{Start, key_service};
 use crate::command::{block_on, print};
 use crate::config::{Config, Environment};
@@ -47,8 +47,8 @@ impl Run {
 
     async fn serve(self) -> Result<()> {
         let component = if self.provider.is_dir() { build(&self.provider)? } else { self.provider.clone() };
-        let inspection = inspect(&component).await?;
-        let sha256 = inspection.digest.as_str().trim_start_matches("sha256:").to_owned();
+        let (digest, _) = identify(&component).await?;
+        let sha256 = digest.as_str().trim_start_matches("sha256:").to_owned();
         let grants = self.grants(&component).await?;
         let folder = assemble::DataFolder::lock(&self.data)?;
         let outside = outside::outside(Handle::current());
