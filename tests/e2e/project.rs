@@ -1,6 +1,7 @@
 //! A provider of one's own, from nothing to a signature.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Stdio;
 
@@ -9,27 +10,53 @@ use base64::prelude::BASE64_STANDARD;
 use tokio::process::Command;
 
 use crate::dev::{answer_of, curls};
-use crate::harness::{Gateway, Hash, KEYPORT, eventually, keyport, tool, verifies};
+use crate::harness::{Gateway, Hash, KEYPORT, eventually, keyport, run, tool, verifies};
+use crate::provider::run as patiently;
+
+/// A language, and the command that runs the tests which a new project has of its own.
+struct Written {
+    lang: &'static str,
+    own_tests: &'static [&'static str],
+}
+
+const JS: Written = Written { lang: "js", own_tests: &["npm", "test"] };
+const RUST: Written = Written { lang: "rust", own_tests: &["cargo", "test", "--quiet"] };
 
 #[tokio::test]
 async fn a_new_provider_builds_passes_its_own_tests_and_serves_both_contracts() {
-    if !tool("curl").await || !tool("bash").await {
-        return;
+    if tool("curl").await && tool("bash").await {
+        from_nothing_to_signatures(&RUST).await;
     }
+}
+
+#[tokio::test]
+async fn so_does_one_in_javascript() {
+    if tool("curl").await && tool("bash").await && tool("npm").await {
+        from_nothing_to_signatures(&JS).await;
+    }
+}
+
+async fn from_nothing_to_signatures(Written { lang, own_tests }: &Written) {
     let folder = tempfile::tempdir().unwrap();
     let project = folder.path().join("my-kms");
-    assert_eq!(keyport(&[&"provider", &"new", &project]).await.code(), Some(0));
+    assert_eq!(keyport(&[&"provider", &"new", &"--lang", lang, &project]).await.code(), Some(0));
 
-    must_succeed(Command::new("cargo").args(["test", "--quiet"]).current_dir(&project)).await;
     must_succeed(Command::new(KEYPORT).args(["provider", "build"]).current_dir(&project)).await;
+    must_succeed(Command::new(own_tests[0]).args(&own_tests[1..]).current_dir(&project)).await;
     let inspected = keyport(&[&"provider", &"inspect", &project.join("my-kms.wasm")]).await;
     assert!(inspected.stdout.contains("imports    keyport:provider/http@0.1.0"), "{}", inspected.stdout);
     assert!(!inspected.stdout.contains("wasi"), "{}", inspected.stdout);
 
-    let tested = keyport(&[&"provider", &"test", &project.join("my-kms.wasm")]).await;
-    assert!(tested.code() == Some(0) && tested.stdout.contains(" 0 failed"), "{}", tested.stdout);
+    let mut test = Command::new(KEYPORT);
+    test.args(["provider", "test"]).arg(project.join("my-kms.wasm"));
+    let tested = patiently(test).await;
+    assert!(tested.code() == Some(0) && tested.stdout.contains(" 0 failed, 0 advised"), "{}", tested.stdout);
 
-    let gateway = serve(&project).await;
+    signs_over_both_contracts(&project).await;
+}
+
+async fn signs_over_both_contracts(project: &Path) {
+    let gateway = serve(project).await;
     let commands = eventually("four commands", async || {
         let commands = curls(&gateway.printed());
         (commands.len() == 4).then_some(commands)
@@ -61,11 +88,42 @@ async fn what_cannot_be_made_or_built_says_why() {
     let other = keyport(&[&"provider", &"build", &folder.path()]).await;
     assert!(other.code() == Some(1) && other.stderr.contains("cdylib"), "{}", other.stderr);
 
+    let web = folder.path().join("web");
+    fs::create_dir(&web).unwrap();
+    fs::write(web.join("package.json"), "{\"name\": \"web\", \"scripts\": {\"start\": \"node .\"}}").unwrap();
+    let web = keyport(&[&"provider", &"build", &web]).await;
+    assert!(web.code() == Some(1) && web.stderr.contains("\"build\" in its scripts"), "{}", web.stderr);
+
     let component = folder.path().join("lone.wasm");
     fs::write(&component, "not a component").unwrap();
     let lone = keyport(&[&"provider", &"run", &component]).await;
     assert_eq!(lone.code(), Some(1));
     assert!(lone.stderr.contains("not a WebAssembly component"), "{}", lone.stderr);
+}
+
+#[tokio::test]
+async fn what_has_to_be_installed_is_named_with_the_version_that_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let project = folder.path().join("my-kms");
+    assert_eq!(keyport(&[&"provider", &"new", &"--lang", &"js", &project]).await.code(), Some(0));
+    let tools = folder.path().join("tools");
+    fs::create_dir(&tools).unwrap();
+    let build = async || {
+        let mut build = Command::new(KEYPORT);
+        build.args(["provider", "build"]).arg(&project).env("PATH", &tools);
+        run(build).await
+    };
+
+    let without = build().await;
+    assert_eq!(without.code(), Some(1));
+    assert!(without.stderr.contains("node cannot be started: install Node.js 18"), "{}", without.stderr);
+
+    let node = tools.join("node");
+    fs::write(&node, "#!/bin/sh\necho v16.20.2\n").unwrap();
+    fs::set_permissions(&node, fs::Permissions::from_mode(0o755)).unwrap();
+    let old = build().await;
+    assert_eq!(old.code(), Some(1));
+    assert!(old.stderr.contains("node is v16.20.2: install Node.js 18"), "{}", old.stderr);
 }
 
 #[tokio::test]

@@ -4,16 +4,8 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use clap::ValueEnum;
-
-use super::GRANTS;
-
-/// What a provider is written in.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
-pub(crate) enum Language {
-    /// Rust, with the SDK
-    Rust,
-}
+use super::Language;
+use super::template::{SHARED, VENDOR, files, place};
 
 /// Makes a project in `folder`, which is named after its last component and must not be there.
 pub(crate) fn new(folder: &Path, language: Language) -> Result<(), NewError> {
@@ -26,19 +18,14 @@ pub(crate) fn new(folder: &Path, language: Language) -> Result<(), NewError> {
         return Err(NewError::Exists(folder.to_owned()));
     }
 
-    let files = match language {
-        Language::Rust => RUST,
-    };
-    let shared = [
-        (GRANTS, include_str!("../../templates/grants.toml")),
-        (".gitignore", include_str!("../../templates/gitignore")),
-    ];
-    for (path, text) in files.iter().chain(&shared) {
+    for (path, text) in files(language).iter().chain(SHARED) {
         let text = text.replace("{{name}}", name).replace("{{crate}}", &name.replace('-', "_"));
         write(&folder.join(path), &text)?;
     }
     for (path, text) in VENDOR {
-        write(&folder.join("vendor").join(path), text)?;
+        if let Some(path) = place(language, path) {
+            write(&folder.join(path), text)?;
+        }
     }
     Ok(())
 }
@@ -73,28 +60,11 @@ fn write(path: &Path, text: &str) -> Result<(), NewError> {
         .map_err(|cause| NewError::Write { path: path.to_owned(), cause })
 }
 
-const RUST: &[(&str, &str)] = &[
-    ("Cargo.toml", include_str!("../../templates/rust/Cargo.toml")),
-    ("README.md", include_str!("../../templates/rust/README.md")),
-    ("src/lib.rs", include_str!("../../templates/rust/src/lib.rs")),
-    ("tests/provider.rs", include_str!("../../templates/rust/tests/provider.rs")),
-];
-
-/// The SDK and the WIT package, as they were when this binary was built.
-const VENDOR: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/vendor.rs"));
-
 #[cfg(test)]
 mod tests {
     use tempfile::TempDir;
 
     use super::*;
-
-    #[test]
-    fn a_provider_of_a_rest_service_has_sixty_lines_at_most() {
-        let lines = include_str!("../../templates/rust/src/lib.rs").lines().count();
-
-        assert!(lines <= 60, "{lines}");
-    }
 
     #[test]
     fn what_is_there_is_left_alone_and_a_name_must_fit_everywhere() {
@@ -107,13 +77,5 @@ mod tests {
             assert!(matches!(new(&folder.path().join(bad), Language::Rust), Err(NewError::Name(_))), "{bad}");
         }
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
-    }
-
-    #[test]
-    fn the_sdk_that_a_project_gets_stands_alone() {
-        let (_, manifest) = VENDOR.iter().find(|(path, _)| *path == "sdk/Cargo.toml").unwrap();
-
-        assert!(!manifest.contains("workspace"), "{manifest}");
-        assert!(VENDOR.iter().any(|(path, _)| *path == "wit/http.wit"));
     }
 }

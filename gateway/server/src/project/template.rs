@@ -1,0 +1,70 @@
+//! What new projects are made of.
+
+use super::{GRANTS, Language};
+
+/// A file's path in a project, and its text, in which `{{name}}` stands for the project's name.
+pub(super) type File = (&'static str, &'static str);
+
+/// The files of a project in this language, but for what all have.
+pub(super) fn files(language: Language) -> &'static [File] {
+    match language {
+        Language::Js => JS,
+        Language::Rust => RUST,
+    }
+}
+
+/// Where a project in this language has what this binary brings of the SDK and the WIT package: the path of one of those
+/// files in it, if it has that.
+pub(super) fn place(language: Language, vendored: &str) -> Option<String> {
+    match language {
+        Language::Js => vendored.strip_prefix("wit/").map(|file| format!("wit/deps/keyport/{file}")),
+        Language::Rust => Some(format!("vendor/{vendored}")),
+    }
+}
+
+const JS: &[File] = &[
+    (".gitignore", include_str!("../../templates/js/gitignore")),
+    ("README.md", include_str!("../../templates/js/README.md")),
+    ("package.json", include_str!("../../templates/js/package.json")),
+    ("src/gateway.js", include_str!("../../templates/js/src/gateway.js")),
+    ("src/kms.js", include_str!("../../templates/js/src/kms.js")),
+    ("src/provider.js", include_str!("../../templates/js/src/provider.js")),
+    ("test/provider.test.js", include_str!("../../templates/js/test/provider.test.js")),
+    ("wit/world.wit", include_str!("../../templates/js/wit/world.wit")),
+];
+
+const RUST: &[File] = &[
+    (".gitignore", include_str!("../../templates/rust/gitignore")),
+    ("Cargo.toml", include_str!("../../templates/rust/Cargo.toml")),
+    ("README.md", include_str!("../../templates/rust/README.md")),
+    ("src/lib.rs", include_str!("../../templates/rust/src/lib.rs")),
+    ("tests/provider.rs", include_str!("../../templates/rust/tests/provider.rs")),
+];
+
+/// What projects in every language have.
+pub(super) const SHARED: &[File] = &[(GRANTS, include_str!("../../templates/grants.toml"))];
+
+/// The SDK and the WIT package, as they were when this binary was built.
+pub(super) const VENDOR: &[File] = include!(concat!(env!("OUT_DIR"), "/vendor.rs"));
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_provider_of_a_rest_service_has_sixty_lines_at_most() {
+        for (language, file) in [(Language::Js, "src/kms.js"), (Language::Rust, "src/lib.rs")] {
+            let (_, text) = files(language).iter().find(|(path, _)| *path == file).unwrap();
+
+            assert!(text.lines().count() <= 60, "{file}: {}", text.lines().count());
+        }
+    }
+
+    #[test]
+    fn the_sdk_that_a_project_gets_stands_alone() {
+        let (_, manifest) = VENDOR.iter().find(|(path, _)| *path == "sdk/Cargo.toml").unwrap();
+
+        assert!(!manifest.contains("workspace"), "{manifest}");
+        assert!(VENDOR.iter().any(|(path, _)| *path == "wit/http.wit"));
+    }
+}
