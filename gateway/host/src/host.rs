@@ -52,7 +52,8 @@ impl Default for HostOptions {
             threads: 2,
             component_size: Self::COMPONENT_SIZE,
             compiler: None,
-            load_timeout: Duration::from_secs(60),
+            // A component in Python takes 15 s of a whole CPU, and this may be a busy machine.
+            load_timeout: Duration::from_secs(180),
             tenant_in_flight: 32,
             tenant_cpu: Duration::from_millis(500),
             wait: Duration::from_secs(1),

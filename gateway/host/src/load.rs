@@ -132,6 +132,10 @@ impl Host {
             if let Some(before) = self.on_a_thread(digest, Compiling::before).await? {
                 return Ok((before, false));
             }
+            if bytes.len() > LARGE {
+                let bytes = bytes.len();
+                tracing::info!(component = %digest, bytes, "compiling a large component, which takes some seconds");
+            }
             let compiled = match self.options.compiler.as_ref().filter(|_| !trusted) {
                 Some(compiler) => {
                     let made = compiler.compile(&bytes, limit).await?;
@@ -276,6 +280,9 @@ fn plausible(descriptor: Descriptor) -> Result<Descriptor, Refusal> {
 
     Ok(descriptor)
 }
+
+/// Bytes of a component that nobody should wait for without a word.
+const LARGE: usize = 4 << 20;
 
 /// How a component begins: magic number, version and layer.
 const COMPONENT: &[u8] = b"\0asm\x0d\0\x01\0";
