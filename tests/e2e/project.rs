@@ -20,6 +20,7 @@ struct Written {
 }
 
 const JS: Written = Written { lang: "js", own_tests: &["npm", "test"] };
+const PYTHON: Written = Written { lang: "python", own_tests: &["python3", "-m", "unittest", "-q"] };
 const RUST: Written = Written { lang: "rust", own_tests: &["cargo", "test", "--quiet"] };
 
 #[tokio::test]
@@ -36,6 +37,14 @@ async fn so_does_one_in_javascript() {
     }
 }
 
+#[tokio::test]
+#[ignore = "takes a minute to compile: make test-peers"]
+async fn so_does_one_in_python() {
+    if tool("curl").await && tool("bash").await && tool("python3").await {
+        from_nothing_to_signatures(&PYTHON).await;
+    }
+}
+
 async fn from_nothing_to_signatures(Written { lang, own_tests }: &Written) {
     let folder = tempfile::tempdir().unwrap();
     let project = folder.path().join("my-kms");
@@ -43,13 +52,16 @@ async fn from_nothing_to_signatures(Written { lang, own_tests }: &Written) {
 
     must_succeed(Command::new(KEYPORT).args(["provider", "build"]).current_dir(&project)).await;
     must_succeed(Command::new(own_tests[0]).args(&own_tests[1..]).current_dir(&project)).await;
-    let inspected = keyport(&[&"provider", &"inspect", &project.join("my-kms.wasm")]).await;
+    let on_the_component = |command: &str| {
+        let mut keyport = Command::new(KEYPORT);
+        keyport.args(["provider", command]).arg(project.join("my-kms.wasm"));
+        patiently(keyport)
+    };
+    let inspected = on_the_component("inspect").await;
     assert!(inspected.stdout.contains("imports    keyport:provider/http@0.1.0"), "{}", inspected.stdout);
     assert!(!inspected.stdout.contains("wasi"), "{}", inspected.stdout);
 
-    let mut test = Command::new(KEYPORT);
-    test.args(["provider", "test"]).arg(project.join("my-kms.wasm"));
-    let tested = patiently(test).await;
+    let tested = on_the_component("test").await;
     assert!(tested.code() == Some(0) && tested.stdout.contains(" 0 failed, 0 advised"), "{}", tested.stdout);
 
     signs_over_both_contracts(&project).await;
@@ -88,11 +100,15 @@ async fn what_cannot_be_made_or_built_says_why() {
     let other = keyport(&[&"provider", &"build", &folder.path()]).await;
     assert!(other.code() == Some(1) && other.stderr.contains("cdylib"), "{}", other.stderr);
 
-    let web = folder.path().join("web");
-    fs::create_dir(&web).unwrap();
-    fs::write(web.join("package.json"), "{\"name\": \"web\", \"scripts\": {\"start\": \"node .\"}}").unwrap();
-    let web = keyport(&[&"provider", &"build", &web]).await;
-    assert!(web.code() == Some(1) && web.stderr.contains("\"build\" in its scripts"), "{}", web.stderr);
+    for (manifest, text, wanted) in [
+        ("package.json", r#"{"name": "web", "scripts": {"start": "node ."}}"#, "\"build\" in its scripts"),
+        ("pyproject.toml", "[project]\nname = \"web\"\n", "in [tool.keyport] the module"),
+    ] {
+        let web = tempfile::tempdir().unwrap();
+        fs::write(web.path().join(manifest), text).unwrap();
+        let web = keyport(&[&"provider", &"build", &web.path()]).await;
+        assert!(web.code() == Some(1) && web.stderr.contains(wanted), "{}", web.stderr);
+    }
 
     let component = folder.path().join("lone.wasm");
     fs::write(&component, "not a component").unwrap();
@@ -103,27 +119,34 @@ async fn what_cannot_be_made_or_built_says_why() {
 
 #[tokio::test]
 async fn what_has_to_be_installed_is_named_with_the_version_that_does() {
-    let folder = tempfile::tempdir().unwrap();
-    let project = folder.path().join("my-kms");
-    assert_eq!(keyport(&[&"provider", &"new", &"--lang", &"js", &project]).await.code(), Some(0));
-    let tools = folder.path().join("tools");
-    fs::create_dir(&tools).unwrap();
-    let build = async || {
-        let mut build = Command::new(KEYPORT);
-        build.args(["provider", "build"]).arg(&project).env("PATH", &tools);
-        run(build).await
-    };
+    for (lang, name, old, wanted) in [
+        ("js", "node", "v16.20.2", "install Node.js 18"),
+        ("python", "python3", "Python 3.9.2", "install Python 3.11"),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let project = folder.path().join("my-kms");
+        assert_eq!(keyport(&[&"provider", &"new", &"--lang", &lang, &project]).await.code(), Some(0));
+        let tools = folder.path().join("tools");
+        fs::create_dir(&tools).unwrap();
+        let build = async || {
+            let mut build = Command::new(KEYPORT);
+            build.args(["provider", "build"]).arg(&project).env("PATH", &tools);
+            run(build).await
+        };
 
-    let without = build().await;
-    assert_eq!(without.code(), Some(1));
-    assert!(without.stderr.contains("node cannot be started: install Node.js 18"), "{}", without.stderr);
+        let without = build().await;
+        assert_eq!(without.code(), Some(1));
+        let words = format!("{name} cannot be started: {wanted}");
+        assert!(without.stderr.contains(&words), "{}", without.stderr);
 
-    let node = tools.join("node");
-    fs::write(&node, "#!/bin/sh\necho v16.20.2\n").unwrap();
-    fs::set_permissions(&node, fs::Permissions::from_mode(0o755)).unwrap();
-    let old = build().await;
-    assert_eq!(old.code(), Some(1));
-    assert!(old.stderr.contains("node is v16.20.2: install Node.js 18"), "{}", old.stderr);
+        let program = tools.join(name);
+        fs::write(&program, format!("#!/bin/sh\necho {old}\n")).unwrap();
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+        let outdated = build().await;
+        assert_eq!(outdated.code(), Some(1));
+        let words = format!("{name} is {old}: {wanted}");
+        assert!(outdated.stderr.contains(&words), "{}", outdated.stderr);
+    }
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::io::{AsyncRead, AsyncReadExt};
@@ -12,7 +13,7 @@ use tokio::task::JoinHandle;
 
 use super::client::Server;
 use super::tool::KEYPORT;
-use super::wait::{eventually, within};
+use super::wait::{eventually_in, within};
 use super::webhook::Webhook;
 
 /// A gateway that serves. It is killed when it is dropped, and what it logged is printed if the test failed.
@@ -73,7 +74,7 @@ impl Gateway {
         let mut stdout = Said::listen(child.stdout.take().expect("piped"));
         let mut stderr = Said::listen(child.stderr.take().expect("piped"));
 
-        let ready = eventually("the gateway to be ready", async || {
+        let ready = eventually_in(START, "the gateway to be ready", async || {
             match (address(&stdout.so_far(), "ready https://"), address(&stdout.so_far(), "admin http://")) {
                 (Some(callers), Some(operators)) => Some(Ok((callers, operators))),
                 _ => child.try_wait().expect("its state").map(Err),
@@ -198,3 +199,6 @@ impl Said {
         self.so_far()
     }
 }
+
+/// The longest that a start may take: it may have to compile a component as large as they come.
+const START: Duration = Duration::from_secs(200);

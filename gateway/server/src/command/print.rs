@@ -18,6 +18,11 @@ pub(crate) fn line(text: impl fmt::Display) {
     drop(writeln!(anstream::stdout(), "{text}"));
 }
 
+/// Writes what is going on to standard error, where it does not mix with what was asked for.
+pub(crate) fn step(text: &str) {
+    drop(writeln!(anstream::stderr(), "{}", Painted(FAINT, text)));
+}
+
 /// Writes an error and what lies behind it to standard error.
 pub(super) fn error(error: &anyhow::Error) {
     let mut out = anstream::stderr();

@@ -9,6 +9,8 @@ use clap::ValueEnum;
 pub(crate) enum Language {
     /// JavaScript, which QuickJS runs in the component; built with Node.js
     Js,
+    /// Python, with an interpreter in the component
+    Python,
     /// Rust, with the SDK
     Rust,
 }
@@ -23,6 +25,7 @@ impl Language {
     pub(super) fn manifest(self) -> &'static str {
         match self {
             Self::Js => "package.json",
+            Self::Python => "pyproject.toml",
             Self::Rust => "Cargo.toml",
         }
     }

@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::Language;
-use super::template::{SHARED, VENDOR, files, place};
+use super::template::{VENDOR, files, place};
 
 /// Makes a project in `folder`, which is named after its last component and must not be there.
 pub(crate) fn new(folder: &Path, language: Language) -> Result<(), NewError> {
@@ -18,7 +18,7 @@ pub(crate) fn new(folder: &Path, language: Language) -> Result<(), NewError> {
         return Err(NewError::Exists(folder.to_owned()));
     }
 
-    for (path, text) in files(language).iter().chain(SHARED) {
+    for (path, text) in files(language) {
         let text = text.replace("{{name}}", name).replace("{{crate}}", &name.replace('-', "_"));
         write(&folder.join(path), &text)?;
     }

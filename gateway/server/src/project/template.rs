@@ -5,10 +5,11 @@ use super::{GRANTS, Language};
 /// A file's path in a project, and its text, in which `{{name}}` stands for the project's name.
 pub(super) type File = (&'static str, &'static str);
 
-/// The files of a project in this language, but for what all have.
+/// The files of a project in this language, but for what is vendored.
 pub(super) fn files(language: Language) -> &'static [File] {
     match language {
         Language::Js => JS,
+        Language::Python => PYTHON,
         Language::Rust => RUST,
     }
 }
@@ -17,13 +18,16 @@ pub(super) fn files(language: Language) -> &'static [File] {
 /// files in it, if it has that.
 pub(super) fn place(language: Language, vendored: &str) -> Option<String> {
     match language {
-        Language::Js => vendored.strip_prefix("wit/").map(|file| format!("wit/deps/keyport/{file}")),
+        Language::Js | Language::Python => {
+            vendored.strip_prefix("wit/").map(|file| format!("wit/deps/keyport/{file}"))
+        }
         Language::Rust => Some(format!("vendor/{vendored}")),
     }
 }
 
 const JS: &[File] = &[
     (".gitignore", include_str!("../../templates/js/gitignore")),
+    (GRANTS, include_str!("../../templates/grants.toml")),
     ("README.md", include_str!("../../templates/js/README.md")),
     ("package.json", include_str!("../../templates/js/package.json")),
     ("src/gateway.js", include_str!("../../templates/js/src/gateway.js")),
@@ -33,16 +37,34 @@ const JS: &[File] = &[
     ("wit/world.wit", include_str!("../../templates/js/wit/world.wit")),
 ];
 
+const PYTHON: &[File] = &[
+    (".gitignore", include_str!("../../templates/python/gitignore")),
+    (
+        GRANTS,
+        concat!(
+            include_str!("../../templates/grants.toml"),
+            "\n",
+            include_str!("../../templates/python/limits.toml")
+        ),
+    ),
+    ("README.md", include_str!("../../templates/python/README.md")),
+    ("pyproject.toml", include_str!("../../templates/python/pyproject.toml")),
+    ("requirements.txt", include_str!("../../templates/python/requirements.txt")),
+    ("src/gateway.py", include_str!("../../templates/python/src/gateway.py")),
+    ("src/kms.py", include_str!("../../templates/python/src/kms.py")),
+    ("tests/__init__.py", ""),
+    ("tests/test_provider.py", include_str!("../../templates/python/tests/test_provider.py")),
+    ("wit/world.wit", include_str!("../../templates/python/wit/world.wit")),
+];
+
 const RUST: &[File] = &[
     (".gitignore", include_str!("../../templates/rust/gitignore")),
+    (GRANTS, include_str!("../../templates/grants.toml")),
     ("Cargo.toml", include_str!("../../templates/rust/Cargo.toml")),
     ("README.md", include_str!("../../templates/rust/README.md")),
     ("src/lib.rs", include_str!("../../templates/rust/src/lib.rs")),
     ("tests/provider.rs", include_str!("../../templates/rust/tests/provider.rs")),
 ];
-
-/// What projects in every language have.
-pub(super) const SHARED: &[File] = &[(GRANTS, include_str!("../../templates/grants.toml"))];
 
 /// The SDK and the WIT package, as they were when this binary was built.
 pub(super) const VENDOR: &[File] = include!(concat!(env!("OUT_DIR"), "/vendor.rs"));
@@ -53,7 +75,9 @@ mod tests {
 
     #[test]
     fn a_provider_of_a_rest_service_has_sixty_lines_at_most() {
-        for (language, file) in [(Language::Js, "src/kms.js"), (Language::Rust, "src/lib.rs")] {
+        for (language, file) in
+            [(Language::Js, "src/kms.js"), (Language::Python, "src/kms.py"), (Language::Rust, "src/lib.rs")]
+        {
             let (_, text) = files(language).iter().find(|(path, _)| *path == file).unwrap();
 
             assert!(text.lines().count() <= 60, "{file}: {}", text.lines().count());

@@ -20,7 +20,7 @@ pub(in crate::command) struct Build {
 
 impl Build {
     pub(super) fn run(self) -> Result<ExitCode> {
-        let file = build(&self.folder)?;
+        let file = build(&self.folder, &print::step)?;
         let (digest, size) = block_on(identify(&file))?;
 
         print::line(format!("built {} ({size} bytes)", file.display()));

@@ -9,6 +9,7 @@ use clap::Args;
 use ipnet::{Ipv4Net, Ipv6Net};
 
 use crate::assemble::stage::{Token, Trying};
+use crate::command::print;
 use crate::config;
 use crate::project::{GRANTS, build};
 
@@ -56,7 +57,7 @@ impl Component {
         if let config::Component::File(folder) = &self.component
             && folder.is_dir()
         {
-            self.component = config::Component::File(build(folder)?);
+            self.component = config::Component::File(build(folder, &print::step)?);
         }
         if let (None, config::Component::File(file)) = (&self.grants, &self.component) {
             self.grants = Some(file.with_file_name(GRANTS)).filter(|beside| beside.exists());

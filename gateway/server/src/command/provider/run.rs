@@ -46,7 +46,8 @@ impl Run {
     }
 
     async fn serve(self) -> Result<()> {
-        let component = if self.provider.is_dir() { build(&self.provider)? } else { self.provider.clone() };
+        let component =
+            if self.provider.is_dir() { build(&self.provider, &print::step)? } else { self.provider.clone() };
         let (digest, _) = identify(&component).await?;
         let sha256 = digest.as_str().trim_start_matches("sha256:").to_owned();
         let grants = self.grants(&component).await?;

@@ -1,6 +1,5 @@
 //! From JavaScript to a component, by the project's own script `build`.
 
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -8,11 +7,11 @@ use std::process::Command;
 use serde::Deserialize;
 
 use super::tool::{run, version};
-use super::{BuildError, read};
+use super::{BuildError, Say, read, remove};
 use crate::project::Language;
 
 /// Installs what the project depends on, if it is not there, and builds it.
-pub(super) fn build(folder: &Path) -> Result<PathBuf, BuildError> {
+pub(super) fn build(folder: &Path, say: Say<'_>) -> Result<PathBuf, BuildError> {
     let (manifest, text) = read(folder.join(Language::Js.manifest()))?;
     let package: Package = serde_json::from_str(&text)
         .map_err(|error| BuildError::Read { path: manifest.clone(), cause: io::Error::other(error) })?;
@@ -27,6 +26,7 @@ pub(super) fn build(folder: &Path) -> Result<PathBuf, BuildError> {
     // npm writes this file when it has installed everything. `npm ci` would want a lock file that has the packages for all
     // platforms, and not every registry has those.
     if !folder.join("node_modules/.package-lock.json").exists() {
+        say("installing what package.json has, into node_modules");
         npm(folder, &["install", "--no-audit", "--no-fund"])?;
     }
 
@@ -51,16 +51,6 @@ struct Scripts {
 
 fn npm(folder: &Path, arguments: &[&str]) -> Result<String, BuildError> {
     run(Command::new("npm").args(arguments).current_dir(folder), NODE)
-}
-
-/// So that nobody takes an old component for the new one.
-fn remove(file: &Path) -> Result<(), BuildError> {
-    match fs::remove_file(file) {
-        Err(cause) if cause.kind() != io::ErrorKind::NotFound => {
-            Err(BuildError::Write { path: file.to_owned(), cause })
-        }
-        Ok(()) | Err(_) => Ok(()),
-    }
 }
 
 /// The oldest version of Node.js that componentize-qjs runs on.

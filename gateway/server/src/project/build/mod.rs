@@ -1,27 +1,43 @@
 //! From a project's sources to its component, by the tools of its language.
 
 mod javascript;
+mod python;
 mod rust;
 mod tool;
 
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use super::Language;
 
+/// Tells somebody what takes its time.
+pub(crate) type Say<'a> = &'a dyn Fn(&str);
+
 /// Builds the project in `folder`; answers the component's file, which is named after it.
-pub(crate) fn build(folder: &Path) -> Result<PathBuf, BuildError> {
+pub(crate) fn build(folder: &Path, say: Say<'_>) -> Result<PathBuf, BuildError> {
     match Language::of(folder) {
-        Some(Language::Js) => javascript::build(folder),
+        Some(Language::Js) => javascript::build(folder, say),
+        Some(Language::Python) => python::build(folder, say),
         Some(Language::Rust) => rust::build(folder),
         None => Err(BuildError::NoProject(folder.to_owned())),
     }
 }
 
 fn read(path: PathBuf) -> Result<(PathBuf, String), BuildError> {
-    match std::fs::read_to_string(&path) {
+    match fs::read_to_string(&path) {
         Ok(text) => Ok((path, text)),
         Err(cause) => Err(BuildError::Read { path, cause }),
+    }
+}
+
+/// Removes what was built before, so that nobody takes it for what is built now.
+fn remove(file: &Path) -> Result<(), BuildError> {
+    match fs::remove_file(file) {
+        Err(cause) if cause.kind() != io::ErrorKind::NotFound => {
+            Err(BuildError::Write { path: file.to_owned(), cause })
+        }
+        Ok(()) | Err(_) => Ok(()),
     }
 }
 
@@ -37,7 +53,7 @@ pub(crate) enum BuildError {
         output: String,
     },
     /// There is nothing to build.
-    #[error("{} has no Cargo.toml and no package.json: `keyport provider new NAME` makes a project", .0.display())]
+    #[error("{} has no Cargo.toml, package.json or pyproject.toml: `keyport provider new NAME` makes a project", .0.display())]
     NoProject(PathBuf),
     /// What is there is something else than a provider.
     #[error("{} is no provider's: that has {has}, as `keyport provider new NAME` makes it", manifest.display())]
