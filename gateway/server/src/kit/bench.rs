@@ -17,11 +17,20 @@ pub(crate) struct Measured {
     /// Bytes of the component.
     pub(crate) size: usize,
     /// How long it takes to load it for the first time: it is compiled, instantiated and asked what it is.
-    pub(crate) compiled: Duration,
+    pub(crate) compiled: Took,
     /// The same where its code was kept from before.
-    pub(crate) kept: Duration,
+    pub(crate) kept: Took,
     /// What one signature costs; nothing where no key could be made, and why.
     pub(crate) signatures: Result<Vec<Cost>, String>,
+}
+
+/// How long something took.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Took {
+    /// On the clock.
+    pub(crate) time: Duration,
+    /// CPU time of this process meanwhile.
+    pub(crate) cpu: Duration,
 }
 
 /// What one signature costs, on the average of many.
@@ -45,14 +54,9 @@ pub(crate) struct Cost {
 
 /// Measures the component on `stage`, with `signatures` for each average.
 pub(crate) async fn bench(stage: Stage, signatures: u32) -> Result<Measured> {
-    let clock = stage.outside.clock.clone();
     let size = stage.inspection.size;
-    let begun = clock.now();
-    drop(stage.load_anew(Manner::default()).await?);
-    let compiled = clock.now().saturating_duration_since(begun);
-    let begun = clock.now();
-    drop(stage.load(Manner::default()).await?);
-    let kept = clock.now().saturating_duration_since(begun);
+    let compiled = took(&stage, stage.load_anew(Manner::default())).await?;
+    let kept = took(&stage, stage.load(Manner::default())).await?;
     let kit = Kit::new(stage).await.map_err(|(refused, _)| refused)?;
 
     let signatures = costs(&kit, signatures).await.map_err(|broken| match broken {
@@ -61,6 +65,15 @@ pub(crate) async fn bench(stage: Stage, signatures: u32) -> Result<Measured> {
     });
     kit.close().await?;
     Ok(Measured { size, compiled, kept, signatures })
+}
+
+async fn took(stage: &Stage, loading: impl Future<Output = Result<Loaded>>) -> Result<Took> {
+    let clock = &stage.outside.clock;
+    let (begun, process) = (clock.now(), process_time());
+    drop(loading.await?);
+
+    let cpu = process_time().saturating_sub(process);
+    Ok(Took { time: clock.now().saturating_duration_since(begun), cpu })
 }
 
 async fn costs(kit: &Kit, signatures: u32) -> Result<Vec<Cost>, Broken> {

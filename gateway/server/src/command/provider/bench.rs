@@ -9,7 +9,7 @@ use clap::Args;
 use super::component::Component;
 use crate::assemble::stage::Stage;
 use crate::command::{block_on, print};
-use crate::kit::{Cost, Measured, bench};
+use crate::kit::{Cost, Measured, Took, bench};
 
 /// Measure what a component costs: to load, and for one signature
 #[derive(Args, Debug)]
@@ -36,12 +36,11 @@ impl Bench {
 }
 
 fn lines(name: &str, Measured { size, compiled, kept, signatures }: &Measured) -> Vec<String> {
-    let [compiled, kept] = [compiled, kept].map(|time| time.as_secs_f64() * 1000.0);
     let mut lines = vec![
         name.to_owned(),
         format!("size       {size} bytes"),
-        format!("compile    {compiled:.1} ms, from its bytes to its first answer"),
-        format!("load       {kept:.1} ms, the same with its code from the cache"),
+        format!("compile    {}, from its bytes to its first answer", milliseconds(compiled)),
+        format!("load       {}, the same with its code from the cache", milliseconds(kept)),
         String::new(),
     ];
     match signatures {
@@ -68,6 +67,12 @@ fn line(Cost { key_type, scheme, fresh, reused, process, host_calls, memory }: &
     let [fresh, reused, process] = [fresh, reused, process].map(|time| microseconds(*time));
 
     format!("{what:<30} {fresh:>8.1} {reused:>8.1} {process:>9.1} {host_calls:>11.1} {:>5} KiB", memory >> 10)
+}
+
+fn milliseconds(took: &Took) -> String {
+    let [time, cpu] = [took.time, took.cpu].map(|time| time.as_secs_f64() * 1000.0);
+
+    format!("{time:.1} ms ({cpu:.1} of CPU)")
 }
 
 fn microseconds(time: Duration) -> f64 {
