@@ -8,7 +8,7 @@ use keyport_core::grant::{ConnectionKind, Grant, Grants, Use};
 use keyport_core::name::{ComponentDigest, ProviderName};
 use keyport_core::provider::Loaded;
 
-use crate::host::Host;
+use crate::host::{Host, HostOptions};
 use crate::imports::{Need, Offer};
 use crate::instances::Instances;
 use crate::limits::Limits;

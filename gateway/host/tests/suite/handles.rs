@@ -53,8 +53,7 @@ async fn a_guest_that_makes_resources_of_its_own_without_end_is_stopped() {
         descriptor(1, "")
     );
     let health = "(loop (drop (call $new (i32.const 7))) (br 0)) unreachable";
-    let guest =
-        encoded(&text, "hoarding", &Core { imports: new, health, parts: &make, ..Core::default() });
+    let guest = encoded(&text, "hoarding", &Core { imports: new, health, parts: &make, ..Core::default() });
     let bench = Bench::new();
     let hoarding = bench.load(source("hoarding", guest)).await;
 

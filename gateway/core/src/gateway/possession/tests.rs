@@ -112,11 +112,7 @@ async fn a_request_is_sent_no_oftener_than_it_may() {
 #[tokio::test]
 async fn a_key_counts_as_destroyed_once_the_custodian_has_answered_so() {
     let world = made(true).await;
-    world
-        .gateway
-        .delete(&world.caller, world.context(), key_name("demo"), Duration::ZERO)
-        .await
-        .unwrap();
+    world.gateway.delete(&world.caller, world.context(), key_name("demo"), Duration::ZERO).await.unwrap();
 
     world.play(Trick::KeepsKeys);
     world.gateway.reap().await.unwrap();

@@ -5,7 +5,7 @@ mod guest;
 use std::time::Duration;
 
 use keyport_core::FailureKind;
-use keyport_host::{Bound, HostOptions, Instances, Need, Source};
+use keyport_host::{Bound, HostOptions, Instances, Limits, Need, Source};
 
 use crate::support::{Bench, SIGNATURE, call, call_within, now, sign, source};
 use guest::{GET_STDOUT, HELLO, SLEEP, WRITE, granted, guest, guest_with, logged, said, saying, slept};
@@ -41,7 +41,11 @@ async fn no_grant_gives_sockets_or_http_and_the_refusal_says_what_to_do_instead(
 #[tokio::test]
 async fn a_look_says_that_a_component_needs_wasi() {
     let imports = [GET_STDOUT, WRITE].concat();
-    let looked = Bench::new().host.inspect("looked".parse().unwrap(), guest(&imports, HELLO)).await.unwrap();
+    let looked = Bench::new()
+        .host
+        .inspect("looked".parse().unwrap(), guest(&imports, HELLO), Limits::default())
+        .await
+        .unwrap();
 
     for import in &looked.imports {
         let needs = import.name.starts_with("wasi:").then_some(Need::Wasi);
