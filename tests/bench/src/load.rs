@@ -63,6 +63,11 @@ impl Workload {
         Ok(Self { requests: self.requests.iter().map(again).collect::<Result<_>>()? })
     }
 
+    /// The bytes of every request.
+    pub(crate) fn bytes(&self) -> Vec<Vec<u8>> {
+        self.requests.iter().map(|request| request.bytes.clone()).collect()
+    }
+
     /// The bytes of a request, in turn.
     pub(crate) fn request(&self, number: usize) -> &[u8] {
         &self.requests[number % self.requests.len()].bytes

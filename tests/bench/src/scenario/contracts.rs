@@ -20,7 +20,7 @@ use crate::server::{Audit, Gateway, Instances};
 pub(super) async fn run(bench: &Bench) -> Result<Section> {
     let gateway = Gateway::prepare(bench, "contracts", Instances::Reuse, Audit::Always).await?;
     let issuer = Issuer::new()?;
-    gateway.write("jwks.json", &issuer.keys())?;
+    gateway.write("jwks.json", issuer.keys())?;
     gateway.configure(&Issuer::configuration())?;
     let server = gateway.start(bench).await?;
 

@@ -3,11 +3,13 @@
 mod contracts;
 mod foreign;
 mod front;
+mod hostile;
 mod isolation;
 mod key_types;
 mod latency;
 mod many_keys;
 mod memory;
+mod neighbour;
 mod pkcs11;
 mod slow_token;
 mod swap;
@@ -36,6 +38,8 @@ pub(crate) enum Scenario {
     Foreign,
     /// A tenant beside one that asks for more than its share
     Isolation,
+    /// A tenant beside one whose providers misbehave at full rate
+    Hostile,
     /// From 1 to 256 connections
     Throughput,
     /// 10,000 keys
@@ -59,6 +63,7 @@ impl Scenario {
             Self::Contracts => contracts::run(bench).await,
             Self::Foreign => foreign::run(bench).await,
             Self::Isolation => isolation::run(bench).await,
+            Self::Hostile => hostile::run(bench).await,
             Self::Throughput => throughput::run(bench).await,
             Self::ManyKeys => many_keys::run(bench).await,
             Self::Pkcs11 => pkcs11::run(bench).await,

@@ -108,7 +108,7 @@ impl Gateway {
     }
 
     /// Puts a file beside its configuration.
-    pub(crate) fn write(&self, name: &str, content: &str) -> Result<()> {
+    pub(crate) fn write(&self, name: &str, content: impl AsRef<[u8]>) -> Result<()> {
         fs::write(self.folder.join(name), content)?;
         Ok(())
     }
