@@ -157,7 +157,7 @@ fn instances_of_instances(levels: usize) -> String {
 
 /// An instance type in component types, each in the next (component model, `Binary.md`).
 fn nested_types(levels: usize) -> Bomb {
-    let types = [vec![0x41, 1, 1].repeat(levels), vec![0x42, 0]].concat();
+    let types = [[0x41, 1, 1].repeat(levels), vec![0x42, 0]].concat();
     let section = [vec![1], types].concat();
 
     let mut component = b"\0asm\x0d\0\x01\0\x07".to_vec();

@@ -149,14 +149,14 @@ impl Stage {
 
     /// Loads the component as one of an outsider's, within the limits that it is tried with.
     pub(crate) async fn load(&self, manner: Manner) -> Result<Loaded> {
-        Ok(self.host.load(self.source(manner)?).await?)
+        Ok(Box::pin(self.host.load(self.source(manner)?)).await?)
     }
 
     /// The same on a host of its own, which has nothing of what was compiled before.
     pub(crate) async fn load_anew(&self, manner: Manner) -> Result<Loaded> {
         let host = host(&self.counted, None, &self.outside)?;
 
-        Ok(host.load(self.source(manner)?).await?)
+        Ok(Box::pin(host.load(self.source(manner)?)).await?)
     }
 
     fn source(&self, manner: Manner) -> Result<Source> {
