@@ -152,14 +152,28 @@ fn catches_interrupts(pid: u32) -> bool {
 async fn a_component_that_is_refused_is_told_why_and_what_it_imports() {
     let folder = TempDir::new().unwrap();
     let file = folder.path().join("wasi.wasm");
-    let wasi = r#"(component (import "wasi:cli/environment@0.2.0" (instance)))"#;
-    fs::write(&file, wat::parse_str(wasi).unwrap()).unwrap();
-    let ended = keyport(&["provider", "test", file.to_str().unwrap(), "--json"]).await;
 
-    let report = report(&ended);
-    let failed: Vec<_> = named(&report, "failed").into_iter().collect();
-    assert_eq!(failed, ["exports-provider", "imports-no-wasi", "imports-only-what-there-is", "loads"]);
-    assert_eq!(ended.code(), Some(1));
+    for (import, failed, advised) in [
+        (
+            "sockets/network",
+            &["exports-provider", "imports-no-wasi", "imports-only-what-there-is", "loads"][..],
+            &[][..],
+        ),
+        ("cli/environment", &["exports-provider", "loads"], &["imports-no-wasi"]),
+    ] {
+        let wasi = format!(r#"(component (import "wasi:{import}@0.2.0" (instance)))"#);
+        fs::write(&file, wat::parse_str(wasi).unwrap()).unwrap();
+        let ended = keyport(&["provider", "test", file.to_str().unwrap(), "--json"]).await;
+
+        let report = report(&ended);
+        assert_eq!(named(&report, "failed").into_iter().collect::<Vec<_>>(), failed);
+        assert_eq!(named(&report, "advised").into_iter().collect::<Vec<_>>(), advised);
+        assert_eq!(ended.code(), Some(1));
+    }
+
+    let looked = keyport(&["provider", "inspect", file.to_str().unwrap()]).await;
+    let line = "imports    wasi:cli/environment@0.2.0, which needs wasi = true\n";
+    assert!(looked.stdout.contains(line), "{}", looked.stdout);
 }
 
 #[tokio::test]

@@ -223,6 +223,14 @@ async fn a_component_that_imports_what_no_grant_gives_is_refused_by_name() {
 }
 
 #[tokio::test]
+async fn a_component_of_wasi_is_told_the_line_that_gives_it() {
+    let component = "(component (import \"wasi:cli/environment@0.2.0\" (instance)))";
+    let component = wat::parse_str(component).unwrap();
+
+    refuses_component(&component, None, &["`wasi:cli/environment@0.2.0`", "wasi = true", "`file`"]).await;
+}
+
+#[tokio::test]
 async fn what_is_no_component_is_refused() {
     let module = wat::parse_str("(module)").unwrap();
 
