@@ -17,6 +17,7 @@ use crate::imports::log::Budgets;
 use crate::imports::pkcs11::no_resources;
 use crate::imports::wasi::Wasi;
 use crate::limits::{Limits, Room};
+use crate::lines::Lines;
 use crate::meter::Meter;
 use crate::stats::Stats;
 
@@ -32,6 +33,7 @@ pub(crate) struct Guest {
     pub(crate) outside: Outside,
     pub(crate) stats: Arc<Stats>,
     pub(crate) log: Budgets,
+    pub(crate) lines: Lines,
 }
 
 /// What belongs to one instance.

@@ -14,6 +14,7 @@ use crate::call::Component;
 use crate::code::CodeCache;
 use crate::compiler::Compiler;
 use crate::engine::{Ticker, engine};
+use crate::lines::Lines;
 use crate::refusal::Detail;
 use crate::stats::ProviderStats;
 use crate::tenants::Tenants;
@@ -71,6 +72,7 @@ pub struct Host {
     pub(crate) outside: Outside,
     pub(crate) threads: Threads,
     pub(crate) tenants: Tenants,
+    pub(crate) lines: Lines,
     /// Places for idle instances.
     pub(crate) idle: Arc<Semaphore>,
     /// Places for compilations: one on a thread, where it outlives its time, still holds its own.
@@ -108,6 +110,7 @@ impl Host {
         Ok(Arc::new(Self {
             _ticker: Ticker::start(engine.clone()).map_err(HostError::Threads)?,
             threads: Threads::start(options.threads).map_err(HostError::Threads)?,
+            lines: Lines::start().map_err(HostError::Threads)?,
             tenants: Tenants::new(options.tenant_in_flight, options.tenant_cpu),
             idle: Arc::new(Semaphore::new(idle)),
             compiling: Arc::new(Semaphore::new(COMPILATIONS)),

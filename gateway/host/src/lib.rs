@@ -25,6 +25,7 @@ mod imports;
 mod inspect;
 mod instances;
 mod limits;
+mod lines;
 mod load;
 mod meter;
 mod refusal;

@@ -96,6 +96,7 @@ impl Host {
                 outside: self.outside.clone(),
                 stats: Arc::new(Stats::new(is_new)),
                 log: Budgets::default(),
+                lines: self.lines.clone(),
             }),
             world,
             in_flight: Arc::new(Semaphore::new(in_flight)),

@@ -10,6 +10,7 @@ use keyport_core::provider::Call;
 use crate::bindings::log::Host;
 pub(crate) use crate::bindings::log::Level;
 use crate::guest::{Guest, State};
+use crate::lines::Line;
 use crate::stats::Bound;
 use crate::text;
 
@@ -22,25 +23,24 @@ impl Host for State {
 /// A line of a guest's in the log, said in a call, if it is within the budget.
 pub(crate) fn say(guest: &Guest, call: Option<&Call>, level: Level, message: &str) {
     let tenant = call.map(|call| &call.tenant);
-    let line = text::line(message, text::MESSAGE);
+    let text = text::line(message, text::MESSAGE);
     let Some(unheard) =
-        guest.log.spend(tenant, line.len(), (&guest.limits).into(), guest.outside.clock.now())
+        guest.log.spend(tenant, text.len(), (&guest.limits).into(), guest.outside.clock.now())
     else {
         guest.stats.hit(Bound::Log);
         return;
     };
 
-    let provider = guest.name.as_str();
-    let tenant = tenant.map(TenantId::as_str);
-    let request = call.and_then(|call| call.request_id.as_ref()).map(|id| id.as_str());
-    if unheard > 0 {
-        tracing::warn!(target: TARGET, provider, tenant, "{unheard} earlier lines were over the budget");
-    }
-    match level {
-        Level::Debug => tracing::debug!(target: TARGET, provider, tenant, request, "{line}"),
-        Level::Info => tracing::info!(target: TARGET, provider, tenant, request, "{line}"),
-        Level::Warn => tracing::warn!(target: TARGET, provider, tenant, request, "{line}"),
-        Level::Error => tracing::error!(target: TARGET, provider, tenant, request, "{line}"),
+    let line = Line {
+        level,
+        text,
+        provider: guest.name.clone(),
+        tenant: tenant.cloned(),
+        request: call.and_then(|call| call.request_id.clone()),
+        unheard,
+    };
+    if !guest.lines.put(line) {
+        guest.stats.hit(Bound::Log);
     }
 }
 
@@ -93,9 +93,6 @@ impl Budgets {
 }
 
 const SECOND: Duration = Duration::from_secs(1);
-
-/// What the lines are filtered by.
-const TARGET: &str = "keyport::guest";
 
 #[cfg(test)]
 mod tests {

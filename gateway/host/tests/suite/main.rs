@@ -10,6 +10,7 @@ mod compiling;
 mod composed;
 mod crafted;
 mod handles;
+mod lines;
 mod loops;
 mod mutants;
 mod pkcs11;
