@@ -100,8 +100,10 @@ async fn a_component_that_would_end_the_process_ends_its_compiler_alone() {
     assert!(ended.said().contains("`bomb` has a component that is too large or too deep"), "{ended:#?}");
 }
 
+type Settings = &'static [(&'static str, &'static str)];
+
 /// Tenants, each with a provider of the same name; how that misbehaves in `sign`, and its limits.
-const SIGNING: [(&str, &[(&str, &str)], &str); 9] = [
+const SIGNING: [(&str, Settings, &str); 9] = [
     ("cpu", &[("mode", "loop")], ""),
     ("host-bytes", &[("mode", "huge-result")], ""),
     ("log", &[("mode", "flood-log")], ""),
@@ -230,7 +232,7 @@ async fn drip(mut stream: TcpStream, asked: Arc<AtomicUsize>) {
 
 /// An instance type in component types, each in the next (component model, `Binary.md`).
 fn nested_types(levels: usize) -> Vec<u8> {
-    let types = [vec![0x41, 1, 1].repeat(levels), vec![0x42, 0]].concat();
+    let types = [[0x41, 1, 1].repeat(levels), vec![0x42, 0]].concat();
     let mut length = types.len() + 1;
     let mut component = b"\0asm\x0d\0\x01\0\x07".to_vec();
     while length > 0x7f {

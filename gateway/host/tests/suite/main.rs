@@ -1,6 +1,6 @@
 //! What the host promises of the guests it runs, shown with guests that behave and guests that do not.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test")]
+#![expect(clippy::indexing_slicing, clippy::unwrap_used, clippy::panic, reason = "a test")]
 
 mod admission;
 mod bounds;
