@@ -11,6 +11,7 @@ mod composed;
 mod crafted;
 mod handles;
 mod lines;
+mod log;
 mod loops;
 mod mutants;
 mod pkcs11;

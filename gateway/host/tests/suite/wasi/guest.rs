@@ -1,12 +1,9 @@
 //! Guests that import WASI, and what they write into the log.
 
-use std::io;
-use std::sync::{Arc, Mutex};
-
 use keyport_host::{Instances, Source};
-use tracing_subscriber::fmt::MakeWriter;
 
 use crate::crafted::{Core, descriptor, encoded, wit};
+use crate::log::{lines_of, listen};
 use crate::support::{Bench, call, sign, source};
 
 pub(super) const GET_STDOUT: &str =
@@ -57,49 +54,26 @@ pub(super) fn saying(stream: &str, texts: &[&[u8]], then: &str) -> Vec<u8> {
     guest_with(&format!("{import} {WRITE}"), &format!("{written} {then}"), &parts)
 }
 
-/// What is in the log after so many calls of a guest.
-pub(super) async fn logged(bytes: Vec<u8>, instances: Instances, calls: usize) -> Vec<String> {
+/// What a provider of this name has in the log after so many calls of its guest.
+pub(super) async fn logged(
+    name: &str,
+    bytes: Vec<u8>,
+    (instances, calls): (Instances, usize),
+) -> Vec<String> {
+    listen();
     let bench = Bench::new();
-    // Where it is trusted it runs on this thread, and so does what listens to the log.
-    let loaded = bench.load(Source { trusted: true, instances, ..granted(bytes) }).await;
-    let log = Log::default();
-    let subscriber =
-        tracing_subscriber::fmt().with_ansi(false).without_time().with_writer(log.clone()).finish();
-    let listening = tracing::subscriber::set_default(subscriber);
+    let speaking = Source { instances, wasi: true, ..source(name, bytes) };
+    let speaking = bench.load(speaking).await;
 
     for _ in 0..calls {
-        drop(loaded.provider.sign(call("a"), sign()).await);
+        drop(speaking.provider.sign(call("a"), sign()).await);
     }
-    drop(listening);
-
-    let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
-    text.lines().map(str::to_owned).collect()
+    lines_of(&bench, name).await.into_iter().map(|line| line.replace(" keyport-lines", "")).collect()
 }
 
 /// Lines of a log, without what else is known of them.
 pub(super) fn said(log: &[String]) -> Vec<&str> {
     log.iter().map(|line| line.split(" provider=").next().unwrap()).collect()
-}
-
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl<'a> MakeWriter<'a> for Log {
-    type Writer = Self;
-
-    fn make_writer(&'a self) -> Self {
-        self.clone()
-    }
 }
 
 const WORLD: &str = "world guest-of-wasi {

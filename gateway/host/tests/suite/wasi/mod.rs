@@ -97,16 +97,18 @@ async fn a_file_of_the_gateways_cannot_be_opened() {
 #[tokio::test]
 async fn what_a_guest_writes_is_lines_in_the_log_that_cannot_be_forged() {
     let written = ["one\n\u{1b}[2Jt\u{202e}".as_bytes(), b"wo\r\n\nthree"];
-    let log = logged(saying("stdout", &written, ""), Instances::Fresh, 1).await;
+    let log = logged("forging", saying("stdout", &written, ""), (Instances::Fresh, 1)).await;
 
-    let fields = r#"provider="of-wasi" tenant="a" request="request""#;
+    let fields = r#"provider="forging" tenant="a" request="request""#;
     let line = |text| format!(" INFO keyport::guest: {text} {fields}");
     assert_eq!(log, ["one", "\\u{1b}[2Jt\\u{202e}wo\\r", "three"].map(line));
 }
 
 #[tokio::test]
 async fn what_a_guest_writes_before_it_fails_is_heard() {
-    let log = logged(saying("stderr", &[b"it was\nthe key"], "unreachable"), Instances::Fresh, 1).await;
+    let log =
+        logged("failing", saying("stderr", &[b"it was\nthe key"], "unreachable"), (Instances::Fresh, 1))
+            .await;
 
     assert_eq!(said(&log), [" WARN keyport::guest: it was", " WARN keyport::guest: the key"]);
 }
@@ -116,7 +118,7 @@ async fn a_line_that_does_not_end_goes_on_in_the_next_between_two_characters() {
     let (characters, part) = ("ä".repeat(500), &"ä".as_bytes()[..1]);
     let written = [b"x", characters.as_bytes(), characters.as_bytes(), part];
 
-    let log = logged(saying("stdout", &written, ""), Instances::Fresh, 1).await;
+    let log = logged("endless", saying("stdout", &written, ""), (Instances::Fresh, 1)).await;
 
     let lines = [format!("x{}", "ä".repeat(511)), format!("{}\u{fffd}", "ä".repeat(489))];
     assert_eq!(said(&log), lines.map(|line| format!(" INFO keyport::guest: {line}")));
@@ -130,9 +132,9 @@ async fn an_instance_that_is_reused_writes_each_line_in_its_own_call() {
     let parts = r#"(global $kept (mut i32) (i32.const 0)) (data (i32.const 600) "yes")"#;
     let imports = [GET_STDOUT, WRITE].concat();
 
-    let log = logged(guest_with(&imports, written, parts), Instances::REUSE, 2).await;
+    let log = logged("reused", guest_with(&imports, written, parts), (Instances::REUSE, 2)).await;
 
-    let line = r#" INFO keyport::guest: yes provider="of-wasi" tenant="a" request="request""#;
+    let line = r#" INFO keyport::guest: yes provider="reused" tenant="a" request="request""#;
     assert_eq!(log, [line, line]);
 }
 
