@@ -1,6 +1,6 @@
 //! What a component costs: to load, and for one signature.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Result, anyhow};
 use keyport_core::provider::Loaded;
@@ -55,8 +55,12 @@ pub(crate) struct Cost {
 /// Measures the component on `stage`, with `signatures` for each average.
 pub(crate) async fn bench(stage: Stage, signatures: u32) -> Result<Measured> {
     let size = stage.inspection.size;
-    let compiled = took(&stage, stage.load_anew(Manner::default())).await?;
-    let kept = took(&stage, stage.load(Manner::default())).await?;
+    let begun = Begun::now(&stage);
+    drop(stage.load_anew(Manner::default()).await?);
+    let compiled = begun.took(&stage);
+    let begun = Begun::now(&stage);
+    drop(stage.load(Manner::default()).await?);
+    let kept = begun.took(&stage);
     let kit = Kit::new(stage).await.map_err(|(refused, _)| refused)?;
 
     let signatures = costs(&kit, signatures).await.map_err(|broken| match broken {
@@ -67,13 +71,23 @@ pub(crate) async fn bench(stage: Stage, signatures: u32) -> Result<Measured> {
     Ok(Measured { size, compiled, kept, signatures })
 }
 
-async fn took(stage: &Stage, loading: impl Future<Output = Result<Loaded>>) -> Result<Took> {
-    let clock = &stage.outside.clock;
-    let (begun, process) = (clock.now(), process_time());
-    drop(loading.await?);
+/// When something began.
+struct Begun {
+    time: Instant,
+    cpu: Duration,
+}
 
-    let cpu = process_time().saturating_sub(process);
-    Ok(Took { time: clock.now().saturating_duration_since(begun), cpu })
+impl Begun {
+    fn now(stage: &Stage) -> Self {
+        Self { time: stage.outside.clock.now(), cpu: process_time() }
+    }
+
+    fn took(&self, stage: &Stage) -> Took {
+        Took {
+            time: stage.outside.clock.now().saturating_duration_since(self.time),
+            cpu: process_time().saturating_sub(self.cpu),
+        }
+    }
 }
 
 async fn costs(kit: &Kit, signatures: u32) -> Result<Vec<Cost>, Broken> {
