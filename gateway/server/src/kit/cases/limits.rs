@@ -18,7 +18,7 @@ cases! {
     "limits-memory-of-an-instance",
     "An instance needs less than half of the memory that it may have." => memory_of_an_instance;
     "limits-memory-after-a-thousand-calls",
-    "After a thousand signatures, an instance has no more memory than after five hundred." => memory_after_a_thousand_calls;
+    "After a thousand signatures, an instance needs no more memory for five hundred more." => memory_after_a_thousand_calls;
     "limits-no-trap-in-a-thousand-calls",
     "A thousand signatures in one instance are a thousand signatures, without a trap." => no_trap_in_a_thousand_calls;
     "limits-answers-are-small",
@@ -87,12 +87,14 @@ async fn memory_of_an_instance(kit: &Kit) -> Verdict {
 
 async fn memory_after_a_thousand_calls(kit: &Kit) -> Verdict {
     let reused = reused(kit).await?;
-    let half = many(kit, &reused).await?;
-    let whole = many(kit, &reused).await?;
+    // A garbage collector needs some hundreds to have all that it works with.
+    many(kit, &reused).await?;
+    let thousand = many(kit, &reused).await?.memory;
+    let more = many(kit, &reused).await?.memory;
 
-    kit.note(format!("{} KiB", whole.memory >> 10));
-    ensure(whole.memory <= half.memory, &format!("{} KiB", half.memory >> 10), || {
-        format!("{} KiB, and more after every few calls", whole.memory >> 10)
+    kit.note(format!("{} KiB", more >> 10));
+    ensure(more <= thousand, &format!("{} KiB", thousand >> 10), || {
+        format!("{} KiB, and more after every few calls", more >> 10)
     })
 }
 
