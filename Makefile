@@ -25,7 +25,7 @@ run-softhsm: setup ## The same on a SoftHSM token, which is made in DATA; see ex
 test: setup ## Run every test
 	cargo test --workspace --locked
 
-test-peers: setup ## Test what takes minutes: more PKCS#11 tokens (NSS, a TPM in software, Kryoptic), providers in Python
+test-peers: setup ## Test what takes minutes: more PKCS#11 tokens (NSS, a TPM in software, Kryoptic), providers in Go and Python
 	@.ci/setup-peers
 	CI=true cargo test --workspace --locked --test peers
 	CI=true cargo test -p keyport --locked --test e2e -- --ignored

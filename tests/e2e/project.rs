@@ -19,6 +19,7 @@ struct Written {
     own_tests: &'static [&'static str],
 }
 
+const GO: Written = Written { lang: "go", own_tests: &["go", "test", "./provider"] };
 const JS: Written = Written { lang: "js", own_tests: &["npm", "test"] };
 const PYTHON: Written = Written { lang: "python", own_tests: &["python3", "-m", "unittest", "-q"] };
 const RUST: Written = Written { lang: "rust", own_tests: &["cargo", "test", "--quiet"] };
@@ -34,6 +35,14 @@ async fn a_new_provider_builds_passes_its_own_tests_and_serves_both_contracts() 
 async fn so_does_one_in_javascript() {
     if tool("curl").await && tool("bash").await && tool("npm").await {
         from_nothing_to_signatures(&JS).await;
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs Go, and a minute to compile: make test-peers"]
+async fn so_does_one_in_go() {
+    if tool("curl").await && tool("bash").await && tool("go").await {
+        from_nothing_to_signatures(&GO).await;
     }
 }
 
@@ -101,6 +110,7 @@ async fn what_cannot_be_made_or_built_says_why() {
     assert!(other.code() == Some(1) && other.stderr.contains("cdylib"), "{}", other.stderr);
 
     for (manifest, text, wanted) in [
+        ("go.mod", "module web\n\ngo 1.25\n", "go.bytecodealliance.org/pkg among what it requires"),
         ("package.json", r#"{"name": "web", "scripts": {"start": "node ."}}"#, "\"build\" in its scripts"),
         ("pyproject.toml", "[project]\nname = \"web\"\n", "in [tool.keyport] the module"),
     ] {
@@ -120,6 +130,7 @@ async fn what_cannot_be_made_or_built_says_why() {
 #[tokio::test]
 async fn what_has_to_be_installed_is_named_with_the_version_that_does() {
     for (lang, name, old, wanted) in [
+        ("go", "go", "go version go1.20.3 linux/amd64", "install Go 1.25"),
         ("js", "node", "v16.20.2", "install Node.js 18"),
         ("python", "python3", "Python 3.9.2", "install Python 3.11"),
     ] {

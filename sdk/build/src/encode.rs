@@ -20,7 +20,7 @@ pub fn encode(module: &[u8]) -> Result<Vec<u8>> {
 }
 
 /// The component without its own custom sections: names for debuggers, and who made it.
-fn without_custom_sections(component: &[u8]) -> Result<Vec<u8>> {
+pub(crate) fn without_custom_sections(component: &[u8]) -> Result<Vec<u8>> {
     let mut parser = Parser::new(0);
     let mut rest = component;
     let mut kept = Vec::with_capacity(component.len());
@@ -56,6 +56,6 @@ fn without_custom_sections(component: &[u8]) -> Result<Vec<u8>> {
     }
 }
 
-fn encoded(error: impl Into<Box<dyn core::error::Error + Send + Sync>>) -> Error {
+pub(crate) fn encoded(error: impl Into<Box<dyn core::error::Error + Send + Sync>>) -> Error {
     Error::Encode(error.into())
 }

@@ -1,4 +1,4 @@
-//! Builds a provider written in Rust into a component.
+//! Builds a provider written in Rust into a component, and one in Go.
 //!
 //! A provider is a `cdylib` package of the workspace. [`component`] compiles it for
 //! `wasm32-unknown-unknown` with the profile `guest` and wraps the module as a component, which then imports
@@ -6,7 +6,9 @@
 //! gets into it: the same sources give the same bytes on every machine, so a component can be pinned by its
 //! digest.
 //!
-//! It runs in a build script as well as in a test or a tool:
+//! [`go_bindings`] and [`go_component`] are what stands before and after Go's own compiler.
+//!
+//! [`component`] runs in a build script as well as in a test or a tool:
 //!
 //! ```no_run
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -19,11 +21,13 @@
 mod compile;
 mod encode;
 mod error;
+mod go;
 
 use std::path::{Path, PathBuf};
 
 pub use crate::encode::encode;
 pub use crate::error::{Error, Result};
+pub use crate::go::{go_bindings, go_component};
 
 /// A component, and what it was made of.
 #[derive(Clone, Debug)]

@@ -7,6 +7,8 @@ use clap::ValueEnum;
 /// What a provider is written in.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
 pub(crate) enum Language {
+    /// Go, with its own compiler
+    Go,
     /// JavaScript, which QuickJS runs in the component; built with Node.js
     Js,
     /// Python, with an interpreter in the component
@@ -24,6 +26,7 @@ impl Language {
     /// The file that a project in this language has.
     pub(super) fn manifest(self) -> &'static str {
         match self {
+            Self::Go => "go.mod",
             Self::Js => "package.json",
             Self::Python => "pyproject.toml",
             Self::Rust => "Cargo.toml",

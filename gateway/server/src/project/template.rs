@@ -8,6 +8,7 @@ pub(super) type File = (&'static str, &'static str);
 /// The files of a project in this language, but for what is vendored.
 pub(super) fn files(language: Language) -> &'static [File] {
     match language {
+        Language::Go => GO,
         Language::Js => JS,
         Language::Python => PYTHON,
         Language::Rust => RUST,
@@ -18,12 +19,26 @@ pub(super) fn files(language: Language) -> &'static [File] {
 /// files in it, if it has that.
 pub(super) fn place(language: Language, vendored: &str) -> Option<String> {
     match language {
-        Language::Js | Language::Python => {
+        Language::Go | Language::Js | Language::Python => {
             vendored.strip_prefix("wit/").map(|file| format!("wit/deps/keyport/{file}"))
         }
         Language::Rust => Some(format!("vendor/{vendored}")),
     }
 }
+
+const GO: &[File] = &[
+    (".gitignore", include_str!("../../templates/go/gitignore")),
+    (GRANTS, include_str!("../../templates/grants.toml")),
+    ("README.md", include_str!("../../templates/go/README.md")),
+    ("go.mod", include_str!("../../templates/go/go.mod")),
+    ("go.sum", include_str!("../../templates/go/go.sum")),
+    ("main.go", include_str!("../../templates/go/main.go")),
+    ("provider/gateway.go", include_str!("../../templates/go/provider/gateway.go")),
+    ("provider/provider.go", include_str!("../../templates/go/provider/provider.go")),
+    ("provider/provider_test.go", include_str!("../../templates/go/provider/provider_test.go")),
+    ("provider/send_wasm.go", include_str!("../../templates/go/provider/send_wasm.go")),
+    ("wit/world.wit", include_str!("../../templates/go/wit/world.wit")),
+];
 
 const JS: &[File] = &[
     (".gitignore", include_str!("../../templates/js/gitignore")),
@@ -75,9 +90,12 @@ mod tests {
 
     #[test]
     fn a_provider_of_a_rest_service_has_sixty_lines_at_most() {
-        for (language, file) in
-            [(Language::Js, "src/kms.js"), (Language::Python, "src/kms.py"), (Language::Rust, "src/lib.rs")]
-        {
+        for (language, file) in [
+            (Language::Go, "provider/provider.go"),
+            (Language::Js, "src/kms.js"),
+            (Language::Python, "src/kms.py"),
+            (Language::Rust, "src/lib.rs"),
+        ] {
             let (_, text) = files(language).iter().find(|(path, _)| *path == file).unwrap();
 
             assert!(text.lines().count() <= 60, "{file}: {}", text.lines().count());

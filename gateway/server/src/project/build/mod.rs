@@ -1,5 +1,6 @@
 //! From a project's sources to its component, by the tools of its language.
 
+mod go;
 mod javascript;
 mod python;
 mod rust;
@@ -17,6 +18,7 @@ pub(crate) type Say<'a> = &'a dyn Fn(&str);
 /// Builds the project in `folder`; answers the component's file, which is named after it.
 pub(crate) fn build(folder: &Path, say: Say<'_>) -> Result<PathBuf, BuildError> {
     match Language::of(folder) {
+        Some(Language::Go) => go::build(folder, say),
         Some(Language::Js) => javascript::build(folder, say),
         Some(Language::Python) => python::build(folder, say),
         Some(Language::Rust) => rust::build(folder),
@@ -53,7 +55,7 @@ pub(crate) enum BuildError {
         output: String,
     },
     /// There is nothing to build.
-    #[error("{} has no Cargo.toml, package.json or pyproject.toml: `keyport provider new NAME` makes a project", .0.display())]
+    #[error("{} has no Cargo.toml, go.mod, package.json or pyproject.toml: `keyport provider new NAME` makes a project", .0.display())]
     NoProject(PathBuf),
     /// What is there is something else than a provider.
     #[error("{} is no provider's: that has {has}, as `keyport provider new NAME` makes it", manifest.display())]
@@ -101,9 +103,9 @@ pub(crate) enum BuildError {
         #[source]
         cause: io::Error,
     },
-    /// A Rust crate does not build.
+    /// What was compiled is no component, or could not be compiled.
     #[error(transparent)]
-    Rust(#[from] keyport_sdk_build::Error),
+    Sdk(#[from] keyport_sdk_build::Error),
     /// A file cannot be written.
     #[error("cannot write {}", path.display())]
     Write {
