@@ -76,7 +76,7 @@ pub(crate) const TICK: Duration = Duration::from_millis(5);
 
 /// Everything the engine would take beyond WebAssembly 2.0 without SIMD's relaxed part, and the component model
 /// beyond its first version; but for what toolchains emit: several memories in what stands between the parts of a
-/// component, and tail calls in an interpreter of JavaScript.
+/// component.
 ///
 /// Some of it is on by default even where wasmtime is built without it, and a guest that uses it then ends the
 /// process (GHSA-rc4p-x33f-vpr2).
@@ -99,6 +99,7 @@ const REFUSED: WasmFeatures = WasmFeatures::CM64
     .union(WasmFeatures::RELAXED_SIMD)
     .union(WasmFeatures::SHARED_EVERYTHING_THREADS)
     .union(WasmFeatures::STACK_SWITCHING)
+    .union(WasmFeatures::TAIL_CALL)
     .union(WasmFeatures::THREADS)
     .union(WasmFeatures::WIDE_ARITHMETIC);
 
