@@ -1,6 +1,6 @@
 //! What a component costs: to load, and for one signature.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Result, anyhow};
 use keyport_core::provider::Loaded;
@@ -17,20 +17,11 @@ pub(crate) struct Measured {
     /// Bytes of the component.
     pub(crate) size: usize,
     /// How long it takes to load it for the first time: it is compiled, instantiated and asked what it is.
-    pub(crate) compiled: Took,
+    pub(crate) compiled: Duration,
     /// The same where its code was kept from before.
-    pub(crate) kept: Took,
+    pub(crate) kept: Duration,
     /// What one signature costs; nothing where no key could be made, and why.
     pub(crate) signatures: Result<Vec<Cost>, String>,
-}
-
-/// How long something took.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Took {
-    /// On the clock.
-    pub(crate) time: Duration,
-    /// CPU time of this process meanwhile.
-    pub(crate) cpu: Duration,
 }
 
 /// What one signature costs, on the average of many.
@@ -55,12 +46,13 @@ pub(crate) struct Cost {
 /// Measures the component on `stage`, with `signatures` for each average.
 pub(crate) async fn bench(stage: Stage, signatures: u32) -> Result<Measured> {
     let size = stage.inspection.size;
-    let begun = Begun::now(&stage);
+    let clock = stage.outside.clock.clone();
+    let begun = clock.now();
     drop(stage.load_anew(Manner::default()).await?);
-    let compiled = begun.took(&stage);
-    let begun = Begun::now(&stage);
+    let compiled = clock.now().saturating_duration_since(begun);
+    let begun = clock.now();
     drop(stage.load(Manner::default()).await?);
-    let kept = begun.took(&stage);
+    let kept = clock.now().saturating_duration_since(begun);
     let kit = Kit::new(stage).await.map_err(|(refused, _)| refused)?;
 
     let signatures = costs(&kit, signatures).await.map_err(|broken| match broken {
@@ -69,25 +61,6 @@ pub(crate) async fn bench(stage: Stage, signatures: u32) -> Result<Measured> {
     });
     kit.close().await?;
     Ok(Measured { size, compiled, kept, signatures })
-}
-
-/// When something began.
-struct Begun {
-    time: Instant,
-    cpu: Duration,
-}
-
-impl Begun {
-    fn now(stage: &Stage) -> Self {
-        Self { time: stage.outside.clock.now(), cpu: process_time() }
-    }
-
-    fn took(&self, stage: &Stage) -> Took {
-        Took {
-            time: stage.outside.clock.now().saturating_duration_since(self.time),
-            cpu: process_time().saturating_sub(self.cpu),
-        }
-    }
 }
 
 async fn costs(kit: &Kit, signatures: u32) -> Result<Vec<Cost>, Broken> {

@@ -19,7 +19,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::assemble::stage::Stage;
 use crate::report::{self, Report};
-pub(crate) use bench::{Cost, Measured, Took, bench};
+pub(crate) use bench::{Cost, Measured, bench};
 use cases::all;
 pub(crate) use counted::Counted;
 pub(crate) use custodian::{Custodian, Switch};

@@ -9,7 +9,7 @@ use clap::Args;
 use super::component::Component;
 use crate::assemble::stage::Stage;
 use crate::command::{block_on, print};
-use crate::kit::{Cost, Measured, Took, bench};
+use crate::kit::{Cost, Measured, bench};
 
 /// Measure what a component costs: to load, and for one signature
 #[derive(Args, Debug)]
@@ -39,8 +39,8 @@ fn lines(name: &str, Measured { size, compiled, kept, signatures }: &Measured) -
     let mut lines = vec![
         name.to_owned(),
         format!("size       {size} bytes"),
-        format!("compile    {}, from its bytes to its first answer", milliseconds(compiled)),
-        format!("load       {}, the same with its code from the cache", milliseconds(kept)),
+        format!("compile    {:.1} ms, from its bytes to its first answer", milliseconds(*compiled)),
+        format!("load       {:.1} ms, the same with its code from the cache", milliseconds(*kept)),
         String::new(),
     ];
     match signatures {
@@ -69,10 +69,8 @@ fn line(Cost { key_type, scheme, fresh, reused, process, host_calls, memory }: &
     format!("{what:<30} {fresh:>8.1} {reused:>8.1} {process:>9.1} {host_calls:>11.1} {:>5} KiB", memory >> 10)
 }
 
-fn milliseconds(took: &Took) -> String {
-    let [time, cpu] = [took.time, took.cpu].map(|time| time.as_secs_f64() * 1000.0);
-
-    format!("{time:.1} ms ({cpu:.1} of CPU)")
+fn milliseconds(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e3
 }
 
 fn microseconds(time: Duration) -> f64 {
