@@ -34,7 +34,7 @@ pub struct Compiler {
 }
 
 impl Compiler {
-    /// Bytes of memory, where nothing else is said: a component of an interpreter's size takes less than half.
+    /// Bytes of memory, where nothing else is said: a component of 18 MB, in Python, takes a sixth on two CPUs.
     pub const MEMORY: usize = 2 << 30;
 
     /// The code that the engine makes of a component, within `time`. Dropping the future ends the process.
@@ -163,7 +163,7 @@ const COMPILED: u8 = 0;
 /// What follows says what is wrong with the component.
 const INVALID: u8 = 1;
 
-/// Bytes of code that are read: an interpreter's are a quarter of that.
+/// Bytes of code that are read, at most: a component of 18 MB, in Python, has an eighth.
 const CODE: u64 = 256 << 20;
 
 /// Threads that compile at a time, at most, as far as CPU time is concerned: the gateway ends the process by the clock.
