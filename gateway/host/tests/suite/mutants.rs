@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use keyport_host::{HostOptions, Refusal};
+use keyport_host::{HostOptions, Refusal, Source};
 
 use crate::crafted::{component, descriptor};
 use crate::support::{Bench, SOFT, source};
+use crate::wasi::speaking;
 
 #[tokio::test]
 async fn of_twelve_thousand_mutants_each_is_refused_or_loaded_and_none_breaks_anything() {
@@ -14,15 +15,19 @@ async fn of_twelve_thousand_mutants_each_is_refused_or_loaded_and_none_breaks_an
         load_timeout: Duration::from_secs(20),
         ..HostOptions::default()
     });
-    let small = component(&descriptor(1, ""));
+    let (small, of_wasi) = (component(&descriptor(1, "")), speaking());
     let mut dice = Dice(0x9e37_79b9_7f4a_7c15);
     let (mut loads, mut refusals) = (0, 0);
 
     for number in 0..12_000 {
         // What is large is compiled for as long where the change is of no account.
-        let valid = if dice.roll(24) == 0 { &**SOFT } else { &*small };
-        let mutant = dice.mutant(valid);
-        match bench.host.load(source("mutant", mutant)).await {
+        let valid = match dice.roll(24) {
+            0 => &**SOFT,
+            1..4 => &*of_wasi,
+            _ => &*small,
+        };
+        let mutant = Source { wasi: true, ..source("mutant", dice.mutant(valid)) };
+        match bench.host.load(mutant).await {
             Ok(_) => loads += 1,
             Err(refused) => {
                 let broke = matches!(refused.refusal, Refusal::Compiler(_) | Refusal::Slow { .. });

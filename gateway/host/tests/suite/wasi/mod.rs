@@ -10,10 +10,14 @@ use keyport_host::{Bound, HostOptions, Instances, Limits, Need, Source};
 use crate::support::{Bench, SIGNATURE, call, call_within, now, sign, source};
 use guest::{GET_STDOUT, HELLO, SLEEP, WRITE, granted, guest, guest_with, logged, said, saying, slept};
 
+/// A guest that writes to its standard output when it signs.
+pub(crate) fn speaking() -> Vec<u8> {
+    guest(&[GET_STDOUT, WRITE].concat(), HELLO)
+}
+
 #[tokio::test]
 async fn a_guest_of_wasi_is_refused_without_the_grant_and_told_the_line() {
-    let imports = [GET_STDOUT, WRITE].concat();
-    let refused = Bench::new().refusal(source("python", guest(&imports, HELLO))).await;
+    let refused = Bench::new().refusal(source("python", speaking())).await;
 
     assert_eq!(
         refused.to_string(),
