@@ -56,15 +56,14 @@ pub enum TokenChoice {
     Serial(String),
 }
 
-/// How it is made sure that a signature is the key's own: handles of objects are kept, they may go stale, and some tokens give a
-/// stale one to another object.
+/// How it is made sure that a signature is the key's own: handles of objects are kept, and when somebody else destroys an object,
+/// some libraries give its handle to another.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Verify {
     /// Custody verifies it with the key's public half: sure with any library, and dear with a token in software.
     Signature,
-    /// The token is asked for the CKA_ID of the object that signed. A round trip to a token that is far away, and worth nothing
-    /// with a library that remembers attributes.
-    Object,
+    /// The handle is enough: the library never gives one to another object, as SoftHSM, which counts on.
+    Handle,
 }
 
 /// What a module can reach.

@@ -71,7 +71,6 @@ impl Pkcs11 {
                 sessions: connection.sessions.get(),
                 in_flight: connection.in_flight.get(),
                 read_only: connection.read_only,
-                asks: connection.verify == Verify::Object,
             },
         };
         let worker = Worker::start(connection.name.clone(), connection.host, setup, limits).await?;

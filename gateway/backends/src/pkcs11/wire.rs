@@ -73,8 +73,6 @@ pub(super) enum Purpose {
         sessions: usize,
         in_flight: usize,
         read_only: bool,
-        /// Whether the token is asked whose object signed.
-        asks: bool,
     },
 }
 
@@ -229,7 +227,6 @@ mod tests {
                 sessions: 1,
                 in_flight: 2,
                 read_only: false,
-                asks: true,
             };
             let setup = Setup {
                 module: "/lib/module.so".into(),

@@ -5,12 +5,14 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use keyport_backends::pkcs11::{Connection, Pkcs11, Verify};
+use keyport_backends::pkcs11::{Connection, Pkcs11};
 use keyport_core::FailureKind;
 use keyport_core::backend::{Backend, Object};
 use keyport_core::custody::Mechanism;
+use keyport_core::input::{Digest, Input};
 use keyport_core::key::NativeId;
-use keyport_core::scheme::KeyType;
+use keyport_core::scheme::{Hash, KeyType, Scheme};
+use keyport_core::signature::Signature;
 use tokio::task::JoinSet;
 
 use crate::opening::spied;
@@ -62,25 +64,24 @@ async fn an_object_that_somebody_else_destroyed_is_not_there() {
     sign(&**backend, &other).await.unwrap();
 }
 
+/// What `verify = "handle"` relies on.
 #[tokio::test]
-async fn a_handle_that_means_another_object_does_not_sign_where_the_token_is_asked() {
+async fn softhsm_never_gives_the_handle_of_an_object_to_another() {
     let Some(token) = Token::new(SOFTHSM) else { return };
-    let asking = Connection { verify: Verify::Object, ..token.connection() };
-    let custodian = token.custodian(Pkcs11::open(asking).await.unwrap());
-    let unasked = token.open().await;
-    let (object, _) = custodian.make(KeyType::EcP256).await;
-    let backend = &custodian.backend;
-    sign(&**backend, &object).await.unwrap();
-    sign(&unasked, &object).await.unwrap();
+    let custodian = token.custodian(token.open().await);
+    let backend = &*custodian.backend;
+    let (gone, _) = custodian.make(KeyType::EcP256).await;
+    sign(backend, &gone).await.unwrap();
 
-    let (id, other) = (object.native_id.as_str(), "ab".repeat(16));
-    token.tool(&["--set-id", &other, "--type", "privkey", "--id", id]);
-    assert_eq!(sign(&**backend, &object).await.unwrap_err().kind, FailureKind::NotFound);
-    // The handle is good as ever: here it is custody that finds out whose signature this is.
-    sign(&unasked, &object).await.unwrap();
-
-    token.tool(&["--set-id", id, "--type", "privkey", "--id", &other]);
-    sign(&**backend, &object).await.unwrap();
+    // By another process, so that the library finds out by itself.
+    delete(&token, &gone, &["privkey", "pubkey"]);
+    for _ in 0..20 {
+        let (object, made) = custodian.make(KeyType::EcP256).await;
+        let signature = Signature::new(KeyType::EcP256, sign(backend, &object).await.unwrap()).unwrap();
+        let input = Input::Digest(Digest::new("digest", Hash::Sha256, &[7; 32]).unwrap());
+        assert!(made.public.verifies(Scheme::Ecdsa(Hash::Sha256), &input, &signature).unwrap());
+        assert_eq!(sign(backend, &gone).await.unwrap_err().kind, FailureKind::NotFound);
+    }
 }
 
 #[tokio::test]

@@ -140,7 +140,7 @@ fn described(
         sessions: token.sessions,
         in_flight: token.in_flight,
         read_only: token.read_only,
-        verify: if token.verify_object { Verify::Object } else { Verify::Signature },
+        verify: if token.trust_handles { Verify::Handle } else { Verify::Signature },
         network: if token.network { Network::Allowed } else { Network::None },
         initialisation: token.initialisation.clone(),
         label: token.label.clone(),

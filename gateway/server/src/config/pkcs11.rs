@@ -28,8 +28,8 @@ pub(crate) struct Pkcs11 {
     pub(crate) call_timeout: Duration,
     /// `read-only`: whether keys are neither made nor destroyed.
     pub(crate) read_only: bool,
-    /// `verify`: whether the token is asked whose object signed, instead of every signature being verified.
-    pub(crate) verify_object: bool,
+    /// `verify`: whether the library never gives a handle to another object, so that no signature needs to be verified.
+    pub(crate) trust_handles: bool,
     /// `network`: whether the module may use the network.
     pub(crate) network: bool,
     /// `environment`: variables that the module may see besides those that known vendors read.
@@ -71,7 +71,7 @@ impl Pkcs11 {
         let in_flight = section.or("in-flight", sessions, count_of);
         let call_timeout = section.or("call-timeout", CALL_TIMEOUT, duration);
         let read_only = section.or("read-only", false, truth);
-        let verify_object = section.or("verify", false, one("a way to verify", &[false, true], verify));
+        let trust_handles = section.or("verify", false, one("a way to verify", &[false, true], verify));
         let network = section.or("network", false, one("a choice", &[false, true], network));
         let environment = section.list("environment", variable).unwrap_or_default();
         let initialisation = section.optional("initialisation", text);
@@ -85,7 +85,7 @@ impl Pkcs11 {
             in_flight,
             call_timeout,
             read_only,
-            verify_object,
+            trust_handles,
             network,
             environment,
             initialisation,
@@ -170,8 +170,8 @@ fn network(allowed: &bool) -> &'static str {
 }
 
 /// How the file says what makes sure of a signature.
-fn verify(by_object: &bool) -> &'static str {
-    if *by_object { "object" } else { "signature" }
+fn verify(by_handle: &bool) -> &'static str {
+    if *by_handle { "handle" } else { "signature" }
 }
 
 const POOL: NonZeroUsize = NonZeroUsize::new(16).unwrap();

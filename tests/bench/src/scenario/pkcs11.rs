@@ -32,7 +32,7 @@ pub(super) async fn run(bench: &Bench) -> Result<Section> {
     let many = if bench.options.quick { 500 } else { 10_000 };
     let filled = |pairs, verify| Filled::new(bench, pairs, verify);
     let (Some(few), Some(dear), Some(lots)) =
-        (filled(KEYS, "object").await?, filled(KEYS, "signature").await?, filled(many, "object").await?)
+        (filled(KEYS, "handle").await?, filled(KEYS, "signature").await?, filled(many, "handle").await?)
     else {
         section.note("skipped: there is no SoftHSM; on Debian, apt-get install softhsm2");
         return Ok(section);

@@ -61,12 +61,12 @@ fn start(setup: Setup, starting: &Starting<'_>) -> Result<Started<Pkcs11Protocol
             let ready = Ready::Inventory(module.inventory().map_err(away)?);
             Ok(Started { service: None, ready, in_flight: 0 })
         }
-        Purpose::Serve { token, identity, pin, sessions, in_flight, read_only, asks } => {
+        Purpose::Serve { token, identity, pin, sessions, in_flight, read_only } => {
             let slot = slots::choose(&module, &token)?;
             slots::confirm(&slot, identity)?;
             let login = login::login(&module, &slot, (pin, read_only), starting)?;
             let ready = Ready::Token { identity: slot.identity() };
-            let token = Token::new(module, &slot, login, (sessions, !read_only), asks).map_err(away)?;
+            let token = Token::new(module, &slot, login, (sessions, !read_only)).map_err(away)?;
             Ok(Started { service: Some(token), ready, in_flight })
         }
     }

@@ -5,12 +5,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use cryptoki::object::{Attribute, AttributeType, ObjectClass, ObjectHandle};
 use cryptoki::session::Session;
+use keyport_core::FailureKind;
 use keyport_core::public_key::PublicKey;
 use keyport_core::scheme::KeyType;
-use keyport_core::{Failure, FailureKind};
 use lru::LruCache;
 
-use super::super::ckr::{Then, Trouble};
+use super::super::ckr::Trouble;
 use super::public;
 
 /// Key pairs that were found before.
@@ -98,17 +98,6 @@ pub(super) fn find(session: &Session, id: &[u8]) -> Result<Halves, Trouble> {
     }
 
     Ok(halves)
-}
-
-/// Whether this is the object with this CKA_ID still: a handle that went stale may be another's by now.
-pub(super) fn confirm(session: &Session, object: ObjectHandle, id: &[u8]) -> Result<(), Trouble> {
-    let attributes = session.get_attributes(object, &[AttributeType::Id])?;
-    if matches!(attributes.as_slice(), [Attribute::Id(found)] if found == id) {
-        return Ok(());
-    }
-
-    let failure = Failure::new(FailureKind::NotFound, "another object signed: its handle was this key's");
-    Err(Trouble { failure, then: Then::FindAgain })
 }
 
 pub(super) fn not_found(id: &[u8]) -> Trouble {

@@ -17,7 +17,7 @@ use super::generate::{Making, Turn, Wanted, generate};
 use super::locate::locate;
 use super::login::Login;
 use super::module::Module;
-use super::objects::{Handles, Objects, confirm, find};
+use super::objects::{Handles, Objects, find};
 use super::public;
 use super::sessions::Sessions;
 use super::slots::Chosen;
@@ -33,8 +33,6 @@ pub(super) struct Token {
     /// Failures of unknown cause since the last success.
     strikes: AtomicU32,
     logged_in: bool,
-    /// Whether it is asked whose object signed.
-    asks: bool,
     // No thread uses it, but a session is not to be shared, and the lock says so.
     _login: Mutex<Session>,
 }
@@ -45,7 +43,6 @@ impl Token {
         chosen: &Chosen,
         login: Login,
         (most_sessions, read_write): (usize, bool),
-        asks: bool,
     ) -> Result<Self, Trouble> {
         let offers = module.offers(chosen.slot)?;
 
@@ -56,7 +53,6 @@ impl Token {
             offers,
             strikes: AtomicU32::new(0),
             logged_in: login.logged_in,
-            asks,
             _login: Mutex::new(login.session),
         })
     }
@@ -135,11 +131,7 @@ impl Token {
 
         let signature = self.on(id, deadline, |session, handles| {
             of_type(handles, key_type)?;
-            let signature = session.sign(&ckm, handles.private, input)?;
-            if self.asks {
-                confirm(session, handles.private, id)?;
-            }
-            Ok(signature)
+            Ok(session.sign(&ckm, handles.private, input)?)
         })?;
         Ok(Reply::Signature(signature))
     }
