@@ -136,7 +136,17 @@ impl Versions {
     pub fn withdrawn(&self) -> Option<Withdrawn> {
         let newer = self.newer.as_ref().filter(|newer| newer.withdrawn.load(Ordering::Acquire))?;
 
-        Some(Withdrawn { newer: Arc::clone(&newer.loaded), established: Arc::clone(&self.established) })
+        Some(self.without(newer))
+    }
+
+    fn without(&self, newer: &Newer) -> Withdrawn {
+        Withdrawn { newer: Arc::clone(&newer.loaded), established: Arc::clone(&self.established) }
+    }
+
+    /// What [`Versions::withdraw`] would withdraw now.
+    #[must_use]
+    pub fn withdrawable(&self) -> Option<Withdrawn> {
+        self.newer().map(|newer| self.without(newer))
     }
 
     /// Has the newer version serve no more; `None` where there is none that serves.
