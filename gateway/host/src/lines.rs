@@ -56,6 +56,8 @@ fn write(queue: &Receiver<Line>) {
             Level::Warn => tracing::warn!(target: TARGET, provider, tenant, request, "{text}"),
             Level::Error => tracing::error!(target: TARGET, provider, tenant, request, "{text}"),
         }
+        // What comes in floods can wait for whoever else has something to do.
+        thread::yield_now();
     }
 }
 

@@ -1,11 +1,23 @@
 //! Threads of their own for guests that are not trusted, at a lower priority than everything else.
+//!
+//! What compiles has a low priority ([`NICE`]), what runs guests the lowest: it gets a processor when nothing else of the
+//! gateway wants it. Niceness alone does not do. A thread that asks not to preempt others, as the one does that writes the
+//! audit log (sched(7), `SCHED_BATCH`), would wait for the whole time slice of a guest that loops, however nice; only
+//! `SCHED_IDLE` gives way to it at once. Where the gateway has a control group of its own, as a service or a container
+//! has, that is measured against the gateway's own threads and nobody else's.
 
+use std::cell::Cell;
+use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use keyport_core::{Failure, FailureKind};
 use rustix::process::setpriority_process;
+use thread_priority::{
+    NormalThreadSchedulePolicy, ThreadPriority, ThreadSchedulePolicy, set_thread_priority_and_policy,
+    thread_native_id,
+};
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinHandle;
 
@@ -35,6 +47,11 @@ impl Threads {
         work: impl Future<Output = T> + Send + 'static,
     ) -> Result<T, Failure> {
         let runtime = self.0.as_ref().ok_or_else(stopped)?;
+        let mut work = Box::pin(work);
+        let work = poll_fn(move |context| {
+            give_way();
+            work.as_mut().poll(context)
+        });
 
         Running(runtime.spawn(work)).await
     }
@@ -85,11 +102,29 @@ fn yield_to_others() {
     }
 }
 
+/// Has this thread run when nothing else wants to (sched(7), `SCHED_IDLE`). Done when a guest comes to run on it, so that
+/// those which compile, and may not come back from there, stay as they are.
+fn give_way() {
+    let policy = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle);
+    if GIVES_WAY.replace(true) {
+        return;
+    }
+
+    if let Err(error) = set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Min, policy) {
+        tracing::warn!(?error, "guests run at the priority of what compiles them");
+    }
+}
+
+thread_local! {
+    /// Whether this thread gives way already, or could not be made to.
+    static GIVES_WAY: Cell<bool> = const { Cell::new(false) };
+}
+
 fn stopped() -> Failure {
     Failure::new(FailureKind::Unavailable, "the host is stopping")
 }
 
-/// A busy guest gets about a tenth of what a busy thread of the front gets.
+/// What compiles gets about a tenth of what a busy thread of the front gets.
 pub(crate) const NICE: i32 = 10;
 
 /// Compilations at a time, and blocking calls of backends made from these threads.
@@ -101,6 +136,18 @@ const STACK: usize = 8 << 20;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_thread_gives_way_when_a_guest_runs_on_it_and_not_while_it_compiles() {
+        let threads = Threads::start(1).unwrap();
+        let policy = || thread_priority::thread_schedule_policy().unwrap();
+
+        let guest = threads.run(async move { policy() }).await.unwrap();
+        let compiling = threads.block(policy).await.unwrap();
+
+        assert_eq!(guest, ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle));
+        assert_eq!(compiling, ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Other));
+    }
 
     /// As a compiler does that meets what it did not expect.
     #[tokio::test]
