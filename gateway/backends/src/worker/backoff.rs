@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::random::fraction;
+
 /// Delays that double from start to start, up to a bound, each with a random part so that many gateways do not come
 /// back to one HSM at the same moment.
 #[derive(Debug, Default)]
@@ -23,15 +25,6 @@ impl Backoff {
         self.failures = self.failures.saturating_add(1);
 
         longest.div_f64(2.0) + longest.div_f64(2.0).mul_f64(fraction())
-    }
-}
-
-/// Uniform in 0..1; 1 where the system has no randomness to give.
-fn fraction() -> f64 {
-    let mut bytes = [0; 4];
-    match aws_lc_rs::rand::fill(&mut bytes) {
-        Ok(()) => f64::from(u32::from_be_bytes(bytes)) / f64::from(u32::MAX),
-        Err(_no_randomness) => 1.0,
     }
 }
 

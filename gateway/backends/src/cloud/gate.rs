@@ -1,0 +1,291 @@
+//! The way to one account of a key management service.
+
+use std::time::{Duration, Instant};
+
+use keyport_core::{Failure, FailureKind};
+
+use super::breaker::Breaker;
+use super::bucket::{Bucket, Rates};
+use crate::random::fraction;
+
+/// Every call to an account's service goes through its gate.
+///
+/// A call waits for its turn within its deadline, and is refused as throttled if that comes too late; calls of one class never wait
+/// for those of another. It ends by its deadline. Where it is safe, it is made again: after any failure that may pass if the
+/// call changes nothing, and after a refusal because of too many calls in any case, as then nothing was done.
+#[derive(Debug)]
+pub(crate) struct Gate {
+    sign: Bucket,
+    read: Bucket,
+    manage: Bucket,
+    breaker: Breaker,
+}
+
+/// What a call is for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Class {
+    /// A signature.
+    Sign,
+    /// Something to be read.
+    Read,
+    /// Something to be changed.
+    Manage,
+}
+
+/// Whether a call can be made again when nobody knows what became of it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Retry {
+    /// It changes nothing, or nothing more the second time.
+    Safe,
+    /// It may have made something.
+    Never,
+}
+
+/// A call to be made.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Call {
+    /// What it is for.
+    pub(crate) class: Class,
+    /// Whether it can be made again.
+    pub(crate) retry: Retry,
+    /// When it must have ended.
+    pub(crate) deadline: Instant,
+}
+
+impl Call {
+    /// A signature: made twice, it is two signatures of the same, and only one leaves.
+    pub(crate) fn sign(deadline: Instant) -> Self {
+        Self { class: Class::Sign, retry: Retry::Safe, deadline }
+    }
+
+    /// Something to be read.
+    pub(crate) fn read(deadline: Instant) -> Self {
+        Self { class: Class::Read, retry: Retry::Safe, deadline }
+    }
+
+    /// Something to be changed.
+    pub(crate) fn manage(retry: Retry, deadline: Instant) -> Self {
+        Self { class: Class::Manage, retry, deadline }
+    }
+}
+
+impl Gate {
+    /// A gate that lets through so many calls.
+    pub(crate) fn new(rates: Rates) -> Self {
+        Self {
+            sign: Bucket::new(rates.sign),
+            read: Bucket::new(rates.read),
+            manage: Bucket::new(rates.manage),
+            breaker: Breaker::default(),
+        }
+    }
+
+    /// Makes a call; each future that `attempt` returns is one try of it.
+    pub(crate) async fn call<T, F>(&self, call: Call, mut attempt: impl FnMut() -> F) -> Result<T, Failure>
+    where
+        F: Future<Output = Result<T, Failure>>,
+    {
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let failure = match self.once(call, &mut attempt).await {
+                Ok(answer) => return Ok(answer),
+                Err(failure) => failure,
+            };
+
+            let wait = failure.retry_after.unwrap_or_else(|| delay(tries));
+            let is_left = wait < call.deadline.saturating_duration_since(now());
+            if tries >= TRIES || !is_left || !may_pass(&failure, call.retry) {
+                return Err(failure);
+            }
+            tokio::time::sleep(wait).await;
+        }
+    }
+
+    async fn once<T, F>(&self, call: Call, attempt: &mut impl FnMut() -> F) -> Result<T, Failure>
+    where
+        F: Future<Output = Result<T, Failure>>,
+    {
+        let bucket = self.bucket(call.class);
+        let turn = bucket.turn(now(), call.deadline).map_err(too_many)?;
+        tokio::time::sleep_until(turn.into()).await;
+        self.breaker.admit(now()).map_err(left_alone)?;
+
+        let outcome = tokio::time::timeout_at(call.deadline.into(), attempt()).await;
+        let outcome = outcome.unwrap_or_else(|_late| Err(silent()));
+        match &outcome {
+            Err(failure) if failure.kind == FailureKind::Unavailable => self.breaker.failed(now()),
+            Err(failure) if failure.kind == FailureKind::Throttled => {
+                self.breaker.answered();
+                // It may count calls otherwise than this gateway does, or serve others besides.
+                bucket.pause(now(), failure.retry_after.unwrap_or(PAUSE));
+            }
+            Ok(_) | Err(_) => self.breaker.answered(),
+        }
+        outcome
+    }
+
+    fn bucket(&self, class: Class) -> &Bucket {
+        match class {
+            Class::Sign => &self.sign,
+            Class::Read => &self.read,
+            Class::Manage => &self.manage,
+        }
+    }
+}
+
+/// Whether the same call may succeed if it is made again, and can be.
+fn may_pass(failure: &Failure, retry: Retry) -> bool {
+    failure.kind == FailureKind::Throttled || failure.kind == FailureKind::Unavailable && retry == Retry::Safe
+}
+
+/// How long to wait after so many tries: up to twice as long each time, at random, so that what failed together does not
+/// come back together.
+fn delay(tries: u32) -> Duration {
+    FIRST_DELAY.saturating_mul(1 << tries.min(8)).mul_f64(fraction())
+}
+
+fn too_many(wait: Duration) -> Failure {
+    let message =
+        "there are more calls to the service than its quota allows, and this one's turn comes too late";
+
+    Failure { retry_after: Some(wait), ..Failure::new(FailureKind::Throttled, message) }
+}
+
+fn left_alone(wait: Duration) -> Failure {
+    let message = "the service did not answer several calls in a row and is left alone for a moment";
+
+    Failure { retry_after: Some(wait), ..Failure::new(FailureKind::Unavailable, message) }
+}
+
+fn silent() -> Failure {
+    Failure::new(FailureKind::Unavailable, "the service did not answer in time")
+}
+
+fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
+}
+
+/// Tries of one call.
+const TRIES: u32 = 4;
+/// Half of the longest wait after the first try.
+const FIRST_DELAY: Duration = Duration::from_millis(25);
+/// How long a service is left alone that refused a call as one too many and did not say for how long.
+const PAUSE: Duration = Duration::from_millis(100);
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+    use crate::cloud::Rate;
+
+    fn soon() -> Instant {
+        now() + Duration::from_secs(10)
+    }
+
+    fn failing(kind: FailureKind) -> impl Fn() -> std::future::Ready<Result<(), Failure>> {
+        move || std::future::ready(Err(Failure::new(kind, "so it is")))
+    }
+
+    /// How often a call is tried that fails so.
+    async fn tries(gate: &Gate, call: Call, kind: FailureKind) -> u32 {
+        let count = Cell::new(0);
+        let fail = failing(kind);
+        let failure = gate.call(call, || {
+            count.set(count.get() + 1);
+            fail()
+        });
+
+        assert_eq!(failure.await.unwrap_err().kind, kind);
+        count.get()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_may_pass_is_tried_again_where_that_is_safe() {
+        let gate = || Gate::new(Rates::default());
+
+        assert_eq!(tries(&gate(), Call::sign(soon()), FailureKind::Unavailable).await, TRIES);
+        assert_eq!(tries(&gate(), Call::manage(Retry::Safe, soon()), FailureKind::Unavailable).await, TRIES);
+        assert_eq!(tries(&gate(), Call::manage(Retry::Never, soon()), FailureKind::Unavailable).await, 1);
+        assert_eq!(tries(&gate(), Call::manage(Retry::Never, soon()), FailureKind::Throttled).await, TRIES);
+        for kind in FailureKind::ALL {
+            if !matches!(kind, FailureKind::Unavailable | FailureKind::Throttled) {
+                assert_eq!(tries(&gate(), Call::sign(soon()), kind).await, 1, "{kind:?}");
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_call_that_hangs_ends_by_its_deadline() {
+        let (gate, began) = (Gate::new(Rates::default()), now());
+        let hangs = gate.call(Call::sign(soon()), std::future::pending::<Result<(), Failure>>);
+
+        assert_eq!(hangs.await.unwrap_err().kind, FailureKind::Unavailable);
+        assert_eq!(now() - began, Duration::from_secs(10));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nothing_is_tried_again_after_the_deadline() {
+        let gate = Gate::new(Rates::default());
+        let asks_for_a_minute = || {
+            let failure = Failure::new(FailureKind::Throttled, "later");
+            std::future::ready(Err::<(), _>(Failure {
+                retry_after: Some(Duration::from_secs(60)),
+                ..failure
+            }))
+        };
+        let began = now();
+
+        let failure = gate.call(Call::sign(soon()), asks_for_a_minute).await.unwrap_err();
+
+        assert_eq!((failure.kind, now() - began), (FailureKind::Throttled, Duration::ZERO));
+        let failure = gate.call(Call::sign(soon()), failing(FailureKind::Internal)).await.unwrap_err();
+        assert_eq!(failure.kind, FailureKind::Throttled, "the service is left alone as it wished");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn signatures_do_not_wait_for_keys_that_are_made() {
+        let rate = Rate { per_second: 1.0, burst: 1 };
+        let gate = Gate::new(Rates { manage: Some(rate), ..Rates::default() });
+        for _ in 0..5 {
+            let made = gate.call(Call::manage(Retry::Never, soon()), || std::future::ready(Ok(())));
+            made.await.unwrap();
+        }
+        let began = now();
+
+        gate.call(Call::sign(soon()), || std::future::ready(Ok(()))).await.unwrap();
+
+        assert_eq!(now(), began);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_service_that_is_silent_is_left_alone_and_comes_back() {
+        let gate = Gate::new(Rates::default());
+        let deadline = soon();
+        for _ in 0..2 {
+            tries(&gate, Call::sign(deadline), FailureKind::Unavailable).await;
+        }
+
+        assert_eq!(tries(&gate, Call::manage(Retry::Never, soon()), FailureKind::Unavailable).await, 0);
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        gate.call(Call::sign(soon()), || std::future::ready(Ok(()))).await.unwrap();
+        gate.call(Call::sign(soon()), || std::future::ready(Ok(()))).await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_thousand_calls_at_once_go_at_the_rate_or_are_refused() {
+        let rate = Rate { per_second: 100.0, burst: 100 };
+        let gate = Gate::new(Rates { sign: Some(rate), ..Rates::default() });
+        let deadline = now() + Duration::from_secs(5);
+        let calls = (0..1000).map(|_| gate.call(Call::sign(deadline), || std::future::ready(Ok(()))));
+
+        let outcomes = futures_util::future::join_all(calls).await;
+
+        let served = outcomes.iter().filter(|outcome| outcome.is_ok()).count();
+        assert!((590..=610).contains(&served), "{served}");
+        for refused in outcomes.into_iter().filter_map(Result::err) {
+            assert!(refused.kind == FailureKind::Throttled && refused.retry_after.is_some(), "{refused}");
+        }
+    }
+}

@@ -1,0 +1,15 @@
+//! What the backends for key management services share: every call to a service goes through its account's [`Gate`], which
+//! paces it, retries it where that is safe, and stops asking a service that does not answer.
+
+mod breaker;
+mod bucket;
+mod digest;
+mod gate;
+mod publics;
+mod template;
+
+pub use bucket::{Rate, Rates};
+pub(crate) use digest::widened;
+pub(crate) use gate::{Call, Class, Gate, Retry};
+pub(crate) use publics::Publics;
+pub use template::{BadTemplate, Template};
