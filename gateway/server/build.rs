@@ -36,9 +36,13 @@ fn describe(error: &dyn Error) -> String {
 }
 
 /// Each provider's name after `builtin:`, and its package.
-const BUILTIN: [(&str, &str); 4] = [
+const BUILTIN: [(&str, &str); 8] = [
+    ("aws-kms", "keyport-guest-aws-kms"),
+    ("azure-key-vault", "keyport-guest-azure-key-vault"),
     ("derived", "keyport-guest-derived"),
+    ("gcp-kms", "keyport-guest-gcp-kms"),
     ("pkcs11", "keyport-guest-pkcs11"),
     ("remote-kms", "keyport-guest-remote-kms"),
     ("soft", "keyport-guest-soft"),
+    ("vault-transit", "keyport-guest-vault-transit"),
 ];

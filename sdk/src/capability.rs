@@ -6,7 +6,8 @@
 use std::time::Duration;
 
 pub use crate::bindings::keyport::provider::log::Level;
-use crate::bindings::keyport::provider::{clock, http, log, pkcs11, random, settings, soft_token};
+use crate::bindings::keyport::provider::{clock, cloud_kms, http, log, pkcs11, random, settings, soft_token};
+use crate::cloud_kms::{How, Key, KeySpec};
 use crate::http::{Request, Response};
 use crate::pkcs11::{KeyPair, KeyPairMechanism};
 use crate::types::{KeyType, Mechanism, Result};
@@ -114,6 +115,53 @@ pub trait Pkcs11 {
     ///
     /// Why it could not.
     fn token_health(&self, token: Option<&str>) -> Result<()>;
+}
+
+/// Key management services: AWS KMS, Google Cloud KMS, Azure Key Vault, transit of Vault and OpenBao.
+///
+/// `connection` is everywhere the name of a granted connection; a provider that is granted just one need not name it. No
+/// function takes the bytes to be signed, as with [`SoftToken`], and what is not part of the operation is
+/// [`Denied`](crate::ErrorKind::Denied).
+///
+/// A signature is three calls of the gateway, of which the service sees one:
+///
+/// ```
+/// use keyport_sdk::cloud_kms::{How, Key};
+/// use keyport_sdk::{CloudKms, Result, SignRequest};
+///
+/// fn sign(host: &impl CloudKms, request: &SignRequest) -> Result<Vec<u8>> {
+///     let key = host.find_key(None, &request.key.key_id)?;
+///
+///     key.sign(How::from(request.scheme)) // Letting go of the key is the third.
+/// }
+/// ```
+pub trait CloudKms {
+    /// A key that a service holds.
+    type Key: Key;
+
+    /// Names the operation's key, which costs no call of the service: whether it is there shows when it is used. `id` is the
+    /// key-id that it was made for or registered under, or what the service calls it as the gateway recorded it.
+    ///
+    /// # Errors
+    ///
+    /// [`Denied`](crate::ErrorKind::Denied) where no such connection is granted;
+    /// [`InvalidArgument`](crate::ErrorKind::InvalidArgument) where several are and none is named.
+    fn find_key(&self, connection: Option<&str>, id: &str) -> Result<Self::Key>;
+
+    /// Makes the key that the open create operation asks for, findable by the key-id `id`, and waits until it can sign. Asked
+    /// again for the same key-id it returns the same key.
+    ///
+    /// # Errors
+    ///
+    /// What the service says.
+    fn create_key(&self, connection: Option<&str>, id: &str, spec: KeySpec) -> Result<Self::Key>;
+
+    /// Whether the service could sign now.
+    ///
+    /// # Errors
+    ///
+    /// Why it could not.
+    fn service_health(&self, connection: Option<&str>) -> Result<()>;
 }
 
 /// A custodian that speaks HTTP.
@@ -253,6 +301,36 @@ impl KeyPair for pkcs11::KeyPair {
 
     fn destroy(&self) -> Result<()> {
         Self::destroy(self)
+    }
+}
+
+impl CloudKms for Gateway {
+    type Key = cloud_kms::Key;
+
+    fn find_key(&self, connection: Option<&str>, id: &str) -> Result<cloud_kms::Key> {
+        cloud_kms::Key::find(connection, id)
+    }
+
+    fn create_key(&self, connection: Option<&str>, id: &str, spec: KeySpec) -> Result<cloud_kms::Key> {
+        cloud_kms::Key::create(connection, id, spec)
+    }
+
+    fn service_health(&self, connection: Option<&str>) -> Result<()> {
+        cloud_kms::health(connection)
+    }
+}
+
+impl Key for cloud_kms::Key {
+    fn public_key(&self) -> Result<Vec<u8>> {
+        Self::public_key(self)
+    }
+
+    fn sign(&self, how: How) -> Result<Vec<u8>> {
+        Self::sign(self, how.algorithm, how.message_type)
+    }
+
+    fn schedule_deletion(&self) -> Result<()> {
+        Self::schedule_deletion(self)
     }
 }
 

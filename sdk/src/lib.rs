@@ -2,7 +2,7 @@
 //!
 //! A provider is a WebAssembly component that knows one kind of key custodian. It holds no keys: it is told
 //! what to do by the gateway, and reaches its custodian through capabilities that the gateway grants, each a
-//! small trait: [`SoftToken`], [`Pkcs11`], [`Http`], [`Settings`], [`Log`], [`Random`], [`Clock`]. Write a provider as a
+//! small trait: [`SoftToken`], [`Pkcs11`], [`CloudKms`], [`Http`], [`Settings`], [`Log`], [`Random`], [`Clock`]. Write a provider as a
 //! type that implements [`Provider`], generic over the capabilities it uses (those are what its component
 //! imports), and [`export!`] it with [`Gateway`] in their place. `testing::Host` takes that place in unit tests.
 //!
@@ -83,6 +83,7 @@ mod arena;
 #[expect(clippy::mem_forget, reason = "generated")]
 pub mod bindings;
 mod capability;
+pub mod cloud_kms;
 pub mod http;
 pub mod pkcs11;
 mod provider;
@@ -90,7 +91,9 @@ mod provider;
 pub mod testing;
 mod types;
 
-pub use crate::capability::{Clock, Gateway, Http, Level, Log, Pkcs11, Random, Settings, SoftToken};
+pub use crate::capability::{
+    Clock, CloudKms, Gateway, Http, Level, Log, Pkcs11, Random, Settings, SoftToken,
+};
 #[doc(hidden)]
 pub use crate::provider::__create_key;
 pub use crate::provider::{ImportKey, Provider};

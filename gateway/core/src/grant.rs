@@ -50,14 +50,43 @@ impl Grant {
 /// The kinds of custodian a backend reaches.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub enum ConnectionKind {
+    /// Keys in AWS KMS.
+    Aws,
+    /// Keys in Azure Key Vault or Managed HSM.
+    Azure,
     /// Keys derived from a seed, for development.
     Derived,
+    /// Keys in Google Cloud KMS.
+    Gcp,
     /// A service that takes requests by HTTP.
     Http,
     /// A token behind a PKCS#11 module.
     Pkcs11,
     /// The embedded token.
     Soft,
+    /// Keys in the transit engine of Vault or OpenBao.
+    Vault,
+}
+
+impl ConnectionKind {
+    /// Every kind.
+    pub const ALL: [Self; 8] =
+        [Self::Aws, Self::Azure, Self::Derived, Self::Gcp, Self::Http, Self::Pkcs11, Self::Soft, Self::Vault];
+
+    /// The kind's name in configuration.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Aws => "aws",
+            Self::Azure => "azure",
+            Self::Derived => "derived",
+            Self::Gcp => "gcp",
+            Self::Http => "http",
+            Self::Pkcs11 => "pkcs11",
+            Self::Soft => "soft",
+            Self::Vault => "vault",
+        }
+    }
 }
 
 /// What can be done on a connection.

@@ -10,7 +10,7 @@ use keyport_core::provider::{CreateKey, Created, Descriptor, ImportKey, KeyRef, 
 use keyport_core::scheme::{Hash, KeyType, Scheme};
 use keyport_core::{Failure, FailureKind};
 
-use crate::bindings::{http, import_key, pkcs11, provider, soft_token, types};
+use crate::bindings::{cloud_kms, http, import_key, pkcs11, provider, soft_token, types};
 use crate::text;
 
 pub(crate) fn create_request(tenant: &TenantId, request: CreateKey) -> provider::CreateRequest {
@@ -173,6 +173,45 @@ pub(crate) fn generated_key_type(mechanism: pkcs11::KeyPairMechanism) -> Result<
             pkcs11::MlDsaParameterSet::CkpMlDsa65 => KeyType::MlDsa65,
             pkcs11::MlDsaParameterSet::CkpMlDsa87 => KeyType::MlDsa87,
         }),
+    }
+}
+
+/// The kind of key that a key management service is asked to make.
+pub(crate) fn key_spec(spec: cloud_kms::KeySpec) -> KeyType {
+    match spec {
+        cloud_kms::KeySpec::EccNistP256 => KeyType::EcP256,
+        cloud_kms::KeySpec::EccNistP384 => KeyType::EcP384,
+        cloud_kms::KeySpec::EccNistP521 => KeyType::EcP521,
+        cloud_kms::KeySpec::EccSecgP256k1 => KeyType::EcSecp256k1,
+        cloud_kms::KeySpec::EccNistEdwards25519 => KeyType::Ed25519,
+        cloud_kms::KeySpec::Rsa2048 => KeyType::Rsa2048,
+        cloud_kms::KeySpec::Rsa3072 => KeyType::Rsa3072,
+        cloud_kms::KeySpec::Rsa4096 => KeyType::Rsa4096,
+        cloud_kms::KeySpec::MlDsa44 => KeyType::MlDsa44,
+        cloud_kms::KeySpec::MlDsa65 => KeyType::MlDsa65,
+        cloud_kms::KeySpec::MlDsa87 => KeyType::MlDsa87,
+    }
+}
+
+/// How a key management service is asked to sign, and of what.
+pub(crate) fn signing_algorithm(
+    algorithm: cloud_kms::SigningAlgorithm,
+    message_type: cloud_kms::MessageType,
+) -> Result<Mechanism, Failure> {
+    use cloud_kms::{MessageType, SigningAlgorithm};
+
+    match (algorithm, message_type) {
+        (SigningAlgorithm::Ecdsa, MessageType::Digest) => Ok(Mechanism::Ecdsa),
+        (SigningAlgorithm::Ed25519, MessageType::Raw) => Ok(Mechanism::Ed25519),
+        (SigningAlgorithm::RsassaPkcs1V15(wit), MessageType::Digest) => Ok(Mechanism::RsaPkcs1v15(hash(wit))),
+        (SigningAlgorithm::RsassaPss(wit), MessageType::Digest) => Ok(Mechanism::RsaPss(hash(wit))),
+        (SigningAlgorithm::Ed25519, MessageType::Digest) => Err(unsupported("a digest for pure Ed25519")),
+        (SigningAlgorithm::Ed25519ph, _) => Err(unsupported("Ed25519ph")),
+        (SigningAlgorithm::MlDsa, _) => Err(unsupported("ML-DSA")),
+        (
+            SigningAlgorithm::Ecdsa | SigningAlgorithm::RsassaPkcs1V15(_) | SigningAlgorithm::RsassaPss(_),
+            MessageType::Raw,
+        ) => Err(unsupported("messages that the service hashes")),
     }
 }
 

@@ -13,8 +13,8 @@ use wasmtime::component::ResourceTable;
 use wasmtime::{Engine, Store, UpdateDeadline};
 
 use crate::imports::Interface;
+use crate::imports::held::no_resources;
 use crate::imports::log::Budgets;
-use crate::imports::pkcs11::no_resources;
 use crate::imports::wasi::Wasi;
 use crate::limits::{Limits, Room};
 use crate::lines::Lines;

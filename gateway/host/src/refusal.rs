@@ -167,10 +167,13 @@ impl Mend {
 
 fn grant(kind: ConnectionKind) -> String {
     let (connection, kind, imports) = match kind {
-        ConnectionKind::Derived => ("derived", "derived", false),
+        ConnectionKind::Aws | ConnectionKind::Azure | ConnectionKind::Gcp | ConnectionKind::Vault => {
+            ("kms", "aws\", \"azure\", \"gcp\" or \"vault", false)
+        }
+        ConnectionKind::Derived => ("derived", kind.as_str(), false),
         ConnectionKind::Http => return HTTP_GRANT.to_owned(),
-        ConnectionKind::Pkcs11 => ("hsm", "pkcs11", false),
-        ConnectionKind::Soft => ("embedded", "soft", true),
+        ConnectionKind::Pkcs11 => ("hsm", kind.as_str(), false),
+        ConnectionKind::Soft => ("embedded", kind.as_str(), true),
     };
     let uses = Use::ALL.into_iter().filter(|granted| imports || *granted != Use::Import);
     let uses = uses.map(|granted| format!("\"{granted}\"")).collect::<Vec<_>>().join(", ");

@@ -1,5 +1,6 @@
 //! A gateway for the unit tests of a provider: it answers what it was told to, and records what was asked.
 
+mod cloud_kms;
 mod http;
 mod pkcs11;
 
@@ -7,15 +8,20 @@ use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
+pub use self::cloud_kms::{CloudKmsCall, Key};
 pub use self::pkcs11::{KeyPair, Pkcs11Call};
 use crate::capability::{Clock, Level, Log, Random, Settings, SoftToken};
 use crate::http::{Request, Response};
 use crate::types::{Error, KeyType, Mechanism, Result};
 
-/// A call to the embedded token, to a token behind PKCS#11, or to a custodian that speaks HTTP.
+/// A call to the embedded token, to a token behind PKCS#11, to a key management service, or to a custodian that speaks HTTP.
 #[derive(Clone, Debug, Eq, PartialEq)]
-#[expect(missing_docs, reason = "each but Http and Pkcs11 is a function of SoftToken with its arguments")]
+#[expect(
+    missing_docs,
+    reason = "each but CloudKms, Http and Pkcs11 is a function of SoftToken with its arguments"
+)]
 pub enum Call {
+    CloudKms(CloudKmsCall),
     Destroy { key_id: String },
     Generate { key_id: String, key_type: KeyType },
     Health,

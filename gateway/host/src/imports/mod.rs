@@ -1,6 +1,8 @@
 //! What a component may import, and what each import needs.
 
 pub(crate) mod clock;
+pub(crate) mod cloud_kms;
+pub(crate) mod held;
 pub(crate) mod http;
 pub(crate) mod log;
 pub(crate) mod pkcs11;
@@ -65,6 +67,7 @@ impl Offer {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Interface {
     Clock,
+    CloudKms,
     Http,
     Log,
     Pkcs11,
@@ -75,8 +78,9 @@ pub(crate) enum Interface {
 }
 
 impl Interface {
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::Clock,
+        Self::CloudKms,
         Self::Http,
         Self::Log,
         Self::Pkcs11,
@@ -97,6 +101,7 @@ impl Interface {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Clock => "clock",
+            Self::CloudKms => "cloud-kms",
             Self::Http => "http",
             Self::Log => "log",
             Self::Pkcs11 => "pkcs11",
@@ -110,6 +115,9 @@ impl Interface {
     /// The kinds of connection that it reaches, the usual one first; none where it is everybody's.
     pub(crate) fn kinds(self) -> &'static [ConnectionKind] {
         match self {
+            Self::CloudKms => {
+                &[ConnectionKind::Aws, ConnectionKind::Azure, ConnectionKind::Gcp, ConnectionKind::Vault]
+            }
             Self::Http => &[ConnectionKind::Http],
             Self::Pkcs11 => &[ConnectionKind::Pkcs11],
             // Keys that are derived lie nowhere, and are otherwise made and used as those of the embedded token.
@@ -133,6 +141,7 @@ impl Interface {
     fn link(self, linker: &mut Linker<State>) -> wasmtime::Result<()> {
         match self {
             Self::Clock => bindings::clock::add_to_linker::<_, HasSelf<_>>(linker, State::called),
+            Self::CloudKms => bindings::cloud_kms::add_to_linker::<_, HasSelf<_>>(linker, State::called),
             Self::Http => bindings::http::add_to_linker::<_, HasSelf<_>>(linker, State::called),
             Self::Log => bindings::log::add_to_linker::<_, HasSelf<_>>(linker, State::called),
             Self::Pkcs11 => bindings::pkcs11::add_to_linker::<_, HasSelf<_>>(linker, State::called),

@@ -177,12 +177,18 @@ pub(super) fn limits(configured: &config::ProviderLimits) -> Limits {
 /// A component as the build made it.
 fn carried(built_in: BuiltIn) -> &'static [u8] {
     match built_in {
+        BuiltIn::AwsKms => include_bytes!(concat!(env!("OUT_DIR"), "/builtin/aws-kms.wasm")),
+        BuiltIn::AzureKeyVault => {
+            include_bytes!(concat!(env!("OUT_DIR"), "/builtin/azure-key-vault.wasm"))
+        }
         BuiltIn::Derived => include_bytes!(concat!(env!("OUT_DIR"), "/builtin/derived.wasm")),
+        BuiltIn::GcpKms => include_bytes!(concat!(env!("OUT_DIR"), "/builtin/gcp-kms.wasm")),
         BuiltIn::Pkcs11 => include_bytes!(concat!(env!("OUT_DIR"), "/builtin/pkcs11.wasm")),
         BuiltIn::RemoteKms => include_bytes!(concat!(env!("OUT_DIR"), "/builtin/remote-kms.wasm")),
         BuiltIn::Soft | BuiltIn::TestDouble => {
             include_bytes!(concat!(env!("OUT_DIR"), "/builtin/soft.wasm"))
         }
+        BuiltIn::VaultTransit => include_bytes!(concat!(env!("OUT_DIR"), "/builtin/vault-transit.wasm")),
     }
 }
 

@@ -23,8 +23,14 @@ pub(crate) enum Component {
 /// The components that come with the gateway.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum BuiltIn {
+    /// The provider of AWS KMS.
+    AwsKms,
+    /// The provider of Azure Key Vault.
+    AzureKeyVault,
     /// The provider of keys that are derived from a seed.
     Derived,
+    /// The provider of Google Cloud KMS.
+    GcpKms,
     /// The provider over a PKCS#11 token.
     Pkcs11,
     /// The provider over another server that speaks `remote_kms`.
@@ -33,6 +39,8 @@ pub(crate) enum BuiltIn {
     Soft,
     /// The same, which fails as its settings say and records what it is asked.
     TestDouble,
+    /// The provider of transit of Vault and OpenBao.
+    VaultTransit,
 }
 
 impl Component {
@@ -61,7 +69,17 @@ impl fmt::Display for Component {
 
 impl BuiltIn {
     /// Every one.
-    const ALL: [Self; 5] = [Self::Derived, Self::Pkcs11, Self::RemoteKms, Self::Soft, Self::TestDouble];
+    const ALL: [Self; 9] = [
+        Self::AwsKms,
+        Self::AzureKeyVault,
+        Self::Derived,
+        Self::GcpKms,
+        Self::Pkcs11,
+        Self::RemoteKms,
+        Self::Soft,
+        Self::TestDouble,
+        Self::VaultTransit,
+    ];
 
     /// The one that is written `builtin:NAME`.
     pub(crate) fn named(name: &str) -> Option<Self> {
@@ -81,17 +99,28 @@ impl BuiltIn {
     pub(crate) fn requests(self) -> Option<Vec<Rule>> {
         match self {
             Self::RemoteKms => REMOTE_KMS.into_iter().map(rule).collect(),
-            Self::Derived | Self::Pkcs11 | Self::Soft | Self::TestDouble => None,
+            Self::AwsKms
+            | Self::AzureKeyVault
+            | Self::Derived
+            | Self::GcpKms
+            | Self::Pkcs11
+            | Self::Soft
+            | Self::TestDouble
+            | Self::VaultTransit => None,
         }
     }
 
     fn name(self) -> &'static str {
         match self {
+            Self::AwsKms => "aws-kms",
+            Self::AzureKeyVault => "azure-key-vault",
             Self::Derived => "derived",
+            Self::GcpKms => "gcp-kms",
             Self::Pkcs11 => "pkcs11",
             Self::RemoteKms => "remote-kms",
             Self::Soft => "soft",
             Self::TestDouble => "testdouble",
+            Self::VaultTransit => "vault-transit",
         }
     }
 }

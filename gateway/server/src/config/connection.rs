@@ -77,7 +77,8 @@ pub(super) struct Taken {
 impl Connection {
     pub(super) fn read(mut section: Section<'_>, folder: &Path, taken: &mut Taken) -> Option<Self> {
         let name = section.required("name", "\"embedded\"", unique(&mut taken.names, name));
-        let kind = section.required("kind", "\"soft\"", one("a kind of connection", &KINDS, kind));
+        let kind =
+            section.required("kind", "\"soft\"", one("a kind of connection", &KINDS, |kind| kind.as_str()));
         let custodian = match kind {
             Some(ConnectionKind::Derived) => Derived::read(&mut section, folder).map(Custodian::Derived),
             Some(ConnectionKind::Http) => Http::read(&mut section, folder).map(Box::new).map(Custodian::Http),
@@ -86,7 +87,10 @@ impl Connection {
             }
             Some(ConnectionKind::Soft) => Some(read_soft(&mut section, taken)),
             // What else is there belongs to the kind that is not known.
-            None => return None,
+            Some(
+                ConnectionKind::Aws | ConnectionKind::Azure | ConnectionKind::Gcp | ConnectionKind::Vault,
+            )
+            | None => return None,
         };
         section.end();
 
@@ -123,16 +127,6 @@ impl MasterKey {
         });
         section.end();
         key
-    }
-}
-
-/// The kind's name in the file.
-fn kind(kind: &ConnectionKind) -> &'static str {
-    match kind {
-        ConnectionKind::Derived => "derived",
-        ConnectionKind::Http => "http",
-        ConnectionKind::Pkcs11 => "pkcs11",
-        ConnectionKind::Soft => "soft",
     }
 }
 

@@ -88,6 +88,13 @@ impl Custodians {
         };
         for kind in kinds {
             match (kind, token) {
+                (
+                    ConnectionKind::Aws | ConnectionKind::Azure | ConnectionKind::Gcp | ConnectionKind::Vault,
+                    _,
+                ) => {
+                    custodians.add("kms", *kind, None)?;
+                    custodians.missing = Some("it needs an account of a key management service".to_owned());
+                }
                 (ConnectionKind::Derived, _) => {
                     custodians.add("derived", *kind, Some(derived(outside)?))?;
                 }

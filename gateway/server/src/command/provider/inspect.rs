@@ -52,7 +52,7 @@ fn import_line(Import { name, is_known, needs }: &Import) -> String {
         (false, _) => Painted(BAD, "which this gateway does not have".to_owned()),
         (true, None) => Painted(FAINT, "which everybody has".to_owned()),
         (true, Some(Need::Connection(kind))) => {
-            Painted(GOOD, format!("which needs a grant on a connection of kind \"{}\"", word(*kind)))
+            Painted(GOOD, format!("which needs a grant on a connection of kind \"{}\"", kind.as_str()))
         }
         (true, Some(Need::Wasi)) => Painted(GOOD, format!("which needs {WASI}")),
     };
@@ -101,25 +101,22 @@ fn configuration(inspection: &Inspection, loaded: &Loaded, file: &Path) -> Vec<S
         lines.extend([
             String::new(),
             "[[provider.grant]]".to_owned(),
-            format!("connection = \"…\"   # one of kind \"{}\"", word(kind)),
+            format!("connection = \"…\"   # one of kind \"{}\"", kind.as_str()),
         ]);
         match kind {
             ConnectionKind::Http => lines.extend(REQUEST.map(str::to_owned)),
-            ConnectionKind::Derived | ConnectionKind::Pkcs11 | ConnectionKind::Soft => {
+            ConnectionKind::Aws
+            | ConnectionKind::Azure
+            | ConnectionKind::Derived
+            | ConnectionKind::Gcp
+            | ConnectionKind::Pkcs11
+            | ConnectionKind::Soft
+            | ConnectionKind::Vault => {
                 lines.push(format!("uses = [{uses}]"));
             }
         }
     }
     lines
-}
-
-fn word(kind: ConnectionKind) -> &'static str {
-    match kind {
-        ConnectionKind::Derived => "derived",
-        ConnectionKind::Http => "http",
-        ConnectionKind::Pkcs11 => "pkcs11",
-        ConnectionKind::Soft => "soft",
-    }
 }
 
 /// What gives a provider WASI.

@@ -1,0 +1,21 @@
+//! The provider of AWS KMS.
+
+use keyport_guest_cloud_kms::{Keys, Service, curves, rsa};
+use keyport_sdk::{Descriptor, Gateway, KeyType, Scheme};
+
+keyport_sdk::export!(Keys::<AwsKms, Gateway>::new(Gateway));
+
+/// What AWS KMS offers to sign with.
+#[derive(Clone, Copy, Debug)]
+pub struct AwsKms;
+
+impl Service for AwsKms {
+    fn offers(descriptor: Descriptor) -> Descriptor {
+        let curves =
+            curves(descriptor, &[KeyType::EcP256, KeyType::EcP384, KeyType::EcP521, KeyType::EcSecp256k1]);
+
+        rsa(curves.offer(KeyType::Ed25519, [Scheme::Ed25519]))
+    }
+
+    const NAME: &'static str = "aws-kms";
+}
