@@ -47,7 +47,7 @@ async fn a_component_that_imports_what_there_is_not_is_refused_by_name() {
             refused.to_string(),
             format!(
                 "provider `nosy` imports `{import}`, which no grant gives: this gateway offers \
-                 keyport:provider/{{clock, http, log, pkcs11, random, settings, soft-token, types}}@0.1"
+                 keyport:provider/{{clock, cloud-kms, http, log, pkcs11, random, settings, soft-token, types}}@0.1"
             )
         );
     }

@@ -175,8 +175,8 @@ pub(crate) const REFERENCE: &str = "fedcba9876543210fedcba9876543210";
 #[derive(Debug, Default)]
 pub(crate) struct Custody {
     asked: Mutex<Vec<Asked>>,
-    /// The nice value of the thread that asked last.
-    nice: AtomicI64,
+    /// The scheduling policy of the thread that asked last (sched(7)).
+    policy: AtomicI64,
     /// Whether `sign` never answers.
     pub(crate) hangs: AtomicBool,
 }
@@ -208,12 +208,12 @@ impl Custody {
         self.asked.lock().unwrap().clone()
     }
 
-    pub(crate) fn nice(&self) -> i64 {
-        self.nice.load(Ordering::Relaxed)
+    pub(crate) fn policy(&self) -> i64 {
+        self.policy.load(Ordering::Relaxed)
     }
 
     fn record(&self, what: What, target: Target) {
-        self.nice.store(nice(), Ordering::Relaxed);
+        self.policy.store(policy(), Ordering::Relaxed);
         self.asked.lock().unwrap().push(Asked {
             what,
             operation: target.operation,
@@ -224,11 +224,11 @@ impl Custody {
     }
 }
 
-/// The nice value of this thread: the seventeenth field behind its name (proc_pid_stat(5)).
-fn nice() -> i64 {
+/// The policy of this thread: the 39th field behind its name (proc_pid_stat(5)).
+fn policy() -> i64 {
     let status = std::fs::read_to_string("/proc/thread-self/stat").unwrap();
 
-    status.rsplit(')').next().unwrap().split_whitespace().nth(16).unwrap().parse().unwrap()
+    status.rsplit(')').next().unwrap().split_whitespace().nth(38).unwrap().parse().unwrap()
 }
 
 pub(crate) const SIGNATURE: [u8; 64] = [7; 64];
