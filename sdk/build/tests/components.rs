@@ -32,6 +32,19 @@ fn the_pkcs11_guest_imports_tokens_and_nothing_else() {
 }
 
 #[test]
+fn the_guests_of_key_management_services_import_them_and_nothing_else() {
+    let engine = engine();
+
+    for name in ["aws-kms", "azure-key-vault", "gcp-kms", "vault-transit"] {
+        let guest = load(&engine, &format!("keyport-guest-{name}"));
+        let imports: Vec<_> =
+            guest.component_type().imports(&engine).map(|(name, _)| name.to_owned()).collect();
+
+        assert_eq!(imports, ["keyport:provider/types@0.1.0", CLOUD_KMS], "{name}");
+    }
+}
+
+#[test]
 fn a_signature_of_the_pkcs11_guest_is_three_calls_of_the_host() {
     let engine = engine();
     let mut guest = Guest::new(&engine, "keyport-guest-pkcs11", None);
@@ -54,7 +67,7 @@ fn a_guest_exports_nothing_that_it_does_not_implement() {
 
 #[test]
 fn our_guests_are_small_and_say_nothing_of_this_machine() {
-    for package in ["keyport-guest-pkcs11", "keyport-guest-soft"] {
+    for package in ["keyport-guest-pkcs11", "keyport-guest-soft", "keyport-guest-vault-transit"] {
         let guest = build(package).bytes;
         let text = String::from_utf8_lossy(&guest);
 
@@ -291,6 +304,7 @@ fn engine() -> Engine {
 }
 
 const LIMIT: usize = 16 << 20;
+const CLOUD_KMS: &str = "keyport:provider/cloud-kms@0.1.0";
 const PKCS11: &str = "keyport:provider/pkcs11@0.1.0";
 const PROVIDER: &str = "keyport:provider/provider@0.1.0";
 const SOFT_TOKEN: &str = "keyport:provider/soft-token@0.1.0";

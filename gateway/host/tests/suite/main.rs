@@ -5,6 +5,7 @@
 mod admission;
 mod bounds;
 mod calls;
+mod cloud_kms;
 mod code;
 mod compiling;
 mod composed;

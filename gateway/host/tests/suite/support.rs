@@ -27,6 +27,16 @@ pub(crate) static SOFT: LazyLock<Vec<u8>> = LazyLock::new(|| built("keyport-gues
 /// The provider of a token behind PKCS#11.
 pub(crate) static PKCS11: LazyLock<Vec<u8>> = LazyLock::new(|| built("keyport-guest-pkcs11"));
 
+/// The providers of AWS KMS, Azure Key Vault, Google Cloud KMS and transit.
+pub(crate) static SERVICES: LazyLock<[Vec<u8>; 4]> = LazyLock::new(|| {
+    ["aws-kms", "azure-key-vault", "gcp-kms", "vault-transit"]
+        .map(|name| built(&format!("keyport-guest-{name}")))
+});
+
+/// The provider that misbehaves over key management services as its setting `mode` says.
+pub(crate) static HOSTILE_CLOUD_KMS: LazyLock<Vec<u8>> =
+    LazyLock::new(|| built("keyport-guest-hostile-cloud-kms"));
+
 /// The provider that misbehaves over PKCS#11 as its setting `mode` says.
 pub(crate) static HOSTILE_PKCS11: LazyLock<Vec<u8>> = LazyLock::new(|| built("keyport-guest-hostile-pkcs11"));
 
