@@ -58,6 +58,12 @@ pub trait Backend: Debug + Send + Sync {
         Err(Failure::new(FailureKind::Unsupported, "this custodian has no keys but those made through it"))
     }
 
+    /// What this custodian calls the key that a connection which it is a replica of calls `native_id`: the same, unless its
+    /// names have a place in them.
+    fn counterpart(&self, native_id: &NativeId) -> NativeId {
+        native_id.clone()
+    }
+
     /// What tells this token or account from every other, so that a changed configuration cannot take another one for
     /// it: a token's serial, an account's number. `None` where there can only be one, or nothing tells.
     async fn identity(&self, _deadline: Instant) -> Result<Option<String>, Failure> {

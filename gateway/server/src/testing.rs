@@ -65,7 +65,12 @@ impl World {
         let bounds = Bounds { threads: NonZeroUsize::MIN, ..Bounds::default() };
         let soft = Soft::open(store.sealed(), &MasterKey::random().unwrap(), bounds).await.unwrap();
         let soft: Arc<dyn Backend> = Arc::new(soft);
-        let custody = Custody::new(outside.clone(), store.keys(), HashMap::from([(connection(), soft)]), 1);
+        let custody = Custody::new(
+            outside.clone(),
+            store.keys(),
+            (HashMap::from([(connection(), soft)]), HashMap::new()),
+            1,
+        );
         let gateway = Gateway::new(Parts {
             outside: outside.clone(),
             keys: store.keys(),

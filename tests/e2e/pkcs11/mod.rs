@@ -14,6 +14,7 @@ mod promises;
 mod rebind;
 mod register;
 mod remote;
+mod replicas;
 mod spy;
 mod stage;
 mod token;

@@ -166,9 +166,15 @@ pub(super) fn api(gateway: &Gateway, tenant: &str) -> Api {
 
 /// The process that the library runs in; `None` while there is none.
 pub(super) fn child(gateway: &Gateway) -> Option<Pid> {
-    let processes = fs::read_dir("/proc").expect("this test needs /proc");
+    children(gateway).first().copied()
+}
 
-    processes.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()).find_map(|id: i32| {
+/// The processes that libraries run in.
+pub(super) fn children(gateway: &Gateway) -> Vec<Pid> {
+    let processes = fs::read_dir("/proc").expect("this test needs /proc");
+    let ids = processes.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+
+    let hosts = ids.filter_map(|id: i32| {
         let process = Path::new("/proc").join(id.to_string());
         let status = fs::read_to_string(process.join("status")).ok()?;
         let parent = status.lines().find_map(|line| line.strip_prefix("PPid:"))?.trim().parse().ok()?;
@@ -176,7 +182,8 @@ pub(super) fn child(gateway: &Gateway) -> Option<Pid> {
         let is_host = command.split(|byte| *byte == 0).any(|argument| argument == b"pkcs11-host");
 
         (is_host && Pid::from_raw(parent) == Some(gateway.pid())).then(|| Pid::from_raw(id))?
-    })
+    });
+    hosts.collect()
 }
 
 /// Kills the process that the library runs in.

@@ -131,6 +131,10 @@ impl Backend for Counted {
         self.seen(self.backend.locate(reference, deadline).await)
     }
 
+    fn counterpart(&self, native_id: &NativeId) -> NativeId {
+        self.backend.counterpart(native_id)
+    }
+
     async fn identity(&self, deadline: Instant) -> Result<Option<String>, Failure> {
         self.seen(self.backend.identity(deadline).await)
     }

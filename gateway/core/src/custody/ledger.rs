@@ -58,6 +58,8 @@ pub(crate) struct Seen {
     pub(crate) failure: Option<Failure>,
     /// How often a custodian was asked.
     pub(crate) attempts: u32,
+    /// The replica that made the signature, if one had to.
+    pub(crate) replica: Option<ConnectionName>,
 }
 
 impl Ledger {

@@ -13,6 +13,7 @@ mod making;
 mod mechanism;
 mod open;
 mod outbound;
+mod replicas;
 #[cfg(test)]
 mod tests;
 
@@ -29,8 +30,8 @@ pub use ledger::OperationId;
 pub(crate) use ledger::Seen;
 pub use mechanism::Mechanism;
 pub(crate) use open::OpenOperation;
+pub use replicas::Replicas;
 
-use crate::Error;
 use crate::backend::{Backend, Generated, Object};
 use crate::failure::{Failure, FailureKind};
 use crate::grant::{Grants, Use};
@@ -38,11 +39,10 @@ use crate::key::{Key, NativeId};
 use crate::name::{ConnectionName, ProviderName};
 use crate::outbound::{Inbound, Outbound};
 use crate::outside::Outside;
-use crate::policy::{Allowed, Operation, Signing};
+use crate::policy::{Allowed, Operation};
 use crate::provider::{Loaded, ProviderId};
 use crate::public_key::PublicKey;
 use crate::scheme::KeyType;
-use crate::signature::Signature;
 use crate::store::Keys;
 use connections::Connections;
 use counted::{Counted, Failures};
@@ -117,16 +117,17 @@ pub struct Custody {
     failures: Failures,
     keys: Arc<dyn Keys>,
     outside: Outside,
+    replicas: Replicas,
 }
 
 impl Custody {
-    /// Custody over these connections. The providers of one tenant may have `tenant_connections` requests on their way at
-    /// a time.
+    /// Custody over these connections, some of which stand in for others. The providers of one tenant may have
+    /// `tenant_connections` requests on their way at a time.
     #[must_use]
     pub fn new(
         outside: Outside,
         keys: Arc<dyn Keys>,
-        backends: HashMap<ConnectionName, Arc<dyn Backend>>,
+        (backends, replicas): (HashMap<ConnectionName, Arc<dyn Backend>>, Replicas),
         tenant_connections: usize,
     ) -> Arc<Self> {
         let failures = Failures::default();
@@ -144,6 +145,7 @@ impl Custody {
             failures,
             keys,
             outside,
+            replicas,
         })
     }
 
@@ -210,7 +212,7 @@ impl Custody {
         };
 
         match native_id {
-            Some(native_id) => backend.destroy(&object(key, native_id), deadline).await,
+            Some(native_id) => self.destroyed(connection, &object(key, native_id), deadline).await,
             None => Ok(()),
         }
     }
@@ -312,25 +314,19 @@ impl Capabilities for Custody {
         })?;
 
         let rendered = mechanism.render(object.key_type, &wanted.input).ok_or(Refusal::OtherMechanism)?;
-        let backend = self.backend(&target.connection)?;
-        let outcome = backend.sign(&object, mechanism, &rendered, deadline).await.and_then(|bytes| {
-            Signature::new(object.key_type, bytes).ok_or_else(|| {
-                Failure::new(FailureKind::Internal, "the custodian answered no signature of such a key")
-            })
-        });
-        let outcome = match outcome {
-            Ok(signature) if backend.is_verified() => verified(&*backend, &object, &wanted, signature).await,
-            outcome => outcome,
-        };
-        let signature =
-            self.keep(target.operation, outcome, |seen, signature| seen.signature = Some(signature.clone()))?;
+        let asked = (&object, mechanism, &*rendered);
+        let outcome = self.made(&target.connection, asked, &wanted, deadline).await;
+        let (signature, _) = self.keep(target.operation, outcome, |seen, (signature, replica)| {
+            seen.signature = Some(signature.clone());
+            seen.replica.clone_from(replica);
+        })?;
 
         Ok(signature.bytes().to_vec())
     }
 
     async fn destroy(&self, target: Target) -> Result<(), Failure> {
-        let Dispatch { backend, object, deadline } = self.admit_object(&target, Use::Destroy)?;
-        let outcome = backend.destroy(&object, deadline).await;
+        let Dispatch { object, deadline, .. } = self.admit_object(&target, Use::Destroy)?;
+        let outcome = self.destroyed(&target.connection, &object, deadline).await;
 
         self.keep(target.operation, outcome, |seen, ()| seen.destroyed = true)
     }
@@ -340,7 +336,7 @@ impl Capabilities for Custody {
             entry.admit_probe(&origin, self.outside.clock.now())?;
             Ok(entry.deadline)
         })?;
-        let outcome = self.backend(&origin.connection)?.health(deadline).await;
+        let outcome = self.well(&origin.connection, deadline).await;
 
         self.keep(origin.operation, outcome, |_, ()| ())
     }
@@ -350,25 +346,6 @@ impl Capabilities for Custody {
 
         self.keep(origin.operation, outcome, |seen, answer| seen.gone = answer.is_gone())
     }
-}
-
-/// The signature, if it is the key's. A custodian whose handles went stale may have signed with another key, and what
-/// it remembers of this one is then worth nothing.
-async fn verified(
-    backend: &dyn Backend,
-    object: &Object,
-    wanted: &Signing,
-    signature: Signature,
-) -> Result<Signature, Failure> {
-    let internal = |error: Error| Failure::new(FailureKind::Internal, error.detail());
-    let public = wanted.key.public.as_ref();
-    let public = public.ok_or_else(|| internal(Error::internal("a key without a public half")))?;
-    if public.verifies(wanted.scheme, &wanted.input, &signature).map_err(internal)? {
-        return Ok(signature);
-    }
-
-    backend.forget(object).await;
-    Err(Failure::new(FailureKind::KeyGone, "the custodian signed with another key than this one"))
 }
 
 /// What was admitted, ready for the backend.

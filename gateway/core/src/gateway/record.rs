@@ -123,6 +123,9 @@ fn late() -> Error {
 
 /// Notes in a draft what a custodian, or custody itself, had to say. What a provider says is not believed.
 pub(super) fn note_failure(draft: &mut Event, seen: &Seen) {
+    if let Some(replica) = &seen.replica {
+        draft.detail = Some(format!("signed by replica `{replica}`"));
+    }
     if let Some(failure) = &seen.failure {
         draft.detail = Some(failure.message.chars().take(DETAIL).collect());
     }

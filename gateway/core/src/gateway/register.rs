@@ -90,6 +90,7 @@ impl Gateway {
             public,
         );
         note(draft, &key, loaded);
+        self.custody.prove(&key, deadline).await.map_err(not_proven)?;
         self.insert_registered(&key).await?;
         Ok(key)
     }
@@ -156,6 +157,15 @@ fn not_located(failure: Failure) -> Error {
     }
 }
 
+fn not_proven(failure: Failure) -> Error {
+    if !matches!(failure.kind, FailureKind::NotFound | FailureKind::InvalidArgument) {
+        return not_located(failure);
+    }
+
+    tracing::info!(%failure, "not registered: its connection's replicas must have the same key");
+    Error::invalid("object", "is another key, or none, at a replica of its connection")
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::Ordering;
@@ -176,6 +186,20 @@ mod tests {
         let request = RegisterRequest { name: key_name(name), object: object.to_owned(), provider: None };
 
         world.gateway.register(&world.caller, world.context(), request).await
+    }
+
+    #[tokio::test]
+    async fn a_key_is_registered_only_if_every_replica_has_it() {
+        let (world, replica) = World::replicated();
+        world.backend.add("ca");
+        let refused = async || register(&world, "a", "id:ca").await.unwrap_err();
+
+        assert!(matches!(refused().await, Error::InvalidRequest { .. }));
+        replica.add("ca");
+        assert!(matches!(refused().await, Error::InvalidRequest { .. }));
+
+        world.backend.copy_to(&replica);
+        register(&world, "a", "id:ca").await.unwrap();
     }
 
     #[tokio::test]

@@ -76,7 +76,24 @@ impl World {
         };
         adjust(&mut grant);
 
-        Self::of(Arc::new(TestToken::default()), (grant, Vec::new()), |custody, id| TestProvider {
+        Self::over(grant, HashMap::new())
+    }
+
+    /// The same, whose connection has a replica, which has no keys yet.
+    pub(crate) fn replicated() -> (Self, Arc<TestToken>) {
+        let (replica, name) = (Arc::<TestToken>::default(), "stand-in".parse().unwrap());
+        let token: Arc<dyn Backend> = replica.clone();
+        let mut grant = Grant::of_requests("embedded".parse().unwrap(), Vec::new());
+        (grant.kind, grant.uses) = (ConnectionKind::Soft, Use::ALL.into_iter().collect());
+        grant.objects = vec!["id:*".parse().unwrap()];
+
+        (Self::over(grant, HashMap::from([(name, token)])), replica)
+    }
+
+    fn over(grant: Grant, replicas: HashMap<ConnectionName, Arc<dyn Backend>>) -> Self {
+        let connection = grant.connection.clone();
+
+        Self::of((Arc::default(), replicas), (grant, Vec::new()), |custody, id| TestProvider {
             custody,
             id,
             connection,
@@ -121,7 +138,7 @@ impl World {
 impl<B: Backend + 'static, P: Provider + 'static> World<B, P> {
     /// A gateway whose one provider has this one grant, on `backend`, and says these properties of itself.
     fn of(
-        backend: Arc<B>,
+        (backend, replicas): (Arc<B>, HashMap<ConnectionName, Arc<dyn Backend>>),
         (grant, properties): (Grant, Vec<(String, String)>),
         provider: impl FnOnce(Arc<Custody>, ProviderId) -> P,
     ) -> Self {
@@ -130,8 +147,10 @@ impl<B: Backend + 'static, P: Provider + 'static> World<B, P> {
             Outside { clock: clock.clone(), random: Arc::new(TestRandom), tasks: Arc::new(TokioTasks) };
         let (keys, audit) = (Arc::<MemoryKeys>::default(), Arc::<MemoryAudit>::default());
         let token: Arc<dyn Backend> = backend.clone();
-        let backends = HashMap::from([(grant.connection.clone(), token)]);
-        let custody = Custody::new(outside.clone(), keys.clone(), backends, CONNECTIONS);
+        let names = HashMap::from([(grant.connection.clone(), replicas.keys().cloned().collect())]);
+        let mut backends = replicas;
+        backends.insert(grant.connection.clone(), token);
+        let custody = Custody::new(outside.clone(), keys.clone(), (backends, names), CONNECTIONS);
         let provider = Arc::new(provider(custody.clone(), ProviderId(7)));
         let loaded = loaded(ProviderId(7), provider.clone(), Grants::new(vec![grant]), properties);
         let tenants = served_by(&Versions::of(loaded));

@@ -73,7 +73,7 @@ impl ServiceWorld {
 
         let hashes = service.hashes.then(|| ("input".to_owned(), "message".to_owned()));
         let told = (grant, hashes.into_iter().collect());
-        Self::of(Arc::new(service), told, |custody, id| ServiceProvider {
+        Self::of((Arc::new(service), HashMap::new()), told, |custody, id| ServiceProvider {
             custody,
             id,
             connection,

@@ -30,6 +30,11 @@ impl TestToken {
         self.objects.lock().unwrap().insert(native_id.to_owned(), pair);
     }
 
+    /// Gives another token every object that this one has.
+    pub(crate) fn copy_to(&self, other: &Self) {
+        other.objects.lock().unwrap().clone_from(&self.objects.lock().unwrap());
+    }
+
     /// A public key that is nobody's.
     pub(crate) fn fixed_public() -> Vec<u8> {
         static PUBLIC: OnceLock<Vec<u8>> = OnceLock::new();

@@ -8,6 +8,7 @@ use anyhow::{Context, Result, bail, ensure};
 use keyport_core::Gateway;
 use keyport_core::audit::Outcome;
 use keyport_core::backend::Backend;
+use keyport_core::custody::Replicas;
 use keyport_core::name::ConnectionName;
 use keyport_core::outside::Outside;
 use keyport_store::Pins;
@@ -39,10 +40,14 @@ impl Binding {
     }
 
     /// Binds what was never bound; and of `rebind` what holds every key that its connection should hold.
+    ///
+    /// No two connections may reach one token, as an object would then be two keys'; but for those in `replicas`, on which no
+    /// provider has keys.
     pub(super) async fn bind(
         &self,
         backends: &HashMap<ConnectionName, Arc<dyn Backend>>,
         rebind: &[ConnectionName],
+        replicas: &Replicas,
     ) -> Result<()> {
         let mut bound = HashMap::<String, &ConnectionName>::new();
         for (name, backend) in backends {
@@ -52,6 +57,7 @@ impl Binding {
                 (pinned, true) => self.rebind(name, backend, pinned).await?,
                 (None, false) => self.first(name, backend).await?,
             };
+            let identity = identity.filter(|_| !replicas.values().any(|some| some.contains(name)));
             if let Some(other) = identity.and_then(|identity| bound.insert(identity, name)) {
                 bail!("connections `{name}` and `{other}` reach the same token: keep one, and grant that");
             }

@@ -23,7 +23,7 @@ pub(super) fn master_key(config: &Config) -> Result<Option<MasterKey>> {
 
 /// Whether each PIN that is in a file and each seed can be read, and each service could be called as it is described.
 pub(super) fn check_secrets(config: &Config) -> Result<()> {
-    for Connection { name, custodian } in &config.connections {
+    for Connection { name, custodian, .. } in &config.connections {
         match custodian {
             Custodian::Derived(derived) => {
                 seed::opened(derived).with_context(|| cannot_open(name))?;
@@ -53,7 +53,7 @@ pub(super) async fn open(
 ) -> Result<HashMap<ConnectionName, Arc<dyn Backend>>> {
     let mut backends: HashMap<ConnectionName, Arc<dyn Backend>> = HashMap::new();
     let mut opening = JoinSet::new();
-    for Connection { name, custodian } in &config.connections {
+    for Connection { name, custodian, .. } in &config.connections {
         match custodian {
             Custodian::Derived(derived) => {
                 let bound = bound(name, store, rebind).await?;

@@ -29,7 +29,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 use keyport_core::Gateway;
 use keyport_core::backend::Backend;
-use keyport_core::custody::Custody;
+use keyport_core::custody::{Custody, Replicas};
 use keyport_core::gateway::{Options, Parts, Tenant, Tenants, Versions};
 use keyport_core::name::{ConnectionName, ProviderName};
 use keyport_core::outside::Outside;
@@ -106,7 +106,7 @@ pub(crate) async fn run(start: Start<'_>, ready: impl FnOnce(Addresses)) -> Resu
         let front = Front::bind(config, (gateway.clone(), certificates.clone(), loader.clone()), &outside)?;
         let administration = administration(config)?;
 
-        Binding::new(store.pins(), &gateway, &outside).bind(&backends, rebind).await?;
+        Binding::new(store.pins(), &gateway, &outside).bind(&backends, rebind, &replicas(config)).await?;
         gateway.start(summary(&providers)).await.context("the start cannot be recorded")?;
         let running = Running {
             file: file.to_owned(),
@@ -151,8 +151,14 @@ fn custody(
     outside: &Outside,
 ) -> Arc<Custody> {
     let connections = config.limits.tenant_outbound_connections;
+    Custody::new(outside.clone(), store.keys(), (backends.clone(), replicas(config)), connections)
+}
 
-    Custody::new(outside.clone(), store.keys(), backends.clone(), connections)
+/// Which connections stand in for which.
+fn replicas(config: &Config) -> Replicas {
+    let some = config.connections.iter().filter(|connection| !connection.replicas.is_empty());
+
+    some.map(|connection| (connection.name.clone(), connection.replicas.clone())).collect()
 }
 
 fn administration(config: &Config) -> Result<(Administration, mpsc::Receiver<Order>)> {

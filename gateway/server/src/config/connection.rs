@@ -13,6 +13,7 @@ use super::http::Http;
 use super::mistake::Problem;
 use super::names::unique;
 use super::pkcs11::Pkcs11;
+use super::provider::Provider;
 use super::section::Section;
 use super::value::{count, name, one, path, text};
 
@@ -23,6 +24,8 @@ pub(crate) struct Connection {
     pub(crate) name: ConnectionName,
     /// `kind`, and what belongs to it.
     pub(crate) custodian: Custodian,
+    /// `replicas`: connections with the same key material, which stand in for it in this order.
+    pub(crate) replicas: Vec<ConnectionName>,
 }
 
 /// What a connection reaches.
@@ -92,9 +95,66 @@ impl Connection {
             )
             | None => return None,
         };
+        let replicas = section.list("replicas", super::value::name).unwrap_or_default();
         section.end();
 
-        Some(Self { name: name?, custodian: custodian? })
+        Some(Self { name: name?, custodian: custodian?, replicas })
+    }
+}
+
+/// Sees to it that what stands in for a connection is another one of its kind, and does nothing else: on a connection of its own
+/// a provider could have the object of another's key.
+pub(super) fn check_replicas(top: &Section<'_>, connections: &[Connection], providers: &[Provider]) {
+    let mut taken = BTreeSet::new();
+    for (connection, replica) in
+        connections.iter().flat_map(|one| one.replicas.iter().map(move |other| (one, other)))
+    {
+        let is_granted = providers.iter().any(|provider| provider.grants.on(replica).is_some());
+        let problem = if is_granted {
+            Some(Problem::new(
+                format!(
+                    "connection `{replica}` is a replica of `{}`, and granted to a provider",
+                    connection.name
+                ),
+                format!("grant `{}` instead", connection.name),
+            ))
+        } else if !taken.insert(replica) {
+            Some(Problem::new(
+                format!("connection `{replica}` is named twice in `replicas`"),
+                "name it for the one connection whose keys it has",
+            ))
+        } else {
+            wrong_replica(connection, replica, connections)
+        };
+        if let Some(problem) = problem {
+            top.mistake_at("connection", problem);
+        }
+    }
+}
+
+fn wrong_replica(connection: &Connection, replica: &ConnectionName, all: &[Connection]) -> Option<Problem> {
+    let (name, kind) = (&connection.name, connection.custodian.kind());
+    let problem = |what: String, fix: &str| Some(Problem::new(format!("connection `{name}`: {what}"), fix));
+    if matches!(kind, ConnectionKind::Derived | ConnectionKind::Http | ConnectionKind::Soft) {
+        let what = format!("one of kind \"{}\" has no replicas", kind.as_str());
+        return problem(
+            what,
+            "remove `replicas`: they are for HSMs and clouds that hold the same keys twice",
+        );
+    }
+
+    match all.iter().find(|other| other.name == *replica) {
+        None => {
+            problem(format!("there is no connection `{replica}`"), "name other connections in `replicas`")
+        }
+        Some(_) if replica == name => {
+            problem("it is no replica of itself".to_owned(), "name other connections in `replicas`")
+        }
+        Some(other) if other.custodian.kind() != kind => problem(
+            format!("`{replica}` is of kind \"{}\"", other.custodian.kind().as_str()),
+            "name connections of the same kind in `replicas`: they hold the same key material",
+        ),
+        Some(_) => None,
     }
 }
 

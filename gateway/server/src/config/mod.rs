@@ -140,6 +140,7 @@ impl Config {
         let names = names.with_files(folder, client_ca).with_testing(allow_testing);
         let issuers = read_issuers(&mut top, folder);
         let providers = read_providers(&mut top, &names, folder);
+        connection::check_replicas(&top, names.connections(), &providers);
         derived::check_scopes(&top, names.connections(), &providers);
         let tenants = read_tenants(&mut top, &names, &providers);
         check_publications(&top, &tenants, contracts.as_ref());

@@ -122,7 +122,12 @@ impl Stage {
         let switch = Switch::new(Arc::clone(&outside.clock));
         let backends = custodians.backends.into_iter();
         let backends = backends.map(|(name, backend)| (name, Custodian::wrap(backend, &switch))).collect();
-        let custody = Custody::new(outside.clone(), store.keys(), backends, Limits::default().connections);
+        let custody = Custody::new(
+            outside.clone(),
+            store.keys(),
+            (backends, HashMap::new()),
+            Limits::default().connections,
+        );
         let counted = Arc::new(Counted::new(custody.clone()));
         let host = host(&counted, Some(code), &outside)?;
 
