@@ -1,5 +1,6 @@
 //! The public half of a key pair.
 
+mod ed25519ph;
 mod verify;
 
 use std::fmt;

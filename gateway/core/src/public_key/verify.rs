@@ -8,7 +8,7 @@ use aws_lc_rs::signature::{
     VerificationAlgorithm,
 };
 
-use super::PublicKey;
+use super::{PublicKey, ed25519ph};
 use crate::input::{Digest, Input};
 use crate::scheme::{Hash, KeyType, Scheme};
 use crate::signature::Signature;
@@ -16,13 +16,16 @@ use crate::{Error, Result};
 
 impl PublicKey {
     /// Whether `signature` is this key's over `input`, by `scheme`; a message is hashed where the scheme takes a digest.
-    /// [`Error::Unsupported`] for schemes that the gateway cannot verify: Ed25519ph and ML-DSA.
+    /// [`Error::Unsupported`] for the scheme that the gateway cannot verify: ML-DSA.
     pub fn verifies(&self, scheme: Scheme, input: &Input, signature: &Signature) -> Result<bool> {
         if let (Some(hash), Input::Message(message)) = (scheme.hash(), input) {
             return self.verifies(scheme, &Input::Digest(Digest::of(hash, message)), signature);
         }
 
         let verified = match (scheme, input) {
+            (Scheme::Ed25519ph, Input::Digest(digest)) => {
+                return Ok(ed25519ph::verifies(self.der(), digest, signature));
+            }
             (Scheme::Ecdsa(_), Input::Digest(digest)) => {
                 let (algorithm, hash) = ecdsa(self.key_type())?;
                 let key = UnparsedPublicKey::new(algorithm, self.der());
@@ -39,11 +42,14 @@ impl PublicKey {
             (Scheme::Ed25519, Input::Message(message)) => {
                 UnparsedPublicKey::new(&ED25519, self.der()).verify(message, signature.bytes())
             }
-            (Scheme::Ecdsa(_) | Scheme::RsaPkcs1v15(_) | Scheme::RsaPss(_), Input::Message(_))
+            (
+                Scheme::Ecdsa(_) | Scheme::Ed25519ph | Scheme::RsaPkcs1v15(_) | Scheme::RsaPss(_),
+                Input::Message(_),
+            )
             | (Scheme::Ed25519, Input::Digest(_)) => {
                 return Err(Error::internal("the input does not fit the scheme"));
             }
-            (Scheme::Ed25519ph | Scheme::MlDsa, _) => return Err(Error::Unsupported),
+            (Scheme::MlDsa, _) => return Err(Error::Unsupported),
         };
 
         Ok(verified.is_ok())

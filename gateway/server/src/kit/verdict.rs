@@ -145,8 +145,12 @@ fn brief(answer: &impl Debug) -> String {
 /// Whether the gateway can tell a right signature of this scheme from a wrong one.
 pub(super) fn is_verifiable(scheme: Scheme) -> bool {
     match scheme {
-        Scheme::Ecdsa(_) | Scheme::Ed25519 | Scheme::RsaPkcs1v15(_) | Scheme::RsaPss(_) => true,
-        Scheme::Ed25519ph | Scheme::MlDsa => false,
+        Scheme::Ecdsa(_)
+        | Scheme::Ed25519
+        | Scheme::Ed25519ph
+        | Scheme::RsaPkcs1v15(_)
+        | Scheme::RsaPss(_) => true,
+        Scheme::MlDsa => false,
     }
 }
 
