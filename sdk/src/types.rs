@@ -44,6 +44,13 @@ impl Descriptor {
         self
     }
 
+    /// The same for one scheme alone: of a PKCS#11 token, for one, which hashes for Ed25519ph and for nothing else.
+    #[must_use]
+    pub fn handed_messages_for(mut self, scheme: Scheme) -> Self {
+        self.properties.push((format!("input:{scheme}"), "message".to_owned()));
+        self
+    }
+
     /// Adds a key type, which must not be there yet, and the schemes its keys sign with.
     #[must_use]
     pub fn offer(mut self, key_type: KeyType, schemes: impl Into<Vec<Scheme>>) -> Self {
@@ -189,6 +196,8 @@ mod tests {
         let descriptor = Descriptor::new("test", "0.0.0").handed_messages();
 
         assert_eq!(descriptor.properties, [("input".to_owned(), "message".to_owned())]);
+        let descriptor = Descriptor::new("test", "0.0.0").handed_messages_for(Scheme::Ed25519ph);
+        assert_eq!(descriptor.properties, [("input:ed25519ph".to_owned(), "message".to_owned())]);
     }
 
     #[test]

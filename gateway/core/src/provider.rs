@@ -135,21 +135,27 @@ impl Descriptor {
         schemes.first().copied()
     }
 
-    /// Whether it is to be handed messages as they are, whatever the scheme: its custodian hashes them itself, and takes
-    /// nothing that is hashed already. It says so by the property `input`, whose value is then `message`.
+    /// Whether it is to be handed messages as they are for signatures of this scheme: its custodian hashes them itself, and
+    /// takes nothing that is hashed already. It says so by the property `input`, of all schemes, or `input:` and the
+    /// scheme's name; the value is then `message`.
     #[must_use]
-    pub fn is_handed_messages(&self) -> bool {
-        self.properties.iter().any(|(name, value)| name == INPUT && value == MESSAGE)
+    pub fn is_handed_messages(&self, scheme: Scheme) -> bool {
+        let is_of = |name: &str| match name.split_once(':') {
+            None => name == INPUT,
+            Some((input, of)) => input == INPUT && of == scheme.as_str(),
+        };
+
+        self.properties.iter().any(|(name, value)| is_of(name) && value == MESSAGE)
     }
 
     /// What it is handed of an input that is to be signed so. A message is hashed where the scheme takes a digest, unless
     /// the custodian does that; a digest is never taken for a message.
     pub fn handed(&self, scheme: Scheme, input: Input) -> Result<Input, Error> {
-        match (input, self.is_handed_messages()) {
+        match (input, self.is_handed_messages(scheme)) {
             (message @ Input::Message(_), true) => Ok(message),
             (Input::Digest(_), true) => Err(Error::invalid(
                 "digest",
-                "this key's custodian hashes by itself, and signs messages alone",
+                format!("this key's custodian hashes by itself, and signs messages alone by {scheme}"),
             )),
             (input, false) => input.for_scheme(scheme),
         }
@@ -233,5 +239,21 @@ mod tests {
         assert_eq!(hashing.handed(scheme, message.clone()).unwrap(), message);
         assert_eq!(hashing.handed(Scheme::Ed25519, message.clone()).unwrap(), message);
         assert!(matches!(hashing.handed(scheme, hashed), Err(Error::InvalidRequest { field: "digest", .. })));
+    }
+
+    #[test]
+    fn a_custodian_may_hash_for_one_scheme_alone() {
+        let message = Input::Message(b"hello".as_slice().into());
+        let hashed = Input::Digest(Digest::of(Hash::Sha512, b"hello"));
+        let prehashing = descriptor(&[("input:ed25519ph", "message")]);
+
+        assert_eq!(prehashing.handed(Scheme::Ed25519ph, message.clone()).unwrap(), message);
+        assert!(matches!(
+            prehashing.handed(Scheme::Ed25519ph, hashed.clone()),
+            Err(Error::InvalidRequest { field: "digest", .. })
+        ));
+        let scheme = Scheme::Ecdsa(Hash::Sha512);
+        assert_eq!(prehashing.handed(scheme, message.clone()).unwrap(), hashed);
+        assert_eq!(descriptor(&[]).handed(Scheme::Ed25519ph, message).unwrap(), hashed);
     }
 }

@@ -128,11 +128,20 @@ pub(crate) fn pkcs11_mechanism(mechanism: &pkcs11::Mechanism) -> Result<Mechanis
     match mechanism {
         pkcs11::Mechanism::CkmEcdsa => Ok(Mechanism::Ecdsa),
         pkcs11::Mechanism::CkmEddsa(None) => Ok(Mechanism::Ed25519),
-        pkcs11::Mechanism::CkmEddsa(Some(_)) => Err(unsupported("CKM_EDDSA with parameters")),
+        pkcs11::Mechanism::CkmEddsa(Some(parameters)) => eddsa(parameters),
         pkcs11::Mechanism::CkmRsaPkcs => Ok(Mechanism::RsaPkcs1v15DigestInfo),
         pkcs11::Mechanism::CkmRsaPkcsPss(parameters) => rsa_pss(parameters),
         pkcs11::Mechanism::CkmMlDsa => Err(unsupported("CKM_ML_DSA")),
     }
+}
+
+/// Ed25519ph with an empty context; the token hashes, so it is handed the message.
+fn eddsa(parameters: &pkcs11::CkEddsaParams) -> Result<Mechanism, Failure> {
+    if parameters.ph_flag && parameters.context_data.is_empty() {
+        return Ok(Mechanism::Ed25519phOfMessage);
+    }
+
+    Err(unsupported("CKM_EDDSA with a context, or with parameters that say nothing"))
 }
 
 /// MGF1 with the same hash and a salt as long as the digest, as everywhere in the gateway.
@@ -206,10 +215,13 @@ pub(crate) fn signing_algorithm(
         (SigningAlgorithm::RsassaPkcs1V15(wit), MessageType::Digest) => Ok(Mechanism::RsaPkcs1v15(hash(wit))),
         (SigningAlgorithm::RsassaPss(wit), MessageType::Digest) => Ok(Mechanism::RsaPss(hash(wit))),
         (SigningAlgorithm::Ed25519, MessageType::Digest) => Err(unsupported("a digest for pure Ed25519")),
-        (SigningAlgorithm::Ed25519ph, _) => Err(unsupported("Ed25519ph")),
+        (SigningAlgorithm::Ed25519ph, MessageType::Digest) => Ok(Mechanism::Ed25519ph),
         (SigningAlgorithm::MlDsa, _) => Err(unsupported("ML-DSA")),
         (
-            SigningAlgorithm::Ecdsa | SigningAlgorithm::RsassaPkcs1V15(_) | SigningAlgorithm::RsassaPss(_),
+            SigningAlgorithm::Ecdsa
+            | SigningAlgorithm::Ed25519ph
+            | SigningAlgorithm::RsassaPkcs1V15(_)
+            | SigningAlgorithm::RsassaPss(_),
             MessageType::Raw,
         ) => Err(unsupported("messages that the service hashes")),
     }
@@ -389,12 +401,23 @@ mod tests {
     }
 
     #[test]
-    fn eddsa_has_no_parameters_and_rsa_pkcs_is_handed_the_digest_info() {
+    fn eddsa_has_no_parameters_but_those_of_ed25519ph() {
         let eddsa = |parameters| pkcs11_mechanism(&pkcs11::Mechanism::CkmEddsa(parameters));
-        let parameters = pkcs11::CkEddsaParams { ph_flag: true, context_data: Vec::new() };
+        let of = |ph_flag, context: &[u8]| {
+            let parameters = pkcs11::CkEddsaParams { ph_flag, context_data: context.to_vec() };
+            eddsa(Some(parameters)).map_err(|failure| failure.kind)
+        };
 
         assert_eq!(eddsa(None).unwrap(), Mechanism::Ed25519);
-        assert_eq!(eddsa(Some(parameters)).map_err(|failure| failure.kind), UNSUPPORTED);
+        assert_eq!(of(true, b""), Ok(Mechanism::Ed25519phOfMessage));
+        // Ed25519ctx, of which an empty context makes nothing else (RFC 8032, section 5.1).
+        for (ph_flag, context) in [(true, b"x".as_slice()), (false, b"x"), (false, b"")] {
+            assert_eq!(of(ph_flag, context), UNSUPPORTED, "{ph_flag} {context:?}");
+        }
+    }
+
+    #[test]
+    fn rsa_pkcs_is_handed_the_digest_info() {
         assert_eq!(
             pkcs11_mechanism(&pkcs11::Mechanism::CkmRsaPkcs).unwrap(),
             Mechanism::RsaPkcs1v15DigestInfo

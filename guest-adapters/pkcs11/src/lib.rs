@@ -22,10 +22,11 @@ impl<T: Pkcs11> Provider for Token<T> {
             .offer(KeyType::EcP384, ecdsa)
             .offer(KeyType::EcP521, ecdsa)
             .offer(KeyType::EcSecp256k1, ecdsa)
-            .offer(KeyType::Ed25519, [Scheme::Ed25519])
+            .offer(KeyType::Ed25519, [Scheme::Ed25519, Scheme::Ed25519ph])
             .offer(KeyType::Rsa2048, rsa.clone())
             .offer(KeyType::Rsa3072, rsa.clone())
             .offer(KeyType::Rsa4096, rsa)
+            .handed_messages_for(Scheme::Ed25519ph)
     }
 
     fn create_key(&self, request: &CreateRequest) -> Result<Created> {
@@ -141,14 +142,15 @@ mod tests {
     }
 
     #[test]
-    fn each_key_type_is_offered_once_with_schemes_that_need_no_parameters_of_eddsa() {
-        let offers = Token(&Host::new()).describe().offers;
+    fn each_key_type_is_offered_once_and_the_token_hashes_for_ed25519ph_alone() {
+        let Descriptor { offers, properties, .. } = Token(&Host::new()).describe();
 
         for offer in &offers {
             assert_eq!(offers.iter().filter(|other| other.key_type == offer.key_type).count(), 1);
-            assert!(!offer.schemes.contains(&Scheme::Ed25519ph) && !offer.schemes.contains(&Scheme::MlDsa));
+            assert!(!offer.schemes.contains(&Scheme::MlDsa));
         }
         assert_eq!(offers.len(), 8);
+        assert_eq!(properties, [("input:ed25519ph".to_owned(), "message".to_owned())]);
     }
 
     fn create(key_type: KeyType) -> CreateRequest {

@@ -88,8 +88,9 @@ pub fn serving(scheme: Scheme) -> Option<Mechanism> {
         Scheme::Ecdsa(_) => Some(Mechanism::Ecdsa),
         Scheme::Ed25519 => Some(Mechanism::Ed25519),
         Scheme::RsaPkcs1v15(_) => Some(Mechanism::RsaPkcs1v15DigestInfo),
+        Scheme::Ed25519ph => Some(Mechanism::Ed25519phOfMessage),
         Scheme::RsaPss(hash) => Some(Mechanism::RsaPss(hash)),
-        Scheme::Ed25519ph | Scheme::MlDsa => None,
+        Scheme::MlDsa => None,
     }
 }
 
@@ -100,12 +101,14 @@ pub(super) fn check(key_type: KeyType, mechanism: Mechanism, input: &[u8]) -> Re
         (Mechanism::Ecdsa, Family::Ecdsa { order }) => {
             Hash::ALL.iter().any(|hash| input.len() == hash.digest_len().min(order))
         }
-        (Mechanism::Ed25519, Family::EdDsa) => true,
+        (Mechanism::Ed25519 | Mechanism::Ed25519phOfMessage, Family::EdDsa) => true,
         (Mechanism::RsaPkcs1v15DigestInfo, Family::Rsa { .. }) => is_digest_info(input),
         (Mechanism::RsaPss(hash), Family::Rsa { .. }) => input.len() == hash.digest_len(),
         (
             Mechanism::Ecdsa
             | Mechanism::Ed25519
+            | Mechanism::Ed25519ph
+            | Mechanism::Ed25519phOfMessage
             | Mechanism::RsaPkcs1v15(_)
             | Mechanism::RsaPkcs1v15DigestInfo
             | Mechanism::RsaPss(_),
@@ -125,9 +128,13 @@ pub(super) fn ckm(mechanism: Mechanism) -> Option<Ckm<'static>> {
     match mechanism {
         Mechanism::Ecdsa => Some(Ckm::Ecdsa),
         Mechanism::Ed25519 => Some(Ckm::Eddsa(EddsaParams::new(EddsaSignatureScheme::Pure))),
+        Mechanism::Ed25519phOfMessage => {
+            Some(Ckm::Eddsa(EddsaParams::new(EddsaSignatureScheme::Ed25519ph(&[]))))
+        }
         Mechanism::RsaPkcs1v15DigestInfo => Some(Ckm::RsaPkcs),
         Mechanism::RsaPss(hash) => Some(Ckm::RsaPkcsPss(pss(hash))),
-        Mechanism::RsaPkcs1v15(_) => None,
+        // CKM_EDDSA is the whole of Ed25519ph (PKCS#11 3.0, "EdDSA"): the token hashes, and takes no digest.
+        Mechanism::Ed25519ph | Mechanism::RsaPkcs1v15(_) => None,
     }
 }
 
@@ -259,6 +266,17 @@ mod tests {
         let refused = offers(&[(MechanismType::RSA_PKCS_KEY_PAIR_GEN, true, 0)]).generates(KeyType::Rsa2048);
 
         assert!(refused.unwrap_err().message.contains("CKM_RSA_PKCS or CKM_RSA_PKCS_PSS"));
+    }
+
+    #[test]
+    fn ed25519ph_is_made_of_the_message_and_never_of_a_digest() {
+        let eddsa = offers(&[(MechanismType::EDDSA, false, 0)]);
+
+        assert!(eddsa.signs_with(KeyType::Ed25519, Mechanism::Ed25519phOfMessage).is_ok());
+        let refused = eddsa.signs_with(KeyType::Ed25519, Mechanism::Ed25519ph).unwrap_err();
+        assert_eq!(refused.kind, FailureKind::Unsupported);
+        assert!(check(KeyType::Ed25519, Mechanism::Ed25519ph, &[0; 64]).is_err());
+        assert!(check(KeyType::EcP256, Mechanism::Ed25519phOfMessage, &[0; 32]).is_err());
     }
 
     #[test]

@@ -43,7 +43,9 @@ use wire::{Pin, Pkcs11Protocol, Purpose, Ready, Reference, Reply, Request, Setup
 /// A PKCS#11 token.
 ///
 /// It offers ECDSA, Ed25519 and RSA of the types that the token's mechanism list has; mechanisms are
-/// [`Mechanism::Ecdsa`], [`Mechanism::Ed25519`], [`Mechanism::RsaPkcs1v15DigestInfo`] and [`Mechanism::RsaPss`].
+/// [`Mechanism::Ecdsa`], [`Mechanism::Ed25519`], [`Mechanism::RsaPkcs1v15DigestInfo`], [`Mechanism::RsaPss`] and, where a
+/// token heeds CK_EDDSA_PARAMS, [`Mechanism::Ed25519phOfMessage`]: no mechanism list says so, and it is tried out before
+/// the first such signature.
 #[derive(Debug)]
 pub struct Pkcs11 {
     worker: Worker<Pkcs11Protocol>,

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use keyport_core::backend::{Backend, Generate, Generated, Object};
+use keyport_core::custody::Mechanism;
 use keyport_core::input::{Digest, Input};
 use keyport_core::key::{KeyId, KeyName};
 use keyport_core::name::TenantId;
@@ -75,7 +76,8 @@ pub struct Ability {
     pub key_type: KeyType,
     /// Whether pairs can be made; what the token lacks where not.
     pub make: Result<(), Failure>,
-    /// Whether each scheme can be served; what the token lacks where not.
+    /// Whether each scheme can be served; what the token lacks where not, and [`FailureKind::Other`] where only a
+    /// signature tells.
     pub schemes: Vec<(Scheme, Result<(), Failure>)>,
 }
 
@@ -146,6 +148,9 @@ fn token(slot: &SlotFound) -> Option<TokenReport> {
 
 fn ability(offers: &Offers, key_type: KeyType) -> Ability {
     let serves = |scheme: Scheme| match serving(scheme) {
+        Some(Mechanism::Ed25519phOfMessage) => {
+            offers.signs_with(key_type, Mechanism::Ed25519phOfMessage).and(Err(untold()))
+        }
         Some(mechanism) => offers.signs_with(key_type, mechanism),
         None => Err(Failure::new(FailureKind::Unsupported, "not through PKCS#11 here")),
     };
@@ -156,6 +161,13 @@ fn ability(offers: &Offers, key_type: KeyType) -> Ability {
         make: offers.generates(key_type),
         schemes: schemes.map(|scheme| (scheme, serves(scheme))).collect(),
     }
+}
+
+/// Neither a yes nor a no: [`FailureKind::Other`].
+fn untold() -> Failure {
+    let message = "the mechanism list does not say whether the token heeds phFlag; it is tried before the first signature";
+
+    Failure::new(FailureKind::Other, message)
 }
 
 async fn open(probe: &Probe, token: TokenChoice, tokens: &[TokenReport]) -> Result<Opened, OpenError> {
@@ -247,8 +259,9 @@ async fn sign(
     let mechanism =
         serving(scheme).ok_or_else(|| Failure::new(FailureKind::Unsupported, "not through PKCS#11 here"))?;
     let input = match scheme.hash() {
-        Some(hash) => Input::Digest(Digest::of(hash, MESSAGE)),
-        None => Input::Message(MESSAGE.into()),
+        // Some schemes take a digest, but tokens hash for them.
+        Some(hash) if scheme != Scheme::Ed25519ph => Input::Digest(Digest::of(hash, MESSAGE)),
+        Some(_) | None => Input::Message(MESSAGE.into()),
     };
 
     let rendered = mechanism.render(object.key_type, &input).ok_or_else(confused)?;

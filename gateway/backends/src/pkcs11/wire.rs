@@ -20,7 +20,7 @@ pub(super) struct Pkcs11Protocol;
 
 impl Protocol for Pkcs11Protocol {
     const NAME: &'static str = "keyport-pkcs11";
-    const VERSION: u32 = 1;
+    const VERSION: u32 = 2;
 
     type Answer = Result<Reply, Sent>;
     type Ready = Ready;
@@ -197,6 +197,8 @@ enum HashDef {
 enum MechanismDef {
     Ecdsa,
     Ed25519,
+    Ed25519ph,
+    Ed25519phOfMessage,
     RsaPkcs1v15DigestInfo,
     RsaPkcs1v15(#[serde(with = "HashDef")] Hash),
     RsaPss(#[serde(with = "HashDef")] Hash),

@@ -122,6 +122,8 @@ impl Material {
                 Pair::Ecdsa(..) | Pair::Ed25519(_) | Pair::Rsa(_),
                 Mechanism::Ecdsa
                 | Mechanism::Ed25519
+                | Mechanism::Ed25519ph
+                | Mechanism::Ed25519phOfMessage
                 | Mechanism::RsaPkcs1v15DigestInfo
                 | Mechanism::RsaPkcs1v15(_)
                 | Mechanism::RsaPss(_),

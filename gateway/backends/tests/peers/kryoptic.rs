@@ -69,6 +69,7 @@ const KRYOPTIC: Kind = Kind {
         KeyType::Rsa3072,
         KeyType::Rsa4096,
     ],
+    ed25519ph: true,
     make,
 };
 

@@ -39,6 +39,7 @@ fn nss() -> Kind {
             KeyType::Rsa3072,
             KeyType::Rsa4096,
         ],
+        ed25519ph: false,
         make,
     }
 }

@@ -235,6 +235,7 @@ fn kind() -> Kind {
         label: LABEL,
         pin: PIN,
         key_types: &[KeyType::EcP256, KeyType::EcP384, KeyType::Rsa2048, KeyType::Rsa3072],
+        ed25519ph: false,
         make,
     }
 }

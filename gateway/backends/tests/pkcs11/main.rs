@@ -9,6 +9,7 @@
 )]
 
 mod confinement;
+mod ed25519ph;
 mod objects;
 mod opening;
 mod probing;

@@ -26,6 +26,8 @@ pub(crate) struct Kind {
     pub(crate) label: &'static str,
     pub(crate) pin: &'static str,
     pub(crate) key_types: &'static [KeyType],
+    /// Whether it heeds CK_EDDSA_PARAMS.
+    pub(crate) ed25519ph: bool,
     /// Makes the token in a folder; answers what the module must find in its environment, and pReserved.
     pub(crate) make: fn(&Path) -> Made,
 }
@@ -61,6 +63,7 @@ pub(crate) const SOFTHSM: Kind = Kind {
         KeyType::Rsa3072,
         KeyType::Rsa4096,
     ],
+    ed25519ph: false,
     make: softhsm,
 };
 
@@ -102,10 +105,12 @@ impl Token {
 
     /// The backend, and what it should offer.
     pub(crate) fn custodian(&self, backend: Pkcs11) -> Custodian {
+        let ed25519ph = self.kind.ed25519ph.then_some(Mechanism::Ed25519phOfMessage);
+
         Custodian {
             backend: Arc::new(backend),
             key_types: self.kind.key_types.to_vec(),
-            mechanisms: MECHANISMS.to_vec(),
+            mechanisms: MECHANISMS.into_iter().chain(ed25519ph).collect(),
             imports: Vec::new(),
             binds_tenant: false,
         }

@@ -295,6 +295,9 @@ impl Random for SystemRandom {
 /// What custody would hand in, written again, so that a mistake there does not hide one here.
 fn render(mechanism: Mechanism, scheme: Scheme, key_type: KeyType, message: &[u8]) -> Vec<u8> {
     let Some(hash) = scheme.hash() else { return message.to_vec() };
+    if mechanism == Mechanism::Ed25519phOfMessage {
+        return message.to_vec();
+    }
     let (algorithm, digest_info) = match hash {
         Hash::Sha256 => (&digest::SHA256, "3031300d060960864801650304020105000420"),
         Hash::Sha384 => (&digest::SHA384, "3041300d060960864801650304020205000430"),
@@ -313,11 +316,12 @@ fn render(mechanism: Mechanism, scheme: Scheme, key_type: KeyType, message: &[u8
     }
 }
 
-const SCHEMES: [Scheme; 10] = [
+const SCHEMES: [Scheme; 11] = [
     Scheme::Ecdsa(Hash::Sha256),
     Scheme::Ecdsa(Hash::Sha384),
     Scheme::Ecdsa(Hash::Sha512),
     Scheme::Ed25519,
+    Scheme::Ed25519ph,
     Scheme::RsaPkcs1v15(Hash::Sha256),
     Scheme::RsaPkcs1v15(Hash::Sha384),
     Scheme::RsaPkcs1v15(Hash::Sha512),
@@ -326,9 +330,11 @@ const SCHEMES: [Scheme; 10] = [
     Scheme::RsaPss(Hash::Sha512),
 ];
 
-const MECHANISMS: [Mechanism; 9] = [
+const MECHANISMS: [Mechanism; 11] = [
     Mechanism::Ecdsa,
     Mechanism::Ed25519,
+    Mechanism::Ed25519ph,
+    Mechanism::Ed25519phOfMessage,
     Mechanism::RsaPkcs1v15DigestInfo,
     Mechanism::RsaPkcs1v15(Hash::Sha256),
     Mechanism::RsaPkcs1v15(Hash::Sha384),

@@ -15,8 +15,9 @@ use keyport_core::signature::Signature;
 /// Whether `signature`, as a backend answered it, is one of `scheme` over `message`.
 pub(super) fn verifies(public: &PublicKey, scheme: Scheme, message: &[u8], signature: &[u8]) -> bool {
     let signature = Signature::new(public.key_type(), signature.to_vec()).unwrap();
-    if let (KeyType::EcSecp256k1, Some(hash)) = (public.key_type(), scheme.hash()) {
-        // aws-lc verifies it with SHA-256 alone when it hashes; core hands it the digest.
+    let is_cores = public.key_type() == KeyType::EcSecp256k1 || scheme == Scheme::Ed25519ph;
+    if let (true, Some(hash)) = (is_cores, scheme.hash()) {
+        // With secp256k1 aws-lc verifies SHA-256 alone when it hashes, and Ed25519ph not at all; core is handed the digest.
         let input = Input::Digest(Digest::of(hash, message));
         return public.verifies(scheme, &input, &signature).unwrap();
     }

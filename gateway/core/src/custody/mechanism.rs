@@ -12,6 +12,10 @@ pub enum Mechanism {
     Ecdsa,
     /// Pure Ed25519 over the message handed in.
     Ed25519,
+    /// Ed25519ph with an empty context, over the SHA-512 digest handed in.
+    Ed25519ph,
+    /// Ed25519ph with an empty context where the custodian hashes: it is handed the message.
+    Ed25519phOfMessage,
     /// RSASSA-PKCS1-v1_5 where the custodian adds only the padding: it is handed the DigestInfo.
     RsaPkcs1v15DigestInfo,
     /// RSASSA-PKCS1-v1_5 over the digest handed in.
@@ -27,6 +31,7 @@ impl Mechanism {
         match self {
             Self::Ecdsa => matches!(scheme, Scheme::Ecdsa(_)),
             Self::Ed25519 => scheme == Scheme::Ed25519,
+            Self::Ed25519ph | Self::Ed25519phOfMessage => scheme == Scheme::Ed25519ph,
             Self::RsaPkcs1v15DigestInfo => matches!(scheme, Scheme::RsaPkcs1v15(_)),
             Self::RsaPkcs1v15(hash) => scheme == Scheme::RsaPkcs1v15(hash),
             Self::RsaPss(hash) => scheme == Scheme::RsaPss(hash),
@@ -52,10 +57,17 @@ impl Mechanism {
             {
                 Some(Cow::Borrowed(digest.bytes()))
             }
-            (Self::Ed25519, Input::Message(message)) => Some(Cow::Borrowed(message)),
+            (Self::Ed25519ph, Input::Digest(digest)) if digest.hash() == Hash::Sha512 => {
+                Some(Cow::Borrowed(digest.bytes()))
+            }
+            (Self::Ed25519 | Self::Ed25519phOfMessage, Input::Message(message)) => {
+                Some(Cow::Borrowed(message))
+            }
             (
                 Self::Ecdsa
                 | Self::Ed25519
+                | Self::Ed25519ph
+                | Self::Ed25519phOfMessage
                 | Self::RsaPkcs1v15DigestInfo
                 | Self::RsaPkcs1v15(_)
                 | Self::RsaPss(_),
@@ -110,6 +122,26 @@ mod tests {
     }
 
     #[test]
+    fn ed25519ph_is_handed_a_sha_512_digest_or_the_message_and_never_the_one_for_the_other() {
+        let digest = |hash| Input::Digest(Digest::of(hash, b"hello"));
+        let message = Input::Message([7; 64].as_slice().into());
+        let render = |mechanism: Mechanism, input: &Input| {
+            mechanism.render(KeyType::Ed25519, input).map(Cow::into_owned)
+        };
+
+        let sha_512 = Digest::of(Hash::Sha512, b"hello").bytes().to_vec();
+        assert_eq!(render(Mechanism::Ed25519ph, &digest(Hash::Sha512)), Some(sha_512));
+        assert_eq!(render(Mechanism::Ed25519phOfMessage, &message), Some(vec![7; 64]));
+        assert_eq!(render(Mechanism::Ed25519ph, &message), None);
+        for mechanism in [Mechanism::Ed25519, Mechanism::Ed25519phOfMessage] {
+            assert_eq!(render(mechanism, &digest(Hash::Sha512)), None, "{mechanism:?}");
+        }
+        for hash in [Hash::Sha256, Hash::Sha384] {
+            assert_eq!(render(Mechanism::Ed25519ph, &digest(hash)), None, "{hash:?}");
+        }
+    }
+
+    #[test]
     fn no_mechanism_serves_two_families() {
         let schemes = [
             Scheme::Ecdsa(Hash::Sha256),
@@ -123,6 +155,8 @@ mod tests {
         for mechanism in [
             Mechanism::Ecdsa,
             Mechanism::Ed25519,
+            Mechanism::Ed25519ph,
+            Mechanism::Ed25519phOfMessage,
             Mechanism::RsaPkcs1v15DigestInfo,
             Mechanism::RsaPkcs1v15(Hash::Sha256),
             Mechanism::RsaPss(Hash::Sha256),

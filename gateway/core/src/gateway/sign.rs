@@ -184,7 +184,11 @@ pub(super) fn key_ref(key: &Key) -> KeyRef {
 
 /// The signature that custody saw, if the provider's answer is that one.
 fn checked(key: &Key, loaded: &Loaded, answer: Result<Vec<u8>, Failure>, seen: Seen) -> Result<Signature> {
-    let answer = answer.map_err(|failure| meaning(seen.failure.unwrap_or(failure)))?;
+    let answer = answer.map_err(|failure| match seen.failure {
+        // Of a scheme that its provider offers, only the custodian knows whether it has it.
+        Some(seen) if seen.kind == FailureKind::Unsupported => Error::Unsupported,
+        seen => meaning(seen.unwrap_or(failure)),
+    })?;
     let answered = Signature::new(key.key_type, answer);
 
     match seen.signature {

@@ -302,6 +302,18 @@ async fn what_a_provider_says_of_a_key_keeps_only_the_meanings_that_are_not_its_
 }
 
 #[tokio::test]
+async fn a_scheme_that_the_custodian_lacks_is_unsupported_and_the_log_says_why() {
+    let world = World::new();
+    world.create("a", OnDuplicate::Conflict).await.unwrap();
+    *world.backend.failing.lock().unwrap() = Some(FailureKind::Unsupported);
+
+    assert!(matches!(world.sign("a").await, Err(Error::Unsupported)));
+    assert_eq!(world.events(Operation::Sign), ["refused:unsupported"]);
+    let events = world.audit.events.lock().unwrap();
+    assert_eq!(events.last().unwrap().detail.as_deref(), Some("the token was told to fail"));
+}
+
+#[tokio::test]
 async fn refusals_beyond_a_callers_budget_are_counted_and_summed_up() {
     let world = World::new();
     for _ in 0..700 {

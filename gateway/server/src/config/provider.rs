@@ -333,6 +333,8 @@ fn mechanism(mechanism: &Mechanism) -> &'static str {
     match mechanism {
         Mechanism::Ecdsa => "ecdsa",
         Mechanism::Ed25519 => "ed25519",
+        Mechanism::Ed25519ph => "ed25519ph",
+        Mechanism::Ed25519phOfMessage => "ed25519ph-of-message",
         Mechanism::RsaPkcs1v15DigestInfo => "rsa-pkcs1v15-digest-info",
         Mechanism::RsaPkcs1v15(Hash::Sha256) => "rsa-pkcs1v15(sha-256)",
         Mechanism::RsaPkcs1v15(Hash::Sha384) => "rsa-pkcs1v15(sha-384)",
@@ -343,9 +345,11 @@ fn mechanism(mechanism: &Mechanism) -> &'static str {
     }
 }
 
-const MECHANISMS: [Mechanism; 9] = [
+const MECHANISMS: [Mechanism; 11] = [
     Mechanism::Ecdsa,
     Mechanism::Ed25519,
+    Mechanism::Ed25519ph,
+    Mechanism::Ed25519phOfMessage,
     Mechanism::RsaPkcs1v15DigestInfo,
     Mechanism::RsaPkcs1v15(Hash::Sha256),
     Mechanism::RsaPkcs1v15(Hash::Sha384),

@@ -180,6 +180,14 @@ impl<T> Tried<T> {
         unsupported && self.saw.attempts == 0 && !kit.stage.is_seen
     }
 
+    /// Whether custody saw the custodian itself say that it lacks what it was asked for, and the component passed that on.
+    pub(super) fn is_lacking(&self) -> bool {
+        let is_unsupported = |failure: &Failure| failure.kind == FailureKind::Unsupported;
+
+        self.answer.as_ref().err().is_some_and(is_unsupported)
+            && self.saw.failure.as_ref().is_some_and(is_unsupported)
+    }
+
     /// Fails if an instance trapped.
     pub(super) fn without_trap(self, expected: &str) -> Result<Self, Broken> {
         ensure(!self.trapped, expected, || "a trap".to_owned())?;

@@ -24,6 +24,8 @@ pub(super) struct Wanted<'a> {
     pub(super) id: &'a [u8],
     pub(super) key_type: KeyType,
     pub(super) label: &'a str,
+    /// Whether it outlives the session.
+    pub(super) stays: bool,
 }
 
 /// The pair with the wanted CKA_ID, made where there is none yet.
@@ -78,8 +80,8 @@ fn make(
     same_type(half, wanted)
 }
 
-/// Makes the pair in the first way that the token takes.
-fn pair(
+/// Makes the pair in the first way that the token takes: its public half, and its private one.
+pub(super) fn pair(
     session: &Session,
     making: &Making,
     wanted: Wanted<'_>,
@@ -131,7 +133,7 @@ fn ways(key_type: KeyType) -> Vec<Way> {
 
 fn public_template(wanted: Wanted<'_>, way: &Way) -> Vec<Attribute> {
     let mut template = vec![
-        Attribute::Token(true),
+        Attribute::Token(wanted.stays),
         Attribute::Private(false),
         Attribute::VerifyRecover(false),
         Attribute::Wrap(false),
@@ -155,7 +157,7 @@ fn public_template(wanted: Wanted<'_>, way: &Way) -> Vec<Attribute> {
 
 fn private_template(wanted: Wanted<'_>, way: &Way) -> Vec<Attribute> {
     let mut template = vec![
-        Attribute::Token(true),
+        Attribute::Token(wanted.stays),
         Attribute::Private(true),
         Attribute::Sensitive(true),
         Attribute::Extractable(false),

@@ -5,6 +5,7 @@
 
 mod confine;
 mod destroy;
+mod ed25519ph;
 mod generate;
 mod initialise;
 mod locate;

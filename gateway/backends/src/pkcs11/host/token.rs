@@ -13,6 +13,7 @@ use super::super::ckr::{Then, Trouble};
 use super::super::mechanism::{Offers, ckm};
 use super::super::wire::{Pkcs11Protocol, Reply, Request};
 use super::destroy::destroy;
+use super::ed25519ph::Trial;
 use super::generate::{Making, Turn, Wanted, generate};
 use super::locate::locate;
 use super::login::Login;
@@ -30,6 +31,7 @@ pub(super) struct Token {
     objects: Objects,
     making: Making,
     offers: Offers,
+    ed25519ph: Trial,
     /// Failures of unknown cause since the last success.
     strikes: AtomicU32,
     logged_in: bool,
@@ -51,6 +53,7 @@ impl Token {
             objects: Objects::new(),
             making: Making::default(),
             offers,
+            ed25519ph: Trial::default(),
             strikes: AtomicU32::new(0),
             logged_in: login.logged_in,
             _login: Mutex::new(login.session),
@@ -60,7 +63,7 @@ impl Token {
     fn reply(&self, request: Request, deadline: Instant) -> Result<Reply, Trouble> {
         match request {
             Request::Generate { id, key_type, label } => {
-                self.generate(Wanted { id: &id, key_type, label: &label }, deadline)
+                self.generate(Wanted { id: &id, key_type, label: &label, stays: true }, deadline)
             }
             Request::Find { id } => self.find(&id, deadline),
             Request::Locate(reference) => {
@@ -125,6 +128,9 @@ impl Token {
         deadline: Instant,
     ) -> Result<Reply, Trouble> {
         self.offers.signs_with(key_type, mechanism).map_err(plain)?;
+        if mechanism == Mechanism::Ed25519phOfMessage {
+            self.ed25519ph.passed(&self.sessions, &self.making, deadline)?;
+        }
         let ckm = ckm(mechanism).ok_or_else(|| {
             Trouble::new(FailureKind::Unsupported, format!("{mechanism:?} is not in PKCS#11"))
         })?;

@@ -112,8 +112,8 @@ fn ability_lines(report: &TokenReport) -> Vec<String> {
         });
         for (scheme, serves) in schemes.iter().filter(|_| make.is_ok()) {
             if let Err(why) = serves {
-                let refuses = Painted(FAINT, "refuses");
-                lines.push(format!("  {refuses}    {key_type:<13} {scheme}: {}", why.message));
+                let word = if why.kind == FailureKind::Other { "untold " } else { "refuses" };
+                lines.push(format!("  {}    {key_type:<13} {scheme}: {}", Painted(FAINT, word), why.message));
             }
         }
     }
@@ -173,10 +173,13 @@ fn test_lines(key: &TestKey) -> Vec<String> {
         milliseconds(slowest),
     )];
     for (scheme, outcome) in &key.signed {
-        if let Err(why) = outcome
-            && why.kind != FailureKind::Unsupported
-        {
-            lines.push(bad(key, scheme, why));
+        match outcome {
+            Ok(_) => {}
+            Err(why) if why.kind == FailureKind::Unsupported => {
+                let (refuses, key_type) = (Painted(FAINT, "refuses"), key.key_type.as_str());
+                lines.push(format!("  {refuses}    {key_type:<13} {scheme}: {}", why.message));
+            }
+            Err(why) => lines.push(bad(key, scheme, why)),
         }
     }
     if let Some(Err(why)) = &key.destroyed {

@@ -79,7 +79,7 @@ fn offers_each_scheme_once(kit: &Kit) -> Verdict {
 fn limits_messages(kit: &Kit) -> Verdict {
     let descriptor = &kit.loaded.descriptor;
     let takes_messages = descriptor.offers.iter().flat_map(|(_, schemes)| schemes);
-    let is_message = |scheme: &&Scheme| scheme.hash().is_none() || descriptor.is_handed_messages();
+    let is_message = |scheme: &&Scheme| scheme.hash().is_none() || descriptor.is_handed_messages(**scheme);
     if takes_messages.filter(is_message).count() == 0 {
         return Err(Broken::skipped("it signs digests alone"));
     }

@@ -91,20 +91,24 @@ async fn digests(kit: &Kit, fill: fn(usize, &mut u8)) -> Verdict {
 
 /// Signs such digests by every scheme of every key type that takes one.
 async fn digests_of(kit: &Kit, bytes: impl Fn(Hash) -> Vec<u8>) -> Verdict {
-    if kit.loaded.descriptor.is_handed_messages() {
-        return Err(Broken::skipped("its custodian hashes by itself"));
-    }
-
-    let mut any = false;
+    let (mut any, mut hashes) = (false, false);
     for key_type in kit.key_types().await? {
         for scheme in kit.schemes(key_type) {
             let Some(hash) = scheme.hash() else { continue };
+            if kit.loaded.descriptor.is_handed_messages(scheme) {
+                hashes = true;
+                continue;
+            }
             any = true;
             signs(kit, key_type, scheme, &digest(hash, &bytes(hash))?).await?;
         }
     }
 
-    if any { Ok(()) } else { Err(Broken::skipped("it signs messages alone")) }
+    match (any, hashes) {
+        (true, _) => Ok(()),
+        (false, true) => Err(Broken::skipped("its custodian hashes by itself")),
+        (false, false) => Err(Broken::skipped("it signs messages alone")),
+    }
 }
 
 /// Signs such messages by every scheme of every key type that takes one.
@@ -112,7 +116,7 @@ async fn messages(kit: &Kit, messages: &[Vec<u8>]) -> Verdict {
     let mut any = false;
     for key_type in kit.key_types().await? {
         for scheme in kit.schemes(key_type) {
-            if scheme.hash().is_some() && !kit.loaded.descriptor.is_handed_messages() {
+            if scheme.hash().is_some() && !kit.loaded.descriptor.is_handed_messages(scheme) {
                 continue;
             }
             any = true;
@@ -132,6 +136,10 @@ async fn signs(kit: &Kit, key_type: KeyType, scheme: Scheme, input: &Input) -> V
     let signed = kit.ask().sign(&made.key, made.told(), (scheme, input)).await?;
     if input.length() == 0 && signed.is_beyond_its_custodian(kit) {
         return Err(Broken::skipped("its custodian signs no empty message"));
+    }
+    if signed.is_lacking() {
+        kit.note(format!("its custodian lacks {scheme}"));
+        return Ok(());
     }
 
     succeeds(signed.answer, "a signature")
