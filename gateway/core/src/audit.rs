@@ -47,6 +47,8 @@ pub struct Event {
     pub key_id: Option<KeyId>,
     /// The key's public half.
     pub fingerprint: Option<Fingerprint>,
+    /// Whether the key takes a SHA-512 digest as the message of pure Ed25519.
+    pub digest_as_message: bool,
     /// The provider that served it.
     pub provider: Option<ProviderName>,
     /// The component that it was.
@@ -81,6 +83,7 @@ impl Event {
             key: None,
             key_id: None,
             fingerprint: None,
+            digest_as_message: false,
             provider: None,
             component: None,
             scheme: None,
@@ -100,6 +103,7 @@ impl Event {
         self.key = Some(key.name.clone());
         self.key_id = Some(key.id);
         self.fingerprint = key.public.as_ref().map(|public| public.fingerprint().clone());
+        self.digest_as_message = key.digest_as_message;
         self.provider = Some(key.provider.clone());
         self
     }

@@ -24,6 +24,9 @@ pub struct Key {
     pub id: KeyId,
     /// The kind of key pair.
     pub key_type: KeyType,
+    /// Whether a SHA-512 digest that is to be signed is the message of pure Ed25519: of callers that hash before they ask,
+    /// whatever the key. It was said when the key was made or taken up, and is never told from a length.
+    pub digest_as_message: bool,
     /// Where it is in its life.
     pub state: State,
     /// The provider that made it and serves it.
@@ -99,6 +102,7 @@ impl Key {
             name,
             id,
             key_type,
+            digest_as_message: false,
             state: State::Pending,
             provider,
             handle: None,
@@ -112,6 +116,18 @@ impl Key {
             event: None,
             revision: 0,
         }
+    }
+
+    /// The row of a key that takes digests as messages, if it was asked for. Only Ed25519 signs messages of any length and
+    /// hashes none beforehand.
+    pub fn taking_digests(self, as_message: bool) -> Result<Self> {
+        if as_message && self.key_type != KeyType::Ed25519 {
+            let reason =
+                format!("a key of type {} signs digests as such; only ed25519 does not", self.key_type);
+            return Err(Error::invalid("digests", reason));
+        }
+
+        Ok(Self { digest_as_message: as_message, ..self })
     }
 
     /// The row once it is known which connection will have the object.
@@ -322,6 +338,21 @@ mod tests {
         for bad in ["", "00", &text.to_uppercase(), &format!("{text}00"), "zz0102030405060708090a0b0c0d0e0f"]
         {
             assert!(bad.parse::<KeyId>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn only_ed25519_takes_digests_as_messages() {
+        let key = |key_type| {
+            let (name, id) = (KeyName::new("name", "a").unwrap(), KeyId([0; 16]));
+            let made_by = ("soft".parse().unwrap(), Timestamp(0));
+            Key::pending("acme".parse().unwrap(), name, id, key_type, made_by)
+        };
+
+        for key_type in KeyType::ALL {
+            assert!(!key(key_type).taking_digests(false).unwrap().digest_as_message);
+            let taking = key(key_type).taking_digests(true);
+            assert_eq!(taking.is_ok_and(|key| key.digest_as_message), key_type == KeyType::Ed25519);
         }
     }
 

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use crate::caller::{Caller, Verb};
 use crate::import::Material;
-use crate::input::Input;
+use crate::input::{Digest, Input};
 use crate::key::{Key, KeyName};
 use crate::provider::Descriptor;
-use crate::scheme::{Family, KeyType, Scheme};
+use crate::scheme::{Family, Hash, KeyType, Scheme};
 use crate::{Error, Result};
 
 /// Something that was allowed, for custody's ledger. Its contents are private to this crate, and only this module
@@ -113,7 +113,7 @@ pub(crate) fn sign(
     descriptor: &Descriptor,
 ) -> Result<Operation> {
     allow(caller, Verb::Sign, &key.name)?;
-    let scheme = how.scheme(key.key_type, &input)?;
+    let (scheme, input) = how.of(&key, input)?;
     if !descriptor.signs(key.key_type, scheme) {
         return Err(Error::Unsupported);
     }
@@ -159,8 +159,23 @@ pub enum How {
 }
 
 impl How {
+    /// The scheme that this comes to for `key`, and what of `input` that scheme signs: of a key that takes digests as
+    /// messages, a SHA-512 digest is the message of pure Ed25519.
+    pub(crate) fn of(self, key: &Key, input: Input) -> Result<(Scheme, Input)> {
+        let input = match input {
+            Input::Digest(digest) if key.digest_as_message && self.may_be_pure() => as_message(&digest)?,
+            input => input,
+        };
+
+        Ok((self.scheme(key.key_type, &input)?, input))
+    }
+
+    fn may_be_pure(self) -> bool {
+        matches!(self, Self::Usual | Self::Scheme(Scheme::Ed25519) | Self::Only(Scheme::Ed25519, _))
+    }
+
     /// The scheme that this comes to for a key of such a type.
-    pub(crate) fn scheme(self, key_type: KeyType, input: &Input) -> Result<Scheme> {
+    fn scheme(self, key_type: KeyType, input: &Input) -> Result<Scheme> {
         match self {
             Self::Scheme(scheme) if scheme.fits(key_type) => Ok(scheme),
             Self::Only(scheme, only) if only == key_type && scheme.fits(key_type) => Ok(scheme),
@@ -187,11 +202,24 @@ impl How {
     }
 }
 
+fn as_message(digest: &Digest) -> Result<Input> {
+    if digest.hash() == Hash::Sha512 {
+        return Ok(Input::Message(digest.bytes().into()));
+    }
+
+    let hash = digest.hash().as_str();
+    Err(Error::invalid(
+        "digest",
+        format!("this key takes sha-512 digests as messages, and this is one of {hash}"),
+    ))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::caller::Right;
-    use crate::scheme::Hash;
+    use crate::key::KeyId;
+    use crate::outside::Timestamp;
 
     fn caller(verbs: &[Verb], pattern: &str, key_types: Option<&[KeyType]>) -> Caller {
         Caller {
@@ -228,6 +256,48 @@ mod tests {
             allow_create(&caller, Verb::Create, &name("a"), KeyType::Rsa2048),
             Err(Error::Forbidden)
         ));
+    }
+
+    fn ed25519(as_message: bool) -> Key {
+        let id: KeyId = "000102030405060708090a0b0c0d0e0f".parse().unwrap();
+        let made_by = ("soft".parse().unwrap(), Timestamp(0));
+
+        Key::pending("acme".parse().unwrap(), name("a"), id, KeyType::Ed25519, made_by)
+            .taking_digests(as_message)
+            .unwrap()
+    }
+
+    #[test]
+    fn a_sha_512_digest_is_the_message_of_a_key_that_takes_it_so_and_of_no_other() {
+        let digest = |hash| Input::Digest(Digest::of(hash, b"x"));
+        let bytes = Input::Message(Digest::of(Hash::Sha512, b"x").bytes().into());
+        let pure = [How::Usual, How::Scheme(Scheme::Ed25519), How::Only(Scheme::Ed25519, KeyType::Ed25519)];
+
+        for how in pure {
+            let taken = how.of(&ed25519(true), digest(Hash::Sha512)).unwrap();
+            assert_eq!(taken, (Scheme::Ed25519, bytes.clone()));
+            let plain = how.of(&ed25519(false), digest(Hash::Sha512));
+            // What is asked for by name is refused later, where the input is brought into the scheme's form.
+            assert!(plain.and_then(|(scheme, input)| input.for_scheme(scheme)).is_err());
+            for hash in [Hash::Sha256, Hash::Sha384] {
+                let refused = how.of(&ed25519(true), digest(hash)).unwrap_err();
+                assert!(matches!(refused, Error::InvalidRequest { field: "digest", .. }), "{refused}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_key_that_takes_digests_as_messages_signs_messages_and_ed25519ph_as_any_other() {
+        let message = Input::Message([7; 64].as_slice().into());
+        let digest = Input::Digest(Digest::of(Hash::Sha512, b"x"));
+
+        for as_message in [false, true] {
+            let key = ed25519(as_message);
+            let taken = How::Usual.of(&key, message.clone()).unwrap();
+            assert_eq!(taken, (Scheme::Ed25519, message.clone()));
+            let taken = How::Scheme(Scheme::Ed25519ph).of(&key, digest.clone()).unwrap();
+            assert_eq!(taken, (Scheme::Ed25519ph, digest.clone()));
+        }
     }
 
     #[test]

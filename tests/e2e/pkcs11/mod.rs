@@ -3,6 +3,7 @@
 mod api;
 mod child;
 mod crash;
+mod ed25519;
 mod example;
 mod hostile;
 mod keys;

@@ -24,6 +24,8 @@ pub struct CreateRequest {
     pub name: KeyName,
     /// Where its key pair comes from.
     pub source: Source,
+    /// Whether it takes digests as messages: [`Key::digest_as_message`].
+    pub digest_as_message: bool,
     /// The provider that is to have it; `None` is the tenant's choice for such a name.
     pub provider: Option<ProviderName>,
     /// What happens where an active key has that name.
@@ -201,7 +203,8 @@ impl Gateway {
             KeyId::random(&*self.outside.random),
             request.source.key_type(),
             (loaded.name.clone(), self.outside.clock.wall()),
-        );
+        )
+        .taking_digests(request.digest_as_message)?;
         draft.key_id = Some(pending.id);
         self.keys.insert(&caller.tenant, &pending).await?;
 
@@ -287,7 +290,9 @@ fn can(loaded: &Loaded, source: &Source) -> bool {
 fn duplicate(caller: &Caller, request: &CreateRequest, existing: &Arc<Key>) -> Result<Option<Arc<Key>>> {
     match request.on_duplicate {
         OnDuplicate::Return
-            if existing.key_type == request.source.key_type() && request.source.verb() == Verb::Create =>
+            if existing.key_type == request.source.key_type()
+                && existing.digest_as_message == request.digest_as_message
+                && request.source.verb() == Verb::Create =>
         {
             Ok(Some(Arc::clone(existing)))
         }

@@ -21,11 +21,14 @@ pub(super) struct Creates(Mutex<HashMap<(TenantId, KeyName), Attempt>>);
 
 #[derive(Debug)]
 struct Attempt {
-    /// The type that is being made; `None` where the key is imported, which nobody can join.
-    key_type: Option<KeyType>,
+    /// The kind that is being made; `None` where the key is imported, which nobody can join.
+    kind: Option<Kind>,
     outcome: Outcomes,
     finished: Option<Instant>,
 }
+
+/// What two requests for one name must agree on to get the same key: its type, and how it takes digests.
+type Kind = (KeyType, bool);
 
 /// How a request for a key finds things.
 pub(super) enum Joined {
@@ -60,7 +63,7 @@ impl Creates {
         let attempts = self.attempts();
         let attempt = attempts.get(&(tenant.clone(), request.name.clone()))?;
         let fresh = now.saturating_duration_since(attempt.finished?) < UNDELIVERED;
-        if !fresh || attempt.key_type.is_none() || attempt.key_type != joinable(request) {
+        if !fresh || attempt.kind.is_none() || attempt.kind != joinable(request) {
             return None;
         }
 
@@ -73,7 +76,7 @@ impl Creates {
         let slot = (tenant.clone(), request.name.clone());
         match attempts.get(&slot) {
             Some(attempt) if attempt.finished.is_some() => (),
-            Some(attempt) if attempt.key_type.is_some() && attempt.key_type == joinable(request) => {
+            Some(attempt) if attempt.kind.is_some() && attempt.kind == joinable(request) => {
                 return Joined::UnderWay(attempt.outcome.clone());
             }
             Some(_) => return Joined::Other,
@@ -81,7 +84,7 @@ impl Creates {
         }
 
         let (sender, outcome) = watch::channel(None);
-        attempts.insert(slot, Attempt { key_type: joinable(request), outcome, finished: None });
+        attempts.insert(slot, Attempt { kind: joinable(request), outcome, finished: None });
         Joined::First(sender)
     }
 
@@ -125,10 +128,10 @@ impl Creates {
     }
 }
 
-/// The type of key that another request could ask for as well.
-fn joinable(request: &CreateRequest) -> Option<KeyType> {
+/// The kind of key that another request could ask for as well.
+fn joinable(request: &CreateRequest) -> Option<Kind> {
     match request.source {
-        Source::Generate(key_type) => Some(key_type),
+        Source::Generate(key_type) => Some((key_type, request.digest_as_message)),
         Source::Import(_) => None,
     }
 }

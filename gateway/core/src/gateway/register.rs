@@ -23,6 +23,8 @@ pub struct RegisterRequest {
     pub name: KeyName,
     /// What its custodian calls it, as [`Backend::locate`](crate::backend::Backend::locate) takes it.
     pub object: String,
+    /// Whether it takes digests as messages: [`Key::digest_as_message`].
+    pub digest_as_message: bool,
     /// The provider that is to serve it; `None` is the tenant's choice for such a name.
     pub provider: Option<ProviderName>,
 }
@@ -84,11 +86,9 @@ impl Gateway {
         let Generated { native_id, public } = located;
         let id = KeyId::random(&*self.outside.random);
         let owner = (loaded.name.clone(), self.outside.clock.wall());
-        let key = Key::pending(caller.tenant.clone(), request.name.clone(), id, key_type, owner).registered(
-            connection.clone(),
-            native_id,
-            public,
-        );
+        let key = Key::pending(caller.tenant.clone(), request.name.clone(), id, key_type, owner)
+            .taking_digests(request.digest_as_message)?
+            .registered(connection.clone(), native_id, public);
         note(draft, &key, loaded);
         self.custody.prove(&key, deadline).await.map_err(not_proven)?;
         self.insert_registered(&key).await?;
@@ -183,7 +183,12 @@ mod tests {
     }
 
     async fn register(world: &World, name: &str, object: &str) -> Result<Arc<Key>> {
-        let request = RegisterRequest { name: key_name(name), object: object.to_owned(), provider: None };
+        let request = RegisterRequest {
+            name: key_name(name),
+            object: object.to_owned(),
+            digest_as_message: false,
+            provider: None,
+        };
 
         world.gateway.register(&world.caller, world.context(), request).await
     }

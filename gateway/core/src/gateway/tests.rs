@@ -139,6 +139,7 @@ async fn a_pending_create_of_another_type_refuses_the_name() {
     let other = CreateRequest {
         name: key_name("a"),
         source: Source::Generate(KeyType::Rsa2048),
+        digest_as_message: false,
         provider: None,
         on_duplicate: OnDuplicate::Replace,
     };

@@ -49,8 +49,8 @@ impl Gateway {
         let key = self.resolvable(caller, &request.name).await?;
         let public = key.public.as_ref().ok_or(Error::KeyNotFound)?;
 
-        let scheme = request.how.scheme(key.key_type, &request.input)?;
-        let input = request.input.for_scheme(scheme)?;
+        let (scheme, input) = request.how.of(&key, request.input)?;
+        let input = input.for_scheme(scheme)?;
         match Signature::new(key.key_type, request.signature) {
             Some(signature) => public.verifies(scheme, &input, &signature),
             None => Ok(false),

@@ -178,6 +178,7 @@ impl<B: Backend + 'static, P: Provider + 'static> World<B, P> {
         let request = CreateRequest {
             name: key_name(name),
             source: Source::Generate(KeyType::EcP256),
+            digest_as_message: false,
             provider: None,
             on_duplicate,
         };
@@ -189,6 +190,7 @@ impl<B: Backend + 'static, P: Provider + 'static> World<B, P> {
         let request = CreateRequest {
             name: key_name(name),
             source: Source::Import(material),
+            digest_as_message: false,
             provider: None,
             on_duplicate: OnDuplicate::Conflict,
         };

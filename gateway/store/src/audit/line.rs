@@ -32,6 +32,8 @@ pub(super) struct Line<'a> {
     pub(super) key_id: Option<Text<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) fingerprint: Option<Text<'a>>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(super) digest_as_message: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) provider: Option<Text<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -73,6 +75,7 @@ impl<'a> Line<'a> {
             key: event.key.as_ref().map(|name| Cow::Borrowed(name.as_str())),
             key_id: event.key_id.map(|_| Cow::Borrowed(words.key_id.as_str())),
             fingerprint: event.fingerprint.as_ref().map(|fingerprint| Cow::Borrowed(fingerprint.as_str())),
+            digest_as_message: event.digest_as_message,
             provider: event.provider.as_ref().map(|provider| Cow::Borrowed(provider.as_str())),
             component: event.component.as_ref().map(|component| Cow::Borrowed(component.as_str())),
             scheme: event.scheme.map(|scheme| Cow::Borrowed(scheme.as_str())),

@@ -164,6 +164,7 @@ fn bind(sql: &'static str, key: &Key) -> QueryScalar<'static, Sqlite, i64, Sqlit
         .bind(key.destroy_after.map(time))
         .bind(key.event.map(signed))
         .bind(key.registered)
+        .bind(key.digest_as_message)
 }
 
 fn time(time: Timestamp) -> i64 {
@@ -195,13 +196,13 @@ const SELECT_ONE: &str = "SELECT * FROM keys WHERE tenant = ?1 AND key_id = ?2";
 
 const INSERT: &str = "
     INSERT INTO keys (key_id, tenant, name, key_type, state, provider, handle, connection, native_id, public, created,
-        changed, destroy_after, event, registered, revision)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)
+        changed, destroy_after, event, registered, digest_as_message, revision)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)
     RETURNING number";
 
 const UPDATE: &str = "
     UPDATE keys SET name = ?3, key_type = ?4, state = ?5, provider = ?6, handle = ?7, connection = ?8, native_id = ?9,
         public = ?10, created = ?11, changed = ?12, destroy_after = ?13, event = ?14, registered = ?15,
-        revision = ?16
-    WHERE key_id = ?1 AND tenant = ?2 AND revision = ?17
+        digest_as_message = ?16, revision = ?17
+    WHERE key_id = ?1 AND tenant = ?2 AND revision = ?18
     RETURNING number";

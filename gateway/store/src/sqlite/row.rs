@@ -28,6 +28,7 @@ pub(super) struct Row {
     event: Option<i64>,
     revision: i64,
     registered: bool,
+    digest_as_message: bool,
 }
 
 impl Row {
@@ -40,6 +41,7 @@ impl Row {
             name: KeyName::new("name", &self.name).ok().ok_or_else(|| bad("name"))?,
             id: parse(&self.key_id).ok_or_else(|| bad("key_id"))?,
             key_type: parse(&self.key_type).ok_or_else(|| bad("key_type"))?,
+            digest_as_message: self.digest_as_message,
             state: state(&self.state).ok_or_else(|| bad("state"))?,
             provider: parse(&self.provider).ok_or_else(|| bad("provider"))?,
             handle: self.handle.map(|bytes| Handle::new(&bytes).ok_or_else(|| bad("handle"))).transpose()?,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use keyport_core::Error;
 use keyport_core::key::{Handle, Key, NativeId};
 use keyport_core::outside::Timestamp;
+use keyport_core::scheme::KeyType;
 use keyport_core::store::Keys;
 
 use super::{id, made, name, pending, pending_of, public, tenant};
@@ -30,6 +31,7 @@ pub async fn keys<G>(open: impl AsyncFn() -> (G, Arc<dyn Keys>)) {
         a_successor_takes_the_name_in_one_step,
         a_name_has_one_active_row,
         a_registered_row_stays_registered,
+        what_a_key_takes_digests_for_stays_so,
         an_object_belongs_to_one_row_over_all_tenants,
         a_destroyed_row_frees_its_object,
         a_destroyed_row_is_listed_until_it_is_recorded,
@@ -83,6 +85,13 @@ async fn every_field_comes_back(keys: &Arc<dyn Keys>) {
     let released = stored.released(Timestamp(6), Timestamp(9));
     assert_eq!(update(keys, released.clone()).await, Key { revision: 2, ..released });
     assert_eq!(keys.active(&key.tenant, &key.name).await.unwrap(), None);
+}
+
+async fn what_a_key_takes_digests_for_stays_so(keys: &Arc<dyn Keys>) {
+    let row = Key { key_type: KeyType::Ed25519, ..pending("a", 1) }.taking_digests(true).unwrap();
+    insert(keys, &row).await;
+    assert_eq!(stored(keys, &row).await, row);
+    assert!(update(keys, row.activated(None, 1, Timestamp(1))).await.digest_as_message);
 }
 
 async fn a_registered_row_stays_registered(keys: &Arc<dyn Keys>) {

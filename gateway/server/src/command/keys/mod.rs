@@ -46,6 +46,9 @@ enum Command {
         /// Such as ec-p256, ed25519 or rsa-2048
         #[arg(long = "type", default_value = "ec-p256", value_name = "TYPE")]
         key_type: String,
+        /// as-message: an ed25519 key signs SHA-512 digests as if they were messages
+        #[arg(long, value_name = "HOW")]
+        digests: Option<String>,
         /// The provider that is to have it
         #[arg(long, value_name = "NAME")]
         provider: Option<String>,
@@ -72,6 +75,9 @@ enum Command {
         /// What the custodian calls it: `label:TEXT` or `id:HEX` of a PKCS#11 token
         #[arg(long)]
         object: String,
+        /// As of a new key
+        #[arg(long, value_name = "HOW")]
+        digests: Option<String>,
         /// The provider that is to serve it
         #[arg(long, value_name = "NAME")]
         provider: Option<String>,
@@ -141,8 +147,13 @@ impl Keys {
 impl Command {
     async fn run(self, client: &Client, output: Output) -> Result<ExitCode> {
         match self {
-            Self::Create { name, key_type, provider } => {
-                let body = given([("name", Some(name)), ("type", Some(key_type)), ("provider", provider)]);
+            Self::Create { name, key_type, digests, provider } => {
+                let body = given([
+                    ("name", Some(name)),
+                    ("type", Some(key_type)),
+                    ("digests", digests),
+                    ("provider", provider),
+                ]);
                 show(output, &client.call(Method::POST, "/keys", Some(body)).await?, key_line);
             }
             Self::Export { name, form } => {
@@ -150,8 +161,8 @@ impl Command {
                 export(&key, (form, output))?;
             }
             Self::List { state, prefix } => list(client, (state, prefix), output).await?,
-            Self::Register { name, object, provider } => {
-                let body = given([("object", Some(object)), ("provider", provider)]);
+            Self::Register { name, object, digests, provider } => {
+                let body = given([("object", Some(object)), ("digests", digests), ("provider", provider)]);
                 let key = client.call(Method::POST, &path(&name, "/register"), Some(body)).await?;
                 show(output, &key, key_line);
             }

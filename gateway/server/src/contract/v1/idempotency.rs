@@ -55,6 +55,7 @@ struct Entry {
 struct Wanted {
     name: KeyName,
     key_type: KeyType,
+    digest_as_message: bool,
     provider: Option<ProviderName>,
 }
 
@@ -136,6 +137,7 @@ impl Wanted {
         Self {
             name: request.name.clone(),
             key_type: request.source.key_type(),
+            digest_as_message: request.digest_as_message,
             provider: request.provider.clone(),
         }
     }
@@ -185,7 +187,7 @@ mod tests {
 
     fn wanted(name: &str) -> Wanted {
         let name = KeyName::new("name", name).unwrap();
-        Wanted { name, key_type: KeyType::EcP256, provider: None }
+        Wanted { name, key_type: KeyType::EcP256, digest_as_message: false, provider: None }
     }
 
     fn remembered() -> (Arc<Still>, Remembered) {

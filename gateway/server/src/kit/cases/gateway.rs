@@ -114,6 +114,7 @@ impl<'a> Served<'a> {
         let request = CreateRequest {
             name: KeyName::new("name", name)?,
             source: Source::Generate(self.key_type),
+            digest_as_message: false,
             provider: None,
             on_duplicate,
         };

@@ -20,12 +20,13 @@ prop_compose! {
         more in (of(text()), of(text()), of(text()), of(text()), of(text()), of(text())),
         numbers in (of(any::<u32>()), of(any::<u64>()), of(any::<u64>())),
         recovered: bool,
+        digest_as_message: bool,
     ) -> Line<'static> {
         let (time, operation, outcome, request_id, tenant, caller, contract, key, key_id) = texts;
         let (fingerprint, provider, component, scheme, reason, detail) = more;
         let (attempts, intent, oldest) = numbers;
         Line {
-            seq, time, request_id, tenant, caller, contract, operation, key, key_id, fingerprint, provider, component,
+            seq, time, request_id, tenant, caller, contract, operation, key, key_id, fingerprint, digest_as_message, provider, component,
             scheme, attempts, outcome, reason, intent, recovered, detail, oldest, open: None, prev: None,
         }
     }

@@ -23,7 +23,7 @@ pub(super) fn create(body: &[u8], on_duplicate: OnDuplicate) -> Result<(CreateRe
     let algorithm = algorithm(&alg)?.unwrap_or(DEFAULT);
 
     let source = Source::Generate(algorithm.key_type());
-    Ok((CreateRequest { name, source, provider: None, on_duplicate }, algorithm))
+    Ok((CreateRequest { name, source, digest_as_message: false, provider: None, on_duplicate }, algorithm))
 }
 
 /// Reads the key id in a path: one percent-encoded segment.
@@ -68,7 +68,7 @@ pub(super) fn import(
     let (material, algorithm) = private_jwk.material(PRIVATE_JWK, name.as_str(), algorithm(&alg)?)?;
 
     let source = Source::Import(material);
-    Ok((CreateRequest { name, source, provider: None, on_duplicate }, algorithm))
+    Ok((CreateRequest { name, source, digest_as_message: false, provider: None, on_duplicate }, algorithm))
 }
 
 /// The answer to `POST /keys` and `POST /keys/{kid}/import`.

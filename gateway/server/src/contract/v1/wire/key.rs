@@ -27,6 +27,8 @@ struct CreateBody<'a> {
     #[serde(borrow, default, rename = "type")]
     key_type: Field<'a>,
     #[serde(borrow, default)]
+    digests: Field<'a>,
+    #[serde(borrow, default)]
     provider: Field<'a>,
 }
 
@@ -36,6 +38,8 @@ struct ImportBody<'a> {
     #[serde(borrow, default)]
     private_jwk: Object<PrivateJwk<'a>>,
     #[serde(borrow, default)]
+    digests: Field<'a>,
+    #[serde(borrow, default)]
     provider: Field<'a>,
 }
 
@@ -44,6 +48,8 @@ struct ImportBody<'a> {
 struct RegisterBody<'a> {
     #[serde(borrow, default)]
     object: Field<'a>,
+    #[serde(borrow, default)]
+    digests: Field<'a>,
     #[serde(borrow, default)]
     provider: Field<'a>,
 }
@@ -57,12 +63,13 @@ struct RestoreBody<'a> {
 
 /// Reads the body of `POST /keys`.
 pub(in crate::contract::v1) fn create(body: &[u8]) -> Result<CreateRequest> {
-    let CreateBody { name, key_type, provider } = object(body)?;
+    let CreateBody { name, key_type, digests, provider } = object(body)?;
     let name = key_name("name", name.text("name")?)?;
 
     Ok(CreateRequest {
         name,
         source: Source::Generate(self::key_type(key_type.text("type")?)?),
+        digest_as_message: digest_as_message(&digests)?,
         provider: provider_name(&provider)?,
         on_duplicate: OnDuplicate::Conflict,
     })
@@ -71,7 +78,8 @@ pub(in crate::contract::v1) fn create(body: &[u8]) -> Result<CreateRequest> {
 /// Reads the body of `POST /keys/{name}/import`, and wipes it.
 pub(in crate::contract::v1) fn import(name: KeyName, body: Vec<u8>) -> Result<CreateRequest> {
     let body = Zeroizing::new(body);
-    let ImportBody { private_jwk, provider } = object(&body)?;
+    let ImportBody { private_jwk, digests, provider } = object(&body)?;
+    let digest_as_message = digest_as_message(&digests)?;
     let provider = provider_name(&provider)?;
     let private_jwk = private_jwk.fields("private_jwk")?;
     let (material, _algorithm) = private_jwk.material("private_jwk", name.as_str(), None)?;
@@ -79,6 +87,7 @@ pub(in crate::contract::v1) fn import(name: KeyName, body: Vec<u8>) -> Result<Cr
     Ok(CreateRequest {
         name,
         source: Source::Import(material),
+        digest_as_message,
         provider,
         on_duplicate: OnDuplicate::Conflict,
     })
@@ -86,14 +95,19 @@ pub(in crate::contract::v1) fn import(name: KeyName, body: Vec<u8>) -> Result<Cr
 
 /// Reads the body of `POST /keys/{name}/register`.
 pub(in crate::contract::v1) fn register(name: KeyName, body: &[u8]) -> Result<RegisterRequest> {
-    let RegisterBody { object: named, provider } = object(body)?;
+    let RegisterBody { object: named, digests, provider } = object(body)?;
     let object = named.text("object")?;
     if object.is_empty() || object.len() > OBJECT || object.chars().any(char::is_control) {
         let what = format!("must have 1 to {OBJECT} bytes, and no control characters");
         return Err(Error::invalid("object", what));
     }
 
-    Ok(RegisterRequest { name, object: object.to_owned(), provider: provider_name(&provider)? })
+    Ok(RegisterRequest {
+        name,
+        object: object.to_owned(),
+        digest_as_message: digest_as_message(&digests)?,
+        provider: provider_name(&provider)?,
+    })
 }
 
 /// Reads the key's name in a path: one percent-encoded segment.
@@ -127,6 +141,8 @@ pub(in crate::contract::v1) struct KeyObject<'a> {
     id: String,
     #[serde(rename = "type")]
     key_type: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    digests: Option<&'static str>,
     state: &'static str,
     created: String,
     destroy_after: Option<String>,
@@ -151,6 +167,7 @@ impl<'a> KeyObject<'a> {
             name: key.name.as_str(),
             id: key.id.to_string(),
             key_type: key.key_type.as_str(),
+            digests: key.digest_as_message.then_some(AS_MESSAGE),
             state: key.state.as_str(),
             created: rfc3339(key.created),
             destroy_after: key.destroy_after.map(rfc3339),
@@ -189,6 +206,15 @@ fn provider_name(field: &Field<'_>) -> Result<Option<ProviderName>> {
     field.optional("provider")?.map(parse).transpose()
 }
 
+/// Whether digests are messages of the key; left out, they are not.
+fn digest_as_message(field: &Field<'_>) -> Result<bool> {
+    match field.optional("digests")? {
+        None => Ok(false),
+        Some(AS_MESSAGE) => Ok(true),
+        Some(_) => Err(Error::invalid("digests", format!("must be {AS_MESSAGE}, or left out"))),
+    }
+}
+
 fn key_type(text: &str) -> Result<KeyType> {
     text.parse().map_err(|_unknown| {
         let known: Vec<_> = KeyType::ALL.iter().map(|key_type| key_type.as_str()).collect();
@@ -214,6 +240,8 @@ fn pem(base64: &str) -> String {
     pem.push_str("-----END PUBLIC KEY-----\n");
     pem
 }
+
+const AS_MESSAGE: &str = "as-message";
 
 /// The longest name of a custodian's object, in bytes: a cloud's resource names have some hundred.
 const OBJECT: usize = 1024;

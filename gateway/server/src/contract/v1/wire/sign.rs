@@ -151,9 +151,11 @@ impl What {
     }
 }
 
-/// The hash that made a digest: the scheme's, or the one of its family (FIPS 180-4) with digests of this length.
+/// The hash that made a digest: the scheme's, or the one of its family (FIPS 180-4) with digests of this length. Of pure
+/// Ed25519 it is the one whose digests some keys take as messages; of others they are refused once the key is known.
 fn hash(scheme: Option<Scheme>, digest: &[u8]) -> Result<Hash> {
     match scheme {
+        Some(Scheme::Ed25519) => Ok(Hash::Sha512),
         Some(scheme) => scheme
             .hash()
             .ok_or_else(|| Error::invalid("digest", format!("{} signs a message", scheme::name(scheme)))),

@@ -20,6 +20,9 @@ fn create_is_read_field_by_field() {
     let request = create(br#"{"name":"a","type":"rsa-2048","provider":"soft"}"#).unwrap();
     assert_eq!((request.name, request.provider), (name(), Some("soft".parse().unwrap())));
     assert!(matches!(request.source, Source::Generate(KeyType::Rsa2048)));
+    assert!(!request.digest_as_message);
+    let taking = br#"{"name":"a","type":"ed25519","digests":"as-message"}"#;
+    assert!(create(taking).unwrap().digest_as_message);
 
     for (body, field) in [
         (r#"{"type":"ec-p256"}"#, "name"),
@@ -29,6 +32,8 @@ fn create_is_read_field_by_field() {
         (r#"{"name":"a"}"#, "type"),
         (r#"{"name":"a","type":"EC-P256"}"#, "type"),
         (r#"{"name":"a","type":"ec-p256","provider":"A/B"}"#, "provider"),
+        (r#"{"name":"a","type":"ed25519","digests":"as-messages"}"#, "digests"),
+        (r#"{"name":"a","type":"ed25519","digests":true}"#, "digests"),
         (r#"{"name":"a","type":"ec-p256","provder":"a"}"#, "body"),
         (r#"["a","ec-p256"]"#, "body"),
         ("{", "body"),
@@ -64,11 +69,17 @@ fn digest_without_a_scheme_has_the_hash_of_its_length() {
 }
 
 #[test]
-fn ed25519_takes_a_message_of_any_length_and_no_digest() {
-    for (field, is_right) in [("message", true), ("digest", false)] {
-        let body = json!({ field: STANDARD.encode([7; 64]), "scheme": "ed25519" }).to_string();
+fn ed25519_takes_a_message_of_any_length_and_a_digest_of_one() {
+    for (field, length, is_right) in
+        [("message", 64, true), ("message", 1, true), ("digest", 64, true), ("digest", 32, false)]
+    {
+        let body = json!({ field: STANDARD.encode(vec![7; length]), "scheme": "ed25519" }).to_string();
 
-        assert_eq!(sign(name(), body.as_bytes()).is_ok(), is_right, "{field}");
+        let read = sign(name(), body.as_bytes());
+        assert_eq!(read.is_ok(), is_right, "{field} {length}");
+        // What it is stays what the caller said; the key decides.
+        let is_digest = read.is_ok_and(|read| matches!(read.request.input, Input::Digest(_)));
+        assert_eq!(is_digest, is_right && field == "digest");
     }
     let body = json!({ "digest": STANDARD.encode([7; 64]), "scheme": "ed25519ph" }).to_string();
     assert_eq!(sign(name(), body.as_bytes()).unwrap().request.how, How::Scheme(Scheme::Ed25519ph));

@@ -26,6 +26,7 @@ pub(super) fn create(body: &[u8], on_duplicate: OnDuplicate) -> Result<CreateReq
     Ok(CreateRequest {
         name: key_name(key_id.text(KEY_ID)?)?,
         source: Source::Generate(self::key_type(&key_type)?),
+        digest_as_message: false,
         provider: None,
         on_duplicate,
     })
