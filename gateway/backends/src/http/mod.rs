@@ -4,6 +4,7 @@
 //! connection, and lead only to public addresses or listed ones. Redirects are answers like any other.
 
 mod address;
+pub(crate) mod exchange;
 mod resolve;
 mod trust;
 
@@ -23,11 +24,13 @@ use keyport_core::secret::Secret;
 use keyport_core::{Failure, FailureKind};
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::redirect::Policy;
-use reqwest::{Client, Request, Response, Url};
+use reqwest::{Client, Request, Url};
 use tokio::runtime::Handle;
-use tokio::task::JoinHandle;
 
+use exchange::{Exchange, Whole};
 pub use resolve::Names;
+#[cfg(feature = "vault")]
+pub(crate) use trust::trust_as;
 pub use trust::{TrustError, trust};
 
 /// A custodian to be reached.
@@ -158,13 +161,10 @@ impl Backend for Http {
         deadline: Instant,
     ) -> Result<Inbound, Failure> {
         let (client, wire, limit) = (self.client.clone(), self.request(request)?, self.response_size);
-        let exchange = Exchange(self.runtime.spawn(async move {
-            let response = client.execute(wire).await.map_err(|error| failure(&error))?;
-            whole(response, limit).await
-        }));
+        let exchange = Exchange::begin(&self.runtime, client, wire, limit);
 
         let deadline = tokio::time::Instant::from_std(deadline.min(now() + self.timeout));
-        let (status, headers, body) = exchange.until(deadline).await?;
+        let Whole { status, headers, body } = exchange.until(deadline).await?;
         if self.shows_credential(&headers, &body) {
             return Err(Failure::new(
                 FailureKind::Internal,
@@ -267,42 +267,6 @@ fn method(method: Method) -> reqwest::Method {
     }
 }
 
-type Whole = (u16, HeaderMap, Vec<u8>);
-
-/// An exchange that ends with its future.
-struct Exchange(JoinHandle<Result<Whole, Failure>>);
-
-impl Exchange {
-    async fn until(mut self, deadline: tokio::time::Instant) -> Result<Whole, Failure> {
-        match tokio::time::timeout_at(deadline, &mut self.0).await {
-            Ok(Ok(answer)) => answer,
-            Ok(Err(broken)) => Err(Failure::new(FailureKind::Internal, broken.to_string())),
-            Err(_late) => Err(Failure::new(FailureKind::Unavailable, "the custodian did not answer in time")),
-        }
-    }
-}
-
-impl Drop for Exchange {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
-}
-
-/// The response, if its body is not too large.
-async fn whole(mut response: Response, limit: usize) -> Result<Whole, Failure> {
-    let (status, headers) = (response.status().as_u16(), std::mem::take(response.headers_mut()));
-    let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(|error| failure(&error))? {
-        if body.len() + chunk.len() > limit {
-            let message = format!("the custodian's answer has more than {limit} bytes");
-            return Err(Failure::new(FailureKind::Internal, message));
-        }
-        body.extend_from_slice(&chunk);
-    }
-
-    Ok((status, headers, body))
-}
-
 /// What the custodian calls the new key: text or a number at this place of its answer.
 fn named(body: &[u8], place: &str) -> Option<NativeId> {
     let answer: serde_json::Value = serde_json::from_slice(body).ok()?;
@@ -325,25 +289,6 @@ fn fields(headers: &HeaderMap) -> Vec<(String, String)> {
     };
 
     headers.iter().filter_map(text).collect()
-}
-
-/// What ended an exchange, for the operator.
-fn failure(error: &reqwest::Error) -> Failure {
-    let mut message = "no answer".to_owned();
-    let mut cause: Option<&dyn std::error::Error> = std::error::Error::source(error);
-    let mut is_certificate = false;
-    while let Some(error) = cause {
-        message = format!("{message}: {error}");
-        is_certificate |= message.contains("invalid peer certificate");
-        cause = error.source();
-    }
-
-    let kind = match is_certificate {
-        _ if resolve::was_refused(error) => FailureKind::Denied,
-        true => FailureKind::OperatorNeeded,
-        false => FailureKind::Unavailable,
-    };
-    Failure::new(kind, message)
 }
 
 fn words() -> Failure {

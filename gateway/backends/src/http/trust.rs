@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustls::{ClientConfig, RootCertStore};
+use rustls::client::WantsClientCert;
+use rustls::{ClientConfig, ConfigBuilder, RootCertStore};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::{self, PemObject};
 
@@ -11,6 +12,19 @@ use rustls_pki_types::pem::{self, PemObject};
 ///
 /// Reads files.
 pub fn trust(ca: Option<&Path>) -> Result<ClientConfig, TrustError> {
+    Ok(believing(ca)?.with_no_client_auth())
+}
+
+/// The same, that shows a certificate of its own.
+#[cfg(feature = "vault")]
+pub(crate) fn trust_as(
+    ca: Option<&Path>,
+    (chain, key): (Vec<CertificateDer<'static>>, rustls_pki_types::PrivateKeyDer<'static>),
+) -> Result<ClientConfig, TrustError> {
+    believing(ca)?.with_client_auth_cert(chain, key).map_err(TrustError::Identity)
+}
+
+fn believing(ca: Option<&Path>) -> Result<ConfigBuilder<ClientConfig, WantsClientCert>, TrustError> {
     let mut roots = RootCertStore::empty();
     match ca {
         Some(path) => {
@@ -33,8 +47,7 @@ pub fn trust(ca: Option<&Path>) -> Result<ClientConfig, TrustError> {
     Ok(ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(TrustError::Setup)?
-        .with_root_certificates(roots)
-        .with_no_client_auth())
+        .with_root_certificates(roots))
 }
 
 /// Why nobody can be believed.
@@ -58,6 +71,9 @@ pub enum TrustError {
         #[source]
         cause: rustls::Error,
     },
+    /// The own certificate cannot be shown.
+    #[error("the client's certificate and its key cannot be used")]
+    Identity(#[source] rustls::Error),
     /// There is no authority.
     #[error("there are no authorities to trust: name a file with `ca`")]
     NoAuthority,
