@@ -3,13 +3,15 @@
 //! Only custody calls what is here, and only the server's assembly names it. What blocks or computes for long goes
 //! through one door, [`blocking::Door`], bounded in number and time.
 //!
-//! - [`cloud`]: what the backends for key management services share.
+//! - `cloud`: what the backends for key management services share.
 //! - [`derived`]: Ed25519 keys that follow from a seed, for development.
 //! - [`http`]: custodians that speak HTTP, whose providers word the requests.
 //! - [`soft`]: the token in the gateway's own process, whose keys lie sealed in the gateway's store.
+//! - `vault`: the transit engine of Vault and OpenBao (feature `vault`).
 //! - [`pkcs11`]: HSMs and other tokens, through a vendor's library in a [`worker`] process.
 
 pub mod blocking;
+#[cfg(feature = "vault")]
 pub mod cloud;
 pub mod derived;
 pub mod http;
@@ -17,4 +19,6 @@ pub mod pkcs11;
 mod random;
 pub mod secret_file;
 pub mod soft;
+#[cfg(feature = "vault")]
+pub mod vault;
 pub mod worker;

@@ -1,0 +1,206 @@
+//! Keys as the engine describes them, and what they are called.
+
+use std::collections::HashMap;
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use keyport_core::key::NativeId;
+use keyport_core::public_key::PublicKey;
+use keyport_core::scheme::KeyType;
+use keyport_core::{Failure, FailureKind};
+use rustls_pki_types::SubjectPublicKeyInfoDer;
+use rustls_pki_types::pem::PemObject;
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::connection::{is_name, is_path};
+
+/// A version of a key.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) struct Version {
+    pub(super) name: String,
+    pub(super) number: u64,
+}
+
+impl Version {
+    /// What it is called everywhere: `MOUNT/NAME:VERSION`.
+    pub(super) fn native_id(&self, mount: &str) -> NativeId {
+        NativeId::new(format!("{mount}/{}:{}", self.name, self.number))
+    }
+
+    /// The one that is called so, of this engine.
+    pub(super) fn of_native_id(native_id: &NativeId, mount: &str) -> Option<Self> {
+        let (name, number) = native_id.as_str().strip_prefix(mount)?.strip_prefix('/')?.rsplit_once(':')?;
+
+        Some(Self { name: name.to_owned(), number: number.parse().ok()? })
+            .filter(|version| is_name(&version.name))
+    }
+}
+
+/// How an operator names a key that somebody else made: `[MOUNT/]NAME[:VERSION]`.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) struct Reference {
+    pub(super) name: String,
+    /// `None` is the latest.
+    pub(super) version: Option<u64>,
+}
+
+impl Reference {
+    /// Reads `text`, for the engine at `mount`.
+    pub(super) fn read(text: &str, mount: &str) -> Result<Self, Failure> {
+        let invalid = |what: String| Failure::new(FailureKind::InvalidArgument, what);
+        let (path, version) = match text.rsplit_once(':') {
+            Some((path, version)) => (path, Some(version.parse())),
+            None => (text, None),
+        };
+        let version = version
+            .transpose()
+            .map_err(|_bad| invalid(format!("`{text}`: a version is a number, as in `NAME:1`")))?;
+        let name = match path.rsplit_once('/') {
+            Some((other, name)) if other == mount => name,
+            Some((other, _)) if is_path(other) => {
+                return Err(invalid(format!("`{text}`: the connection's engine is mounted at `{mount}`")));
+            }
+            Some(_) => "",
+            None => path,
+        };
+
+        if is_name(name) {
+            Ok(Self { name: name.to_owned(), version })
+        } else {
+            Err(invalid(format!("`{text}` is no key: write NAME or NAME:VERSION")))
+        }
+    }
+}
+
+/// A key with all of its versions.
+#[derive(Debug, Deserialize)]
+pub(super) struct Described {
+    #[serde(rename = "type")]
+    pub(super) kind: String,
+    keys: HashMap<String, Value>,
+    pub(super) latest_version: u64,
+    #[serde(default)]
+    min_encryption_version: u64,
+    #[serde(default)]
+    min_decryption_version: u64,
+    #[serde(default)]
+    pub(super) derived: bool,
+    #[serde(default)]
+    pub(super) exportable: bool,
+    #[serde(default)]
+    soft_deleted: bool,
+}
+
+impl Described {
+    /// The kind of key pair, if it is one that the gateway signs with.
+    pub(super) fn key_type(&self) -> Option<KeyType> {
+        TYPES.iter().find(|(_, name)| *name == self.kind).map(|(key_type, _)| *key_type)
+    }
+
+    /// The public half of a version that may sign.
+    pub(super) fn public(&self, version: &Version) -> Result<PublicKey, Failure> {
+        let Version { name, number } = version;
+        let gone = |what: &str| {
+            Err(Failure::new(FailureKind::KeyGone, format!("version {number} of {name} {what}")))
+        };
+        if self.soft_deleted {
+            return gone("is deleted, and can be restored (transit/keys/NAME/soft-delete-restore)");
+        }
+        // Signing counts as encrypting there.
+        if *number < self.min_encryption_version.max(self.min_decryption_version) {
+            return gone(
+                "must not sign any more: its min_encryption_version or min_decryption_version says so",
+            );
+        }
+        let Some(described) = self.keys.get(&number.to_string()) else {
+            return Err(Failure::new(FailureKind::NotFound, format!("{name} has no version {number}")));
+        };
+
+        let text = described.get("public_key").and_then(Value::as_str);
+        let public = text.and_then(public).filter(|public| Some(public.key_type()) == self.key_type());
+        public.ok_or_else(|| {
+            let message = format!("the server has no public half of a {} for {name}", self.kind);
+            Failure::new(FailureKind::Internal, message)
+        })
+    }
+}
+
+/// What the engine calls this key type; `None` where it does not have it.
+pub(super) fn type_name(key_type: KeyType) -> Option<&'static str> {
+    TYPES.iter().find(|(known, _)| *known == key_type).map(|(_, name)| *name)
+}
+
+/// A public half as it is written there: a SubjectPublicKeyInfo in PEM; of Ed25519, its 32 bytes.
+fn public(text: &str) -> Option<PublicKey> {
+    if text.starts_with("-----BEGIN") {
+        let der = SubjectPublicKeyInfoDer::from_pem_slice(text.as_bytes()).ok()?;
+        return PublicKey::from_der(&der).ok();
+    }
+
+    let bytes = BASE64_STANDARD.decode(text).ok()?;
+    PublicKey::from_der(&[ED25519, &bytes].concat()).ok()
+}
+
+const TYPES: [(KeyType, &str); 7] = [
+    (KeyType::EcP256, "ecdsa-p256"),
+    (KeyType::EcP384, "ecdsa-p384"),
+    (KeyType::EcP521, "ecdsa-p521"),
+    (KeyType::Ed25519, "ed25519"),
+    (KeyType::Rsa2048, "rsa-2048"),
+    (KeyType::Rsa3072, "rsa-3072"),
+    (KeyType::Rsa4096, "rsa-4096"),
+];
+
+/// What stands before the key in its SubjectPublicKeyInfo (RFC 8410, section 4).
+const ED25519: &[u8] = &[0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_native_id_is_read_back_and_no_other_engines() {
+        let version = Version { name: "keyport-00".to_owned(), number: 3 };
+        let native_id = version.native_id("team/transit");
+
+        assert_eq!(native_id.as_str(), "team/transit/keyport-00:3");
+        assert_eq!(Version::of_native_id(&native_id, "team/transit"), Some(version));
+        for mount in ["team", "transit", "team/transi", "team/transit/keyport-00"] {
+            assert_eq!(Version::of_native_id(&native_id, mount), None, "{mount}");
+        }
+    }
+
+    #[test]
+    fn a_key_is_named_with_or_without_mount_and_version() {
+        let read = |text: &str| Reference::read(text, "a/transit").map(|found| (found.name, found.version));
+
+        assert_eq!(read("root").unwrap(), ("root".to_owned(), None));
+        assert_eq!(read("a/transit/root:2").unwrap(), ("root".to_owned(), Some(2)));
+        for bad in
+            ["", "transit/root", "a/root", "root:", "root:x", "../sys", "a//b", "root?x", "/root", "root:-1"]
+        {
+            assert_eq!(read(bad).unwrap_err().kind, FailureKind::InvalidArgument, "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_public_half_of_another_kind_than_the_key_is_no_public_half() {
+        let described = |kind: &str, public: &str| {
+            let key = serde_json::json!({
+                "type": kind, "latest_version": 1, "keys": { "1": { "public_key": public } },
+            });
+            serde_json::from_value::<Described>(key).unwrap()
+        };
+        let version = Version { name: "k".to_owned(), number: 1 };
+        let ed25519 = "qAPa8vab3P28WCJKs7c55eCW7uBgAwgunELBMZFb9Ik=";
+
+        assert_eq!(described("ed25519", ed25519).public(&version).unwrap().key_type(), KeyType::Ed25519);
+        for (kind, public) in
+            [("ecdsa-p256", ed25519), ("ed25519", "AAAA"), ("ed25519", "-----BEGIN"), ("rsa-2048", "")]
+        {
+            let refused = described(kind, public).public(&version).unwrap_err();
+            assert_eq!(refused.kind, FailureKind::Internal, "{kind} {public}");
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! The server, reached by HTTP.
+
+use std::path::PathBuf;
+
+use keyport_core::{Failure, FailureKind};
+use reqwest::header::{HeaderName, HeaderValue};
+use reqwest::redirect::Policy;
+use reqwest::{Client, Method, Proxy, Request, Url};
+use rustls::ClientConfig;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use serde_json::Value;
+use tokio::runtime::Handle;
+
+use super::connection::{Connection, OpenError};
+use crate::http::exchange::{Exchange, Whole};
+use crate::http::{base, trust, trust_as};
+
+/// Where requests go, and whom TLS believes.
+#[derive(Debug)]
+pub(super) struct Server {
+    address: Url,
+    namespace: Option<HeaderValue>,
+    ca: Option<PathBuf>,
+    proxy: Option<String>,
+    /// How many connections are worth keeping.
+    idle: usize,
+    pub(super) runtime: Handle,
+}
+
+/// A request.
+#[derive(Clone, Debug)]
+pub(super) struct Ask {
+    method: Method,
+    /// What comes after `/v1/`.
+    path: String,
+    body: Option<Vec<u8>>,
+    /// What a policy must allow on the path.
+    capability: &'static str,
+}
+
+impl Server {
+    pub(super) fn new(connection: &Connection) -> Result<Self, OpenError> {
+        let namespace = connection.namespace.as_deref().map(HeaderValue::from_str).transpose();
+
+        Ok(Self {
+            address: base(&connection.address).map_err(OpenError::Address)?,
+            // Its characters were checked.
+            namespace: namespace.map_err(|_bad| OpenError::Credential("the namespace".to_owned()))?,
+            ca: connection.ca.clone(),
+            proxy: connection.proxy.clone(),
+            idle: connection.in_flight.get(),
+            runtime: Handle::current(),
+        })
+    }
+
+    /// A client; with an identity, it shows that in TLS.
+    ///
+    /// Reads the file of authorities.
+    pub(super) fn client(
+        &self,
+        identity: Option<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)>,
+    ) -> Result<Client, OpenError> {
+        let tls: ClientConfig = match identity {
+            Some(identity) => trust_as(self.ca.as_deref(), identity)?,
+            None => trust(self.ca.as_deref())?,
+        };
+        let builder = Client::builder()
+            .tls_backend_preconfigured(tls)
+            .redirect(Policy::none())
+            .referer(false)
+            .tcp_nodelay(true)
+            .pool_max_idle_per_host(self.idle);
+
+        let builder = match &self.proxy {
+            Some(proxy) => builder.proxy(Proxy::all(proxy).map_err(OpenError::Proxy)?),
+            None => builder.no_proxy(),
+        };
+        builder.build().map_err(OpenError::Client)
+    }
+
+    /// Sends a request. An answer of any status is an answer.
+    pub(super) async fn send(
+        &self,
+        client: &Client,
+        ask: &Ask,
+        token: Option<&HeaderValue>,
+    ) -> Result<Whole, Failure> {
+        let url = format!("{}/v1/{}", self.address.as_str().trim_end_matches('/'), ask.path);
+        let url =
+            url.parse().map_err(|_bad| Failure::new(FailureKind::InvalidArgument, "the path is none"))?;
+        let mut request = Request::new(ask.method.clone(), url);
+        let headers = request.headers_mut();
+
+        headers.insert(REQUEST, HeaderValue::from_static("true"));
+        if let Some(token) = token {
+            headers.insert(TOKEN, token.clone());
+        }
+        // What is asked of the whole server is asked in no namespace.
+        if let Some(namespace) = self.namespace.clone().filter(|_| !ask.is_of_the_server()) {
+            headers.insert(NAMESPACE, namespace);
+        }
+        *request.body_mut() = ask.body.clone().map(Into::into);
+        Exchange::begin(&self.runtime, client.clone(), request, LARGEST).answer().await
+    }
+}
+
+impl Ask {
+    /// Something to be read.
+    pub(super) fn read(path: String) -> Self {
+        Self { method: Method::GET, path, body: None, capability: "read" }
+    }
+
+    /// Something to be done, or made.
+    pub(super) fn update(path: String, body: &Value) -> Self {
+        let body = Some(body.to_string().into_bytes());
+
+        Self { method: Method::POST, path, body, capability: "create and update" }
+    }
+
+    /// Something to be deleted.
+    pub(super) fn delete(path: String) -> Self {
+        Self { method: Method::DELETE, path, body: None, capability: "delete" }
+    }
+
+    /// What it asks for, for the operator.
+    pub(super) fn what(&self) -> String {
+        format!("{} {}", self.method, self.path)
+    }
+
+    /// The refusal where the policies of a valid token do not allow it.
+    pub(super) fn denied(&self, refused: &Failure) -> Failure {
+        let Self { path, capability, .. } = self;
+        let message = format!(
+            "{}; the token is valid: give one of its policies {capability} on `{path}`",
+            refused.message
+        );
+
+        Failure { message, ..refused.clone() }
+    }
+
+    fn is_of_the_server(&self) -> bool {
+        self.path.starts_with("sys/health")
+    }
+}
+
+const TOKEN: HeaderName = HeaderName::from_static("x-vault-token");
+const NAMESPACE: HeaderName = HeaderName::from_static("x-vault-namespace");
+/// Agents that stand before the server may demand it, as browsers do not send it.
+const REQUEST: HeaderName = HeaderName::from_static("x-vault-request");
+/// Bytes of an answer: a key is described with all of its versions and their certificates.
+const LARGEST: usize = 1 << 20;
