@@ -83,7 +83,7 @@ mod tests {
 
     #[test]
     fn a_service_that_does_not_answer_is_left_alone_and_then_asked_once() {
-        let now = Instant::now();
+        let now = tokio::time::Instant::now().into_std();
         let breaker = opened(now);
 
         let wait = breaker.admit(now).unwrap_err();
@@ -94,7 +94,7 @@ mod tests {
 
     #[test]
     fn an_answer_closes_it_and_silence_opens_it_for_longer() {
-        let now = Instant::now();
+        let now = tokio::time::Instant::now().into_std();
         let breaker = opened(now);
         let first = breaker.admit(now).unwrap_err();
 
@@ -110,7 +110,7 @@ mod tests {
 
     #[test]
     fn a_trial_that_is_never_heard_of_does_not_keep_it_open() {
-        let now = Instant::now();
+        let now = tokio::time::Instant::now().into_std();
         let breaker = opened(now);
         let first = breaker.admit(now).unwrap_err();
         breaker.admit(now + first).unwrap();
@@ -120,7 +120,7 @@ mod tests {
 
     #[test]
     fn failures_between_answers_do_not_open_it() {
-        let now = Instant::now();
+        let now = tokio::time::Instant::now().into_std();
         let breaker = Breaker::default();
         for _ in 0..10 {
             for _ in 1..PATIENCE {

@@ -91,7 +91,7 @@ mod tests {
 
     #[test]
     fn a_burst_goes_at_once_and_the_rest_at_its_rate() {
-        let (bucket, now) = (bucket(), Instant::now());
+        let (bucket, now) = (bucket(), tokio::time::Instant::now().into_std());
 
         let turns = [(); 6].map(|()| bucket.turn(now, now + SECOND).unwrap() - now);
 
@@ -100,7 +100,7 @@ mod tests {
 
     #[test]
     fn a_call_whose_turn_would_come_too_late_is_told_so_and_takes_no_turn() {
-        let (bucket, now) = (bucket(), Instant::now());
+        let (bucket, now) = (bucket(), tokio::time::Instant::now().into_std());
         for _ in 0..3 {
             bucket.turn(now, now + SECOND).unwrap();
         }
@@ -113,7 +113,7 @@ mod tests {
 
     #[test]
     fn a_pause_is_a_burst_again() {
-        let (bucket, now) = (bucket(), Instant::now());
+        let (bucket, now) = (bucket(), tokio::time::Instant::now().into_std());
         for _ in 0..5 {
             bucket.turn(now, now + SECOND).unwrap();
         }
@@ -126,7 +126,7 @@ mod tests {
 
     #[test]
     fn what_the_service_asks_for_is_kept_within_bounds() {
-        let now = Instant::now();
+        let now = tokio::time::Instant::now().into_std();
         for bucket in [bucket(), Bucket::new(None)] {
             bucket.pause(now, 2 * SECOND);
             assert_eq!(bucket.turn(now, now + SECOND), Err(2 * SECOND));
@@ -139,7 +139,7 @@ mod tests {
 
     #[test]
     fn what_is_not_paced_goes_at_once() {
-        let (bucket, now) = (Bucket::new(None), Instant::now());
+        let (bucket, now) = (Bucket::new(None), tokio::time::Instant::now().into_std());
 
         for _ in 0..1000 {
             assert_eq!(bucket.turn(now, now + SECOND), Ok(now));

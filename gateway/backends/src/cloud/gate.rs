@@ -209,10 +209,9 @@ mod tests {
         assert_eq!(tries(&gate(), Call::manage(Retry::Safe, soon()), FailureKind::Unavailable).await, TRIES);
         assert_eq!(tries(&gate(), Call::manage(Retry::Never, soon()), FailureKind::Unavailable).await, 1);
         assert_eq!(tries(&gate(), Call::manage(Retry::Never, soon()), FailureKind::Throttled).await, TRIES);
-        for kind in FailureKind::ALL {
-            if !matches!(kind, FailureKind::Unavailable | FailureKind::Throttled) {
-                assert_eq!(tries(&gate(), Call::sign(soon()), kind).await, 1, "{kind:?}");
-            }
+        let passes = |kind: &FailureKind| matches!(kind, FailureKind::Unavailable | FailureKind::Throttled);
+        for kind in FailureKind::ALL.into_iter().filter(|kind| !passes(kind)) {
+            assert_eq!(tries(&gate(), Call::sign(soon()), kind).await, 1, "{kind:?}");
         }
     }
 
