@@ -341,7 +341,10 @@ fn not_let_in(failure: Failure) -> Failure {
         return failure;
     }
 
-    let message = format!("the server does not let the gateway in: {}", failure.message);
+    // It tells strangers no more than that, wherever there is nothing.
+    let is_denied = failure.kind == FailureKind::Denied;
+    let perhaps = if is_denied { " (is a method enabled there, and has it such a role?)" } else { "" };
+    let message = format!("the server does not let the gateway in{perhaps}: {}", failure.message);
     Failure { kind: FailureKind::Credentials, message, ..failure }
 }
 

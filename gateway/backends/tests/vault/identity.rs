@@ -80,8 +80,13 @@ impl Issuer {
 
     pub(crate) fn states(&self, claims: &Value) -> String {
         let encode = |bytes: &[u8]| BASE64_URL_SAFE_NO_PAD.encode(bytes);
-        let signed = format!("{}.{}", encode(br#"{"alg":"ES256","typ":"JWT"}"#), encode(claims.to_string().as_bytes()));
-        let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, self.0.serialized_der()).unwrap();
+        let signed = format!(
+            "{}.{}",
+            encode(br#"{"alg":"ES256","typ":"JWT"}"#),
+            encode(claims.to_string().as_bytes())
+        );
+        let pair =
+            EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, self.0.serialized_der()).unwrap();
         let signature = pair.sign(&SystemRandom::new(), signed.as_bytes()).unwrap();
 
         format!("{signed}.{}", encode(signature.as_ref()))

@@ -2,15 +2,19 @@
 
 #![expect(
     clippy::indexing_slicing,
-    clippy::panic,
     clippy::unimplemented,
     clippy::unwrap_used,
     reason = "clippy's leave for tests does not reach the helpers of a test crate"
 )]
 
+mod crash;
+mod failures;
 mod identity;
+mod keys;
+mod logins;
 mod peer;
 mod proxy;
+mod review;
 #[path = "../suite/mod.rs"]
 mod suite;
 

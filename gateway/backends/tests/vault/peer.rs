@@ -6,7 +6,7 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, OnceLock};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use keyport_backends::cloud::Rates;
 use keyport_backends::http::trust;
@@ -17,6 +17,7 @@ use keyport_core::secret::Secret;
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tokio::time::Instant;
 
 use crate::identity::Authority;
 use crate::suite::Custodian;
@@ -25,7 +26,6 @@ use crate::suite::Custodian;
 #[derive(Debug)]
 pub(crate) struct Bao {
     process: Child,
-    pub(crate) address: SocketAddr,
     pub(crate) url: String,
     pub(crate) root: String,
     pub(crate) unseal_key: String,
@@ -46,14 +46,13 @@ impl Bao {
         let process = start(command, folder.path());
 
         let (url, root) = (format!("http://{address}"), "root".to_owned());
-        let bao =
-            Self { process, address, url, root, unseal_key: String::new(), folder, client: client(None) };
+        let bao = Self { process, url, root, unseal_key: String::new(), folder, client: client(None) };
         bao.answers(200).await;
         bao.mount_transit().await;
         Some(bao)
     }
 
-    /// One with TLS and a storage, initialised and unsealed, with a transit engine.
+    /// One with TLS, initialised and unsealed, with a transit engine.
     pub(crate) async fn with_tls(authority: &Authority) -> Option<Self> {
         let program = program()?;
         let folder = tempfile::tempdir().unwrap();
@@ -61,9 +60,8 @@ impl Bao {
         let (certificate, key) = authority.server(folder.path());
         let configuration = folder.path().join("server.hcl");
         let text = format!(
-            "storage \"file\" {{ path = {:?} }}\napi_addr = \"https://{address}\"\ndisable_mlock = true\n\
+            "storage \"inmem\" {{}}\napi_addr = \"https://{address}\"\n\
              listener \"tcp\" {{\n  address = \"{address}\"\n  tls_cert_file = {certificate:?}\n  tls_key_file = {key:?}\n}}\n",
-            folder.path().join("storage"),
         );
         std::fs::write(&configuration, text).unwrap();
         let mut command = Command::new(program);
@@ -72,7 +70,7 @@ impl Bao {
 
         let client = client(Some(&authority.file()));
         let (url, root) = (format!("https://{address}"), String::new());
-        let mut bao = Self { process, address, url, root, unseal_key: String::new(), folder, client };
+        let mut bao = Self { process, url, root, unseal_key: String::new(), folder, client };
         bao.answers(501).await;
         let made = bao.post("sys/init", json!({ "secret_shares": 1, "secret_threshold": 1 })).await;
         bao.root = made["root_token"].as_str().unwrap().to_owned();
@@ -107,8 +105,18 @@ impl Bao {
 
     /// Asks it something as its operator.
     pub(crate) async fn admin(&self, method: Method, path: &str, body: Value) -> (u16, Value) {
+        self.asked_by(&self.root, (method, path), body).await
+    }
+
+    /// Asks it something with a token.
+    pub(crate) async fn asked_by(
+        &self,
+        token: &str,
+        (method, path): (Method, &str),
+        body: Value,
+    ) -> (u16, Value) {
         let url = format!("{}/v1/{path}", self.url);
-        let asked = self.client.request(method, url).header("X-Vault-Token", &self.root).body(body.to_string());
+        let asked = self.client.request(method, url).header("X-Vault-Token", token).body(body.to_string());
         let answer = asked.send().await.unwrap();
         let status = answer.status().as_u16();
 
@@ -117,7 +125,8 @@ impl Bao {
 
     /// The names of the keys of an engine.
     pub(crate) async fn keys(&self, mount: &str) -> Vec<String> {
-        let (_, answer) = self.admin(Method::from_bytes(b"LIST").unwrap(), &format!("{mount}/keys"), json!({})).await;
+        let (_, answer) =
+            self.admin(Method::from_bytes(b"LIST").unwrap(), &format!("{mount}/keys"), json!({})).await;
         let names = answer["data"]["keys"].as_array().cloned().unwrap_or_default();
 
         names.iter().map(|name| name.as_str().unwrap().to_owned()).collect()

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use reqwest::{Client, Method};
@@ -50,6 +51,9 @@ pub(crate) struct Proxy {
     heard: Arc<Mutex<Vec<Heard>>>,
     /// Told of each request that hangs.
     pub(crate) hanging: Arc<Notify>,
+    /// Requests that are being answered, and the most of them so far.
+    now: Arc<AtomicUsize>,
+    most: Arc<AtomicUsize>,
     server: Arc<str>,
     client: Client,
 }
@@ -64,6 +68,8 @@ impl Proxy {
             script: Arc::new(Mutex::new(script)),
             heard: Arc::default(),
             hanging: Arc::default(),
+            now: Arc::default(),
+            most: Arc::default(),
             server: bao.url.as_str().into(),
             client: client(None),
         };
@@ -130,7 +136,13 @@ impl Proxy {
         }
     }
 
+    /// The most requests that were being passed on at once.
+    pub(crate) fn most_at_once(&self) -> usize {
+        self.most.load(Ordering::SeqCst)
+    }
+
     async fn pass(&self, heard: &Heard) -> (u16, String) {
+        self.most.fetch_max(self.now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
         let method = Method::from_bytes(heard.method.as_bytes()).unwrap();
         let mut request = self.client.request(method, format!("{}/v1/{}", self.server, heard.path));
         for (name, value) in heard.headers.iter().filter(|(name, _)| name.starts_with("x-vault")) {
@@ -138,7 +150,9 @@ impl Proxy {
         }
 
         let answer = request.body(heard.body.clone()).send().await.unwrap();
-        (answer.status().as_u16(), answer.text().await.unwrap())
+        let passed = (answer.status().as_u16(), answer.text().await.unwrap());
+        self.now.fetch_sub(1, Ordering::SeqCst);
+        passed
     }
 }
 
