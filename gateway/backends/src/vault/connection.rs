@@ -28,6 +28,9 @@ pub struct Connection {
     pub prefix: String,
     /// How the gateway proves who it is.
     pub login: Login,
+    /// The engine that it must be, as [`Backend::identity`](keyport_core::backend::Backend::identity) said it once; nothing is shown
+    /// to another one.
+    pub identity: Option<String>,
     /// Whether each signature is verified with the key's public half.
     pub verify: bool,
     /// How many requests are on their way at once; others wait.

@@ -6,6 +6,7 @@
 
 mod connection;
 mod key;
+mod lease;
 mod login;
 mod server;
 mod session;
@@ -22,6 +23,7 @@ use keyport_core::key::{KeyId, NativeId};
 use keyport_core::name::TenantId;
 use keyport_core::public_key::PublicKey;
 use keyport_core::{Failure, FailureKind};
+use reqwest::Client;
 use serde::Deserialize;
 use serde_json::json;
 use tokio::sync::{Semaphore, SemaphorePermit};
@@ -31,14 +33,13 @@ use crate::http::exchange::Whole;
 pub use connection::{Connection, Login, OpenError, is_name, is_path};
 use key::{Described, Reference, Version, type_name};
 use server::{Ask, Server};
-use session::Session;
+use session::{Engine, Session};
 
 /// A transit engine.
 #[derive(Debug)]
 pub struct Vault {
     session: Arc<Session>,
     mount: String,
-    namespace: Option<String>,
     create_mount: bool,
     prefix: String,
     verify: bool,
@@ -52,23 +53,28 @@ impl Vault {
     ///
     /// Reads files.
     pub fn open(connection: Connection) -> Result<Self, OpenError> {
-        connection.check()?;
-        let server = Arc::new(Server::new(&connection)?);
-        let client = server.client(None)?;
-        let login = Arc::new(connection.login);
-        login.proof(&server)?;
+        let way = prepared(&connection)?;
+        let Connection { namespace, mount, identity, .. } = &connection;
+        let within = namespace.as_deref().map(|namespace| format!("{namespace}/")).unwrap_or_default();
+        let engine = Engine { place: format!("{within}{mount}"), bound: identity.clone() };
         let gate = Arc::new(Gate::new(connection.rates));
 
         Ok(Self {
-            session: Session::begin(server, client, gate, login),
+            session: Session::begin(way, gate, Arc::new(connection.login), engine),
             mount: connection.mount,
-            namespace: connection.namespace,
             create_mount: connection.create_mount,
             prefix: connection.prefix,
             verify: connection.verify,
             publics: Publics::new(),
             in_flight: Semaphore::new(connection.in_flight.get()),
         })
+    }
+
+    /// Whether the connection could be opened. Nothing is sent.
+    ///
+    /// Reads files.
+    pub fn check(connection: &Connection) -> Result<(), OpenError> {
+        prepared(connection).map(drop)
     }
 
     /// Makes a call in the gateway's name. A login that is not valid any more is made anew, once.
@@ -230,16 +236,16 @@ impl Backend for Vault {
         Ok(self.known(&version, described.public(&version)?))
     }
 
-    /// The cluster's id, which stays when its address changes, with namespace and mount.
     async fn identity(&self, deadline: Instant) -> Result<Option<String>, Failure> {
-        let ask = Ask::read("sys/health?standbyok=true&perfstandbyok=true".to_owned());
-        let answer = self.session.send_openly(Call::read(deadline), &ask).await?;
-        let Cluster { cluster_id } =
-            serde_json::from_slice(&answer.body).map_err(|_bad| unclear("its health"))?;
+        self.session.identity(deadline).await.map(Some)
+    }
 
-        let namespace =
-            self.namespace.as_deref().map(|namespace| format!("{namespace}/")).unwrap_or_default();
-        Ok(Some(format!("vault {cluster_id} {namespace}{}", self.mount)))
+    /// The same name in the engine's own place.
+    fn counterpart(&self, native_id: &NativeId) -> NativeId {
+        match native_id.as_str().rsplit_once('/') {
+            Some((_, name)) => NativeId::new(format!("{}/{name}", self.mount)),
+            None => native_id.clone(),
+        }
     }
 
     async fn public_key(&self, object: &Object, deadline: Instant) -> Result<PublicKey, Failure> {
@@ -311,9 +317,14 @@ impl Backend for Vault {
     }
 }
 
-#[derive(Deserialize)]
-struct Cluster {
-    cluster_id: String,
+/// The server and a client of it, after everything that a login needs was read.
+fn prepared(connection: &Connection) -> Result<(Arc<Server>, Client), OpenError> {
+    connection.check()?;
+    let server = Arc::new(Server::new(connection)?);
+    let client = server.client(None)?;
+
+    connection.login.proof(&server)?;
+    Ok((server, client))
 }
 
 #[derive(Deserialize)]

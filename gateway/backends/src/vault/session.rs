@@ -11,6 +11,7 @@ use serde_json::json;
 use tokio::sync::{Mutex, MutexGuard, watch};
 
 use super::connection::Login;
+use super::lease::{Lease, Setback};
 use super::login::{Given, Proof};
 use super::server::{Ask, Server};
 use super::status;
@@ -25,9 +26,19 @@ pub(super) struct Session {
     client: Client,
     gate: Arc<Gate>,
     login: Arc<Login>,
+    engine: Engine,
     current: watch::Sender<Option<Arc<Entry>>>,
     /// Whose turn it is to log in, and how the last one failed who tried.
     turn: Mutex<Option<Setback>>,
+}
+
+/// Which engine is logged in for.
+#[derive(Debug)]
+pub(super) struct Engine {
+    /// Where it is in its cluster: namespace and mount.
+    pub(super) place: String,
+    /// What it must be.
+    pub(super) bound: Option<String>,
 }
 
 /// A login.
@@ -39,39 +50,31 @@ pub(super) struct Entry {
     lease: Option<Lease>,
 }
 
-/// How long a login lasts.
-#[derive(Clone, Copy, Debug)]
-struct Lease {
-    until: Instant,
-    /// When it should be renewed.
-    due: Instant,
-    is_renewable: bool,
-    /// How long it was when it was new.
-    whole: Duration,
-}
-
-/// A login that the server refused. It may lock out who tries too often.
-#[derive(Debug)]
-struct Setback {
-    failure: Failure,
-    times: u32,
-    until: Instant,
-}
-
 impl Session {
     /// Logs in soon, and keeps the login from ending.
     pub(super) fn begin(
-        server: Arc<Server>,
-        client: Client,
+        (server, client): (Arc<Server>, Client),
         gate: Arc<Gate>,
         login: Arc<Login>,
+        engine: Engine,
     ) -> Arc<Self> {
         let (current, changes) = watch::channel(None);
         let runtime = server.runtime.clone();
-        let session = Arc::new(Self { server, client, gate, login, current, turn: Mutex::default() });
+        let session = Arc::new(Self { server, client, gate, login, engine, current, turn: Mutex::default() });
 
         runtime.spawn(keep(Arc::downgrade(&session), changes));
         session
+    }
+
+    /// What tells the engine from every other: its cluster's id, which stays when addresses change, with namespace and mount.
+    pub(super) async fn identity(&self, deadline: Instant) -> Result<String, Failure> {
+        let ask = Ask::read("sys/health?standbyok=true&perfstandbyok=true".to_owned());
+        let answer = self.ask(Call::read(deadline), &ask, (&self.client, None)).await?;
+        let Cluster { cluster_id } = serde_json::from_slice(&answer.body).map_err(|_bad| {
+            Failure::new(FailureKind::Internal, "the server does not say which cluster it is")
+        })?;
+
+        Ok(format!("vault {cluster_id} {}", self.engine.place))
     }
 
     /// The login; a new one where there is none.
@@ -90,11 +93,6 @@ impl Session {
     /// Sends a request for a login.
     pub(super) async fn send(&self, call: Call, ask: &Ask, entry: &Entry) -> Result<Whole, Failure> {
         self.ask(call, ask, (&entry.client, Some(&entry.token))).await
-    }
-
-    /// Sends a request that needs no login.
-    pub(super) async fn send_openly(&self, call: Call, ask: &Ask) -> Result<Whole, Failure> {
-        self.ask(call, ask, (&self.client, None)).await
     }
 
     /// Another login where the server refused something to `entry`, and that is because the login is not valid any more.
@@ -156,6 +154,7 @@ impl Session {
     }
 
     async fn prove(&self, deadline: Instant) -> Result<Entry, Failure> {
+        self.check_identity(deadline).await?;
         let (server, login) = (Arc::clone(&self.server), Arc::clone(&self.login));
         let read = self.server.runtime.spawn_blocking(move || login.proof(&server)).await;
         let proof = read.map_err(|broken| Failure::new(FailureKind::Internal, broken.to_string()))?;
@@ -174,6 +173,21 @@ impl Session {
                 Ok(Entry { client, token, lease: Lease::new(time, is_renewable, None) })
             }
         }
+    }
+
+    /// Refuses to log in at another engine than the one that has the keys.
+    async fn check_identity(&self, deadline: Instant) -> Result<(), Failure> {
+        let Some(bound) = &self.engine.bound else { return Ok(()) };
+        let found = self.identity(deadline).await?;
+        if found == *bound {
+            return Ok(());
+        }
+
+        let message = format!(
+            "the engine is {found}, and this connection's keys are in {bound}; mend `address`, `namespace` and `mount`, or, \
+             where this one has every key, start with --rebind and the connection's name"
+        );
+        Err(Failure::new(FailureKind::OperatorNeeded, message))
     }
 
     /// What the server knows of a token.
@@ -288,36 +302,9 @@ async fn keep(session: Weak<Session>, mut changes: watch::Receiver<Option<Arc<En
     }
 }
 
-impl Lease {
-    fn new(time: Duration, is_renewable: bool, whole: Option<Duration>) -> Option<Self> {
-        let now = now();
-        // Not all at the same moment, where many gateways began together.
-        let due = time.mul_f64(0.6 + 0.1 * crate::random::fraction()).max(SHORTEST);
-
-        (!time.is_zero()).then(|| Self {
-            until: now + time,
-            due: now + due,
-            is_renewable,
-            whole: whole.unwrap_or(time),
-        })
-    }
-
-    /// Whether renewing gives less and less, as a token is near the longest that it may live.
-    fn is_ending(&self) -> bool {
-        self.until.saturating_duration_since(now()) < self.whole / 2
-    }
-}
-
-impl Setback {
-    fn after(last: Option<Self>, failure: &Failure) -> Self {
-        let times = last.map_or(0, |last| last.times.saturating_add(1));
-
-        Self {
-            failure: failure.clone(),
-            times,
-            until: now() + FIRST.saturating_mul(1 << times.min(8)).min(LONGEST),
-        }
-    }
+#[derive(Deserialize)]
+struct Cluster {
+    cluster_id: String,
 }
 
 #[derive(Deserialize)]
@@ -369,8 +356,3 @@ const NOT_VALID: &str = "the token is not valid: it ended, was revoked, is of an
 const PATIENCE: Duration = Duration::from_secs(20);
 /// When it is tried again.
 const AGAIN: Duration = Duration::from_secs(5);
-/// Between two renewals.
-const SHORTEST: Duration = Duration::from_millis(500);
-/// How long nobody tries to log in after a refusal, the first time and at most.
-const FIRST: Duration = Duration::from_secs(1);
-const LONGEST: Duration = Duration::from_secs(60);

@@ -10,6 +10,7 @@ use reqwest::Method;
 use serde_json::json;
 
 use crate::peer::{Bao, custodian};
+use crate::proxy::Proxy;
 use crate::suite::{its_signatures_verify, object, request, soon};
 
 #[tokio::test]
@@ -197,6 +198,29 @@ async fn its_identity_is_the_clusters_with_the_mount() {
     assert_eq!(ours, identity(&bao, "transit").await);
     assert_ne!(ours, identity(&bao, "other").await);
     assert_ne!(ours, identity(&another, "transit").await);
+}
+
+#[tokio::test]
+async fn another_cluster_is_not_taken_for_the_one_that_has_the_keys_and_hears_no_secret() {
+    let (Some(bao), Some(another)) = (Bao::plain().await, Bao::plain().await) else { return };
+    let identity = bao.open().identity(soon()).await.unwrap();
+    let (ours, theirs) = (Proxy::before(&bao).await, Proxy::before(&another).await);
+    let at =
+        |proxy: &Proxy| Connection { address: proxy.url(), identity: identity.clone(), ..bao.connection() };
+
+    make(&Vault::open(at(&ours)).unwrap()).await;
+    let refused = Vault::open(at(&theirs)).unwrap().health(soon()).await.unwrap_err();
+    assert_eq!(refused.kind, FailureKind::OperatorNeeded, "{refused}");
+    assert!(refused.message.contains("--rebind"), "{refused}");
+    assert!(theirs.heard().iter().all(|heard| !heard.headers.contains_key("x-vault-token")));
+}
+
+#[tokio::test]
+async fn a_replica_calls_the_key_by_its_own_place() {
+    let Some(bao) = Bao::plain().await else { return };
+    let native_id = NativeId::new("team/transit/keyport-0:3");
+
+    assert_eq!(bao.open().counterpart(&native_id).as_str(), "transit/keyport-0:3");
 }
 
 #[tokio::test]

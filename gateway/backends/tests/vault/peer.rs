@@ -166,6 +166,7 @@ impl Bao {
             create_mount: false,
             prefix: "keyport".to_owned(),
             login,
+            identity: None,
             verify: true,
             in_flight: NonZeroUsize::new(64).unwrap(),
             rates: Rates::default(),
