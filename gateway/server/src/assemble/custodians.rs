@@ -13,7 +13,7 @@ use keyport_core::name::ConnectionName;
 use keyport_store::{Pins, Store};
 use tokio::task::JoinSet;
 
-use super::{credential, pin, refused, seed};
+use super::{credential, pin, refused, seed, vault};
 use crate::config::{self, Config, Connection, Custodian, Pin, Token, variables};
 
 /// The configured master key, read.
@@ -37,6 +37,7 @@ pub(super) fn check_secrets(config: &Config) -> Result<()> {
                 }
             }
             Custodian::Soft { .. } => (),
+            Custodian::Vault(engine) => vault::check(engine).with_context(|| cannot_open(name))?,
         }
     }
 
@@ -73,6 +74,11 @@ pub(super) async fn open(
             Custodian::Soft { cache } => {
                 let soft = open_soft(*cache, store, master_key).await;
                 backends.insert(name.clone(), soft.with_context(|| cannot_open(name))?);
+            }
+            Custodian::Vault(engine) => {
+                let bound = bound(name, store, rebind).await?;
+                let opened = vault::opened(engine, bound).with_context(|| cannot_open(name))?;
+                backends.insert(name.clone(), opened);
             }
         }
     }

@@ -21,6 +21,7 @@ mod signals;
 pub(crate) mod stage;
 mod store;
 mod swap;
+mod vault;
 
 use std::collections::HashMap;
 use std::path::Path;

@@ -16,6 +16,7 @@ use super::pkcs11::Pkcs11;
 use super::provider::Provider;
 use super::section::Section;
 use super::value::{count, name, one, path, text};
+use super::vault::Vault;
 
 /// `[[connection]]`: one token or account of a custodian.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -42,6 +43,8 @@ pub(crate) enum Custodian {
         /// `cache`: how many unsealed keys are kept in memory.
         cache: usize,
     },
+    /// `kind = "vault"`: a transit engine.
+    Vault(Box<Vault>),
 }
 
 impl Custodian {
@@ -52,6 +55,7 @@ impl Custodian {
             Self::Http(_) => ConnectionKind::Http,
             Self::Pkcs11(_) => ConnectionKind::Pkcs11,
             Self::Soft { .. } => ConnectionKind::Soft,
+            Self::Vault(_) => ConnectionKind::Vault,
         }
     }
 }
@@ -89,11 +93,11 @@ impl Connection {
                 Pkcs11::read(&mut section, folder).map(Box::new).map(Custodian::Pkcs11)
             }
             Some(ConnectionKind::Soft) => Some(read_soft(&mut section, taken)),
+            Some(ConnectionKind::Vault) => {
+                Vault::read(&mut section, folder).map(Box::new).map(Custodian::Vault)
+            }
             // What else is there belongs to the kind that is not known.
-            Some(
-                ConnectionKind::Aws | ConnectionKind::Azure | ConnectionKind::Gcp | ConnectionKind::Vault,
-            )
-            | None => return None,
+            Some(ConnectionKind::Aws | ConnectionKind::Azure | ConnectionKind::Gcp) | None => return None,
         };
         let replicas = section.list("replicas", super::value::name).unwrap_or_default();
         section.end();
@@ -190,6 +194,11 @@ impl MasterKey {
     }
 }
 
-const KINDS: [ConnectionKind; 4] =
-    [ConnectionKind::Derived, ConnectionKind::Http, ConnectionKind::Pkcs11, ConnectionKind::Soft];
+const KINDS: [ConnectionKind; 5] = [
+    ConnectionKind::Derived,
+    ConnectionKind::Http,
+    ConnectionKind::Pkcs11,
+    ConnectionKind::Soft,
+    ConnectionKind::Vault,
+];
 const CACHE: usize = 10_000;

@@ -18,11 +18,13 @@ mod pkcs11;
 mod provider;
 mod publication;
 mod quota;
+mod rates;
 mod section;
 mod swap;
 mod tenant;
 mod testdouble;
 mod value;
+mod vault;
 
 #[cfg(test)]
 mod tests;
@@ -46,9 +48,11 @@ pub(crate) use listen::{Admin, Listen};
 pub(crate) use mistake::Mistakes;
 pub(crate) use pkcs11::{Pin, Pkcs11, Token};
 pub(crate) use provider::{Instances, Limits as ProviderLimits, Provider, SignedBy};
+pub(crate) use rates::Rates;
 pub(crate) use swap::Canary;
 pub(crate) use tenant::{ANONYMOUS, Tenant};
 pub(crate) use testdouble::{TestDouble, Work};
+pub(crate) use vault::{Vault, VaultLogin};
 
 use crate::auth::Issuer;
 use mistake::Problem;
