@@ -29,6 +29,17 @@ pub trait Backend: Debug + Send + Sync {
         None
     }
 
+    /// Whether key pairs of this type can be made, where that can be told without making one; `None` where it cannot.
+    /// Nothing is decided by it: it is for people.
+    async fn offers(&self, _key_type: KeyType, _deadline: Instant) -> Option<Result<(), Failure>> {
+        None
+    }
+
+    /// What the custodian keeps of a key that was destroyed, and how long, in words for people; `None` where nothing stays.
+    fn leaves(&self) -> Option<String> {
+        None
+    }
+
     /// Makes a key pair, findable by `request.key_id`. Asked again with the same key-id it returns the same pair.
     async fn generate(&self, request: Generate, deadline: Instant) -> Result<Generated, Failure>;
 

@@ -34,6 +34,7 @@ pub mod store;
 #[cfg(test)]
 mod testing;
 pub mod trial;
+pub mod tryout;
 
 pub use error::{Cause, Error, Result};
 pub use failure::{Failure, FailureKind};

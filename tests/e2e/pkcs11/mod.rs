@@ -11,6 +11,7 @@ mod load;
 mod lost;
 mod opening;
 mod pin;
+mod probe;
 mod promises;
 mod rebind;
 mod register;

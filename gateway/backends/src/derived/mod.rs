@@ -71,11 +71,12 @@ impl Backend for Derived {
         false
     }
 
+    async fn offers(&self, key_type: KeyType, _deadline: Instant) -> Option<Result<(), Failure>> {
+        Some(derived(key_type))
+    }
+
     async fn generate(&self, request: Generate, _deadline: Instant) -> Result<Generated, Failure> {
-        if request.key_type != KeyType::Ed25519 {
-            let message = format!("only Ed25519 keys are derived, not {}", request.key_type);
-            return Err(Failure::new(FailureKind::Unsupported, message));
-        }
+        derived(request.key_type)?;
 
         let native_id = self.native_id(&request.tenant, request.name.as_str());
         let public = public(&self.key_pair(&native_id)?)?;
@@ -123,6 +124,15 @@ impl Backend for Derived {
     async fn health(&self, _deadline: Instant) -> Result<(), Failure> {
         Ok(())
     }
+}
+
+/// Whether keys of this type are derived.
+fn derived(key_type: KeyType) -> Result<(), Failure> {
+    if key_type == KeyType::Ed25519 {
+        return Ok(());
+    }
+
+    Err(Failure::new(FailureKind::Unsupported, format!("only Ed25519 keys are derived, not {key_type}")))
 }
 
 fn public(pair: &Ed25519KeyPair) -> Result<PublicKey, Failure> {

@@ -25,6 +25,7 @@ use keyport_core::custody::Mechanism;
 use keyport_core::key::{KeyId, NativeId};
 use keyport_core::name::TenantId;
 use keyport_core::public_key::PublicKey;
+use keyport_core::scheme::KeyType;
 use keyport_core::signature::Signature;
 use keyport_core::{Failure, FailureKind};
 
@@ -33,7 +34,7 @@ pub use environment::environment;
 pub use host::host;
 pub use inventory::{Inventory, PinState, SlotFound, TokenFacts, TokenFound};
 pub use mechanism::{Offer, Offers, serving};
-pub use probe::{Ability, Opened, Probe, Report, TestKey, TokenReport, probe};
+pub use probe::{Ability, Opened, Probe, Report, TokenReport, probe};
 pub use refusal::Refusal;
 pub use wire::parse;
 
@@ -124,6 +125,15 @@ impl Backend for Pkcs11 {
 
     fn code_name(&self, code: u32) -> Option<&'static str> {
         ckr::name_of(code)
+    }
+
+    async fn offers(&self, key_type: KeyType, deadline: Instant) -> Option<Result<(), Failure>> {
+        let refused = self.refuse_to_write(FailureKind::Unsupported);
+
+        Some(match refused {
+            Ok(()) => self.call(Request::Offers { key_type }, deadline).await.map(drop),
+            refused => refused,
+        })
     }
 
     async fn generate(&self, request: Generate, deadline: Instant) -> Result<Generated, Failure> {

@@ -5,15 +5,12 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use keyport_core::backend::{Backend, Generate, Generated, Object};
+use keyport_core::backend::Backend;
 use keyport_core::custody::Mechanism;
-use keyport_core::input::{Digest, Input};
-use keyport_core::key::{KeyId, KeyName};
-use keyport_core::name::TenantId;
 use keyport_core::outside::Random;
 use keyport_core::scheme::{Hash, KeyType, Scheme};
 use keyport_core::secret::Secret;
-use keyport_core::signature::Signature;
+use keyport_core::tryout::{TestKey, Tryout};
 use keyport_core::{Failure, FailureKind};
 use tokio::time::Instant;
 
@@ -90,19 +87,6 @@ pub struct Opened {
     pub test_keys: Vec<TestKey>,
 }
 
-/// How one type of key did.
-#[derive(Clone, Debug)]
-pub struct TestKey {
-    /// The type.
-    pub key_type: KeyType,
-    /// How long it took to make the pair.
-    pub made: Result<Duration, Failure>,
-    /// How long each signature took that verified.
-    pub signed: Vec<(Scheme, Result<Duration, Failure>)>,
-    /// Whether it is gone; `None` where it was never made.
-    pub destroyed: Option<Result<(), Failure>>,
-}
-
 /// Finds out what a module and its tokens can do. The module runs in a process of its own, as it would for the gateway.
 pub async fn probe(probe: Probe) -> Result<Report, OpenError> {
     let inventory = inventory(&probe).await?;
@@ -173,15 +157,17 @@ fn untold() -> Failure {
 async fn open(probe: &Probe, token: TokenChoice, tokens: &[TokenReport]) -> Result<Opened, OpenError> {
     let offered = offered(&token, tokens);
     let backend = Pkcs11::open(connection(probe, token)).await?;
-    let deadline = || (Instant::now() + probe.call_timeout.saturating_mul(20)).into_std();
-    let identity = match backend.identity(deadline()).await {
+    let now = || Instant::now().into_std();
+    let patience = probe.call_timeout.saturating_mul(20);
+    let identity = match backend.identity(now() + patience).await {
         Ok(identity) => identity.unwrap_or_default(),
         Err(failure) => return Err(OpenError::Failed(failure)),
     };
 
+    let tryout = Tryout { backend: &backend, random: &AwsLc, now: &now, patience };
     let mut test_keys = Vec::new();
     for key_type in offered.into_iter().filter(|_| probe.test_keys) {
-        test_keys.push(test(&backend, key_type, &deadline).await);
+        test_keys.push(tryout.key(key_type).await);
     }
     Ok(Opened { identity, test_keys })
 }
@@ -218,68 +204,6 @@ fn connection(probe: &Probe, token: TokenChoice) -> Connection {
     }
 }
 
-async fn test(backend: &Pkcs11, key_type: KeyType, deadline: &impl Fn() -> std::time::Instant) -> TestKey {
-    let start = Instant::now();
-    let made = match make(backend, key_type, deadline()).await {
-        Ok(made) => made,
-        Err(failure) => {
-            return TestKey { key_type, made: Err(failure), signed: Vec::new(), destroyed: None };
-        }
-    };
-    let took = start.elapsed();
-
-    let mut signed = Vec::new();
-    for scheme in SCHEMES.into_iter().filter(|scheme| scheme.fits(key_type)) {
-        signed.push((scheme, sign(backend, &made, scheme, deadline()).await));
-    }
-    let destroyed = Some(backend.destroy(&made.0, deadline()).await);
-    TestKey { key_type, made: Ok(took), signed, destroyed }
-}
-
-async fn make(
-    backend: &Pkcs11,
-    key_type: KeyType,
-    deadline: std::time::Instant,
-) -> Result<(Object, Generated), Failure> {
-    let tenant: TenantId = "keyport-probe".parse().map_err(internal)?;
-    let name = KeyName::new("name", "test-key").map_err(internal)?;
-    let key_id = KeyId::random(&AwsLc);
-    let request = Generate { tenant: tenant.clone(), key_id, name, key_type };
-
-    let made = backend.generate(request, deadline).await?;
-    Ok((Object { tenant, key_id, native_id: made.native_id.clone(), key_type }, made))
-}
-
-async fn sign(
-    backend: &Pkcs11,
-    (object, made): &(Object, Generated),
-    scheme: Scheme,
-    deadline: std::time::Instant,
-) -> Result<Duration, Failure> {
-    let mechanism =
-        serving(scheme).ok_or_else(|| Failure::new(FailureKind::Unsupported, "not through PKCS#11 here"))?;
-    let input = match scheme.hash() {
-        // Some schemes take a digest, but tokens hash for them.
-        Some(hash) if scheme != Scheme::Ed25519ph => Input::Digest(Digest::of(hash, MESSAGE)),
-        Some(_) | None => Input::Message(MESSAGE.into()),
-    };
-
-    let rendered = mechanism.render(object.key_type, &input).ok_or_else(confused)?;
-    let start = Instant::now();
-    let signature = backend.sign(object, mechanism, &rendered, deadline).await?;
-    let took = start.elapsed();
-
-    let signature = Signature::new(object.key_type, signature).ok_or_else(confused)?;
-    if made.public.verifies(scheme, &input, &signature).map_err(internal)? {
-        return Ok(took);
-    }
-    Err(Failure::new(FailureKind::Internal, "the signature does not verify"))
-}
-
-fn internal(error: impl std::error::Error) -> Failure {
-    Failure::new(FailureKind::Internal, error.to_string())
-}
-
 #[derive(Debug)]
 struct AwsLc;
 
@@ -289,8 +213,6 @@ impl Random for AwsLc {
         let _zeros_then = aws_lc_rs::rand::fill(bytes);
     }
 }
-
-const MESSAGE: &[u8] = b"keyport pkcs11 probe";
 
 const SCHEMES: [Scheme; 11] = [
     Scheme::Ecdsa(Hash::Sha256),

@@ -88,6 +88,10 @@ pub(super) enum Ready {
 /// What it can be asked. Objects are named by their CKA_ID.
 #[derive(Debug, Deserialize, Serialize)]
 pub(super) enum Request {
+    Offers {
+        #[serde(with = "KeyTypeDef")]
+        key_type: KeyType,
+    },
     Generate {
         id: Vec<u8>,
         #[serde(with = "KeyTypeDef")]

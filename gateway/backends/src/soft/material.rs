@@ -268,6 +268,11 @@ fn wrong_length(input: &[u8], wanted: &str) -> Failure {
     Failure::new(FailureKind::InvalidArgument, format!("{} bytes are not {wanted}", input.len()))
 }
 
+/// Whether there are key pairs of this type.
+pub(super) fn offers(key_type: KeyType) -> Result<(), Failure> {
+    Kind::of(key_type).map(drop)
+}
+
 fn not_offered(key_type: KeyType) -> Failure {
     Failure::new(FailureKind::Unsupported, format!("the embedded token does not offer {key_type} keys"))
 }

@@ -182,6 +182,10 @@ impl Backend for Soft {
         false
     }
 
+    async fn offers(&self, key_type: KeyType, _deadline: Instant) -> Option<Result<(), Failure>> {
+        Some(material::offers(key_type))
+    }
+
     async fn generate(&self, request: Generate, deadline: Instant) -> Result<Generated, Failure> {
         let slot = Slot { tenant: request.tenant, key_id: request.key_id };
         let material = match self.load(&slot, deadline).await? {

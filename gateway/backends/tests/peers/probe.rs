@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use keyport_backends::pkcs11::{Network, Probe, TestKey, TokenChoice, probe};
+use keyport_backends::pkcs11::{Network, Probe, TokenChoice, probe};
 use keyport_core::FailureKind;
 use keyport_core::scheme::{KeyType, Scheme};
+use keyport_core::tryout::TestKey;
 
 use crate::token::{Token, host, pin};
 

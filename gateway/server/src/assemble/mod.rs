@@ -21,6 +21,7 @@ mod signals;
 pub(crate) mod stage;
 mod store;
 mod swap;
+pub(crate) mod tryout;
 mod vault;
 
 use std::collections::HashMap;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 pub(crate) use keyport_backends::pkcs11::{
-    Ability, Network, Opened, PinState, Report, SlotFound, TestKey, TokenChoice, TokenReport,
+    Ability, Network, Opened, PinState, Report, SlotFound, TokenChoice, TokenReport,
 };
 use keyport_backends::pkcs11::{OpenError, Probe, probe};
 

@@ -1,6 +1,7 @@
 //! The command line.
 
 mod audit;
+mod backend;
 mod check;
 mod compiler;
 mod contract;
@@ -13,6 +14,7 @@ pub(crate) mod print;
 mod provider;
 mod reload;
 mod serve;
+mod test_key;
 mod token;
 
 use std::future::Future;
@@ -67,6 +69,8 @@ struct Cli {
 enum Command {
     #[command(subcommand)]
     Audit(audit::Audit),
+    #[command(subcommand)]
+    Backend(backend::Backend),
     Check(check::Check),
     CompilerHost(compiler::CompilerHost),
     #[command(subcommand)]
@@ -96,6 +100,7 @@ impl Command {
     fn run(self) -> Result<ExitCode> {
         match self {
             Self::Audit(audit) => audit.run(),
+            Self::Backend(backend) => backend.run(),
             Self::Check(check) => check.run(),
             Self::CompilerHost(host) => Ok(host.run()),
             Self::Contract(contract) => contract.run(),

@@ -62,6 +62,9 @@ impl Token {
 
     fn reply(&self, request: Request, deadline: Instant) -> Result<Reply, Trouble> {
         match request {
+            Request::Offers { key_type } => {
+                self.offers.generates(key_type).map(|()| Reply::Done).map_err(plain)
+            }
             Request::Generate { id, key_type, label } => {
                 self.generate(Wanted { id: &id, key_type, label: &label, stays: true }, deadline)
             }

@@ -1,21 +1,20 @@
 //! What a look at a module found, in lines for people.
 
-use std::fmt::Display;
 use std::path::Path;
-use std::time::Duration;
 
-use keyport_core::scheme::Scheme;
-use keyport_core::{Failure, FailureKind};
+use keyport_core::FailureKind;
+use keyport_core::tryout::TestKey;
 
-use crate::assemble::probe::{Ability, Opened, PinState, Report, SlotFound, TestKey, TokenReport};
+use crate::assemble::probe::{Ability, Opened, PinState, Report, SlotFound, TokenReport};
 use crate::command::print::{BAD, FAINT, GOOD, Painted};
+use crate::command::test_key::{compact, lines as test_lines};
 
 /// Whether the chosen token can be opened, and every key type that it offers works.
 pub(super) fn is_well(report: &Report) -> bool {
     match &report.opened {
         None => true,
         Some(Err(_)) => false,
-        Some(Ok(opened)) => opened.test_keys.iter().filter(|key| is_offered(key)).all(works),
+        Some(Ok(opened)) => opened.test_keys.iter().filter(|key| key.is_offered()).all(TestKey::works),
     }
 }
 
@@ -121,26 +120,6 @@ fn ability_lines(report: &TokenReport) -> Vec<String> {
     lines
 }
 
-/// Schemes in as few words as they need: `ecdsa(sha-256, sha-384)`.
-fn compact(schemes: impl Iterator<Item = Scheme>) -> String {
-    let mut families: Vec<(String, Vec<String>)> = Vec::new();
-    for scheme in schemes {
-        let text = scheme.to_string();
-        let (family, hash) = text.split_once('(').unwrap_or((&text, ""));
-        let hash = hash.trim_end_matches(')').to_owned();
-        match families.iter_mut().find(|(name, _)| name == family) {
-            Some((_, hashes)) => hashes.push(hash),
-            None => families.push((family.to_owned(), vec![hash])),
-        }
-    }
-
-    let family = |(name, hashes): (String, Vec<String>)| match hashes.join(", ") {
-        none if none.is_empty() => name,
-        hashes => format!("{name}({hashes})"),
-    };
-    families.into_iter().map(family).collect::<Vec<_>>().join(", ")
-}
-
 fn opened_lines(Opened { identity, test_keys }: &Opened) -> Vec<String> {
     let mut lines = vec![String::new(), format!("{} {identity}", Painted(GOOD, "logged in to"))];
     for key in test_keys {
@@ -148,48 +127,6 @@ fn opened_lines(Opened { identity, test_keys }: &Opened) -> Vec<String> {
     }
 
     lines
-}
-
-fn test_lines(key: &TestKey) -> Vec<String> {
-    let took = match &key.made {
-        Ok(took) => *took,
-        // Mechanism lists say nothing of curves, for one.
-        Err(why) if !is_offered(key) => {
-            let (refuses, key_type) = (Painted(FAINT, "refuses"), key.key_type.as_str());
-            return vec![format!("  {refuses}    {key_type:<13} cannot be made: {}", why.message)];
-        }
-        Err(why) => return vec![bad(key, "cannot be made", why)],
-    };
-    let verified: Vec<_> =
-        key.signed.iter().filter_map(|(scheme, took)| Some((*scheme, *took.as_ref().ok()?))).collect();
-    let names = compact(verified.iter().map(|(scheme, _)| *scheme));
-    let slowest = verified.iter().map(|(_, took)| *took).max().unwrap_or_default();
-
-    let state = if works(key) { Painted(GOOD, "works  ") } else { Painted(BAD, "fails  ") };
-    let mut lines = vec![format!(
-        "  {state}    {:<13} made in {}, signed and verified {names} in at most {}",
-        key.key_type.as_str(),
-        milliseconds(took),
-        milliseconds(slowest),
-    )];
-    for (scheme, outcome) in &key.signed {
-        match outcome {
-            Ok(_) => {}
-            Err(why) if why.kind == FailureKind::Unsupported => {
-                let (refuses, key_type) = (Painted(FAINT, "refuses"), key.key_type.as_str());
-                lines.push(format!("  {refuses}    {key_type:<13} {scheme}: {}", why.message));
-            }
-            Err(why) => lines.push(bad(key, scheme, why)),
-        }
-    }
-    if let Some(Err(why)) = &key.destroyed {
-        lines.push(bad(key, "cannot be destroyed", why));
-    }
-    lines
-}
-
-fn bad(key: &TestKey, what: impl Display, why: &Failure) -> String {
-    format!("  {}    {:<13} {what}: {}", Painted(BAD, "fails  "), key.key_type.as_str(), why.message)
 }
 
 /// What to do next, where no token was chosen.
@@ -212,24 +149,4 @@ fn next(report: &Report, module: &Path) -> Vec<String> {
         format!("  token = {label}"),
         "  pin = { file = \"pin\" }".to_owned(),
     ]
-}
-
-/// What the token does not offer is no fault of it.
-fn is_offered(key: &TestKey) -> bool {
-    !matches!(&key.made, Err(why) if why.kind == FailureKind::Unsupported)
-}
-
-fn works(key: &TestKey) -> bool {
-    let signs = |outcome: &Result<Duration, Failure>| match outcome {
-        Ok(_) => true,
-        Err(why) => why.kind == FailureKind::Unsupported,
-    };
-
-    key.made.is_ok()
-        && key.signed.iter().all(|(_, outcome)| signs(outcome))
-        && matches!(key.destroyed, Some(Ok(())))
-}
-
-fn milliseconds(took: Duration) -> String {
-    format!("{:.1} ms", took.as_secs_f64() * 1000.0)
 }
