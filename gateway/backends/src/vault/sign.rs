@@ -43,9 +43,12 @@ pub(super) fn request(
             "salt_length": "hash",
         }),
         (Mechanism::RsaPkcs1v15(_) | Mechanism::RsaPss(_), Family::Rsa { .. }) => return Err(no_digest()),
+        // OpenBao takes a request for Ed25519ph for one of the pure scheme over those 64 bytes, and says nothing.
         (
             Mechanism::Ecdsa
             | Mechanism::Ed25519
+            | Mechanism::Ed25519ph
+            | Mechanism::Ed25519phOfMessage
             | Mechanism::RsaPkcs1v15(_)
             | Mechanism::RsaPkcs1v15DigestInfo
             | Mechanism::RsaPss(_),
