@@ -24,7 +24,7 @@ use crate::assemble::credential;
 use crate::assemble::custodians::pkcs11_host;
 use crate::assemble::key_service;
 use crate::assemble::pin;
-use crate::config::{Component, Http, Pin};
+use crate::config::{Component, Config, Http, Pin};
 
 /// A token behind a PKCS#11 module, to try a component with.
 #[derive(Clone, Debug)]
@@ -59,6 +59,16 @@ impl Server {
     }
 }
 
+/// What was given to try a component with.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Lent<'a> {
+    pub(super) token: Option<&'a Token>,
+    /// A configuration with one connection to a key management service.
+    pub(super) account: Option<&'a Config>,
+    pub(super) server: &'a Server,
+    pub(super) requests: &'a [Grant],
+}
+
 /// What there is for a component to reach.
 #[derive(Debug)]
 pub(super) struct Custodians {
@@ -76,7 +86,7 @@ impl Custodians {
     /// A custodian of each of these kinds, as far as it can be had.
     pub(super) async fn open(
         kinds: &BTreeSet<ConnectionKind>,
-        (token, server, requests): (Option<&Token>, &Server, &[Grant]),
+        Lent { token, account, server, requests }: Lent<'_>,
         (store, outside): (&Store, &Outside),
     ) -> Result<Self> {
         let mut custodians = Self {
@@ -92,8 +102,7 @@ impl Custodians {
                     ConnectionKind::Aws | ConnectionKind::Azure | ConnectionKind::Gcp | ConnectionKind::Vault,
                     _,
                 ) => {
-                    custodians.add("kms", *kind, None)?;
-                    custodians.missing = Some("it needs an account of a key management service".to_owned());
+                    custodians.account(account, *kind, store).await?;
                 }
                 (ConnectionKind::Derived, _) => {
                     custodians.add("derived", *kind, Some(derived(outside)?))?;
@@ -112,6 +121,19 @@ impl Custodians {
         }
 
         Ok(custodians)
+    }
+
+    /// Opens the account of a key management service.
+    async fn account(&mut self, account: Option<&Config>, kind: ConnectionKind, store: &Store) -> Result<()> {
+        let Some(account) = account else {
+            self.missing = Some("it needs a service: give --config and --connection".to_owned());
+            return self.add("kms", kind, None);
+        };
+
+        for (name, backend) in crate::assemble::custodians::open(account, store, (None, &[])).await? {
+            self.add(name.as_str(), kind, Some(backend))?;
+        }
+        Ok(())
     }
 
     /// Opens the server that the grants of requests are on.

@@ -33,7 +33,7 @@ use crate::dev;
 use crate::kit::{Counted, Custodian, Switch};
 use crate::outside::outside;
 pub(crate) use custodians::Token;
-use custodians::{Custodians, Server};
+use custodians::{Custodians, Lent, Server};
 
 /// What is to be tried, and with what.
 #[derive(Clone, Debug)]
@@ -44,6 +44,8 @@ pub(crate) struct Trying {
     pub(crate) settings: BTreeMap<String, String>,
     /// The token that components over PKCS#11 get, if any.
     pub(crate) token: Option<Token>,
+    /// A configuration with the one connection that components over key management services get, if any.
+    pub(crate) account: Option<Box<Config>>,
     /// What follows its `[[provider]]` in a configuration, for components that send requests.
     pub(crate) grants: Option<String>,
     /// Where components that send requests send them; the little key service otherwise.
@@ -117,7 +119,12 @@ impl Stage {
         let inspection = looked_at(&bytes, &limits, (code.clone(), &outside)).await?;
         let kinds: BTreeSet<_> = inspection.imports.iter().filter_map(Import::kind).collect();
         let server = Server::of(trying.server, &trying.component);
-        let lent = (trying.token.as_ref(), &server, &*requests);
+        let lent = Lent {
+            token: trying.token.as_ref(),
+            account: trying.account.as_deref(),
+            server: &server,
+            requests: &requests,
+        };
         let custodians = Custodians::open(&kinds, lent, (&store, &outside)).await?;
         let switch = Switch::new(Arc::clone(&outside.clock));
         let backends = custodians.backends.into_iter();

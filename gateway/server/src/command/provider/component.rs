@@ -1,12 +1,14 @@
 //! The component that a command works with, and what it gets to reach.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::Args;
 use ipnet::{Ipv4Net, Ipv6Net};
+use keyport_core::grant::ConnectionKind;
+use keyport_core::name::ConnectionName;
 
 use crate::assemble::stage::{Token, Trying};
 use crate::command::print;
@@ -35,6 +37,12 @@ pub(super) struct Component {
     /// The file with the token that the server wants, of mode 0600
     #[arg(long, value_name = "FILE", requires = "url")]
     token_file: Option<PathBuf>,
+    /// A gateway's configuration, for components over key management services
+    #[arg(long, value_name = "FILE", requires = "connection")]
+    config: Option<PathBuf>,
+    /// The connection of it that they get; keys are made there, and destroyed again
+    #[arg(long, value_name = "NAME", requires = "config")]
+    connection: Option<ConnectionName>,
     /// The vendor's library that components over PKCS#11 get
     #[arg(long, value_name = "FILE", requires = "token")]
     module: Option<PathBuf>,
@@ -77,6 +85,11 @@ impl Component {
             component: self.component,
             grants: self.grants.map(read).transpose()?,
             settings: BTreeMap::from_iter(self.settings),
+            account: self
+                .config
+                .zip(self.connection)
+                .map(|(file, name)| account(&file, &name))
+                .transpose()?,
             server: self.url.map(|url| server(url, self.ca, self.token_file)),
             token: token.map(|(module, label)| Token { module, label, pin_file: self.pin_file }),
         })
@@ -89,6 +102,25 @@ fn named(text: &str) -> std::result::Result<config::Component, String> {
             .map(config::Component::BuiltIn)
             .ok_or_else(|| format!("nothing is built in by that name: write {}", config::BuiltIn::list())),
         None => Ok(config::Component::File(text.strip_prefix("file:").unwrap_or(text).into())),
+    }
+}
+
+/// The configuration with this connection to a key management service and no other.
+fn account(file: &Path, name: &ConnectionName) -> Result<Box<config::Config>> {
+    let mut config = config::Config::load(file, &config::Environment::of_process())?;
+    config.connections.retain(|connection| connection.name == *name);
+    let [connection] = config.connections.as_slice() else {
+        bail!("{} has no connection `{name}`", file.display())
+    };
+
+    let kind = connection.custodian.kind();
+    match kind {
+        ConnectionKind::Aws | ConnectionKind::Azure | ConnectionKind::Gcp | ConnectionKind::Vault => {
+            Ok(Box::new(config))
+        }
+        ConnectionKind::Derived | ConnectionKind::Http | ConnectionKind::Pkcs11 | ConnectionKind::Soft => {
+            bail!("connection `{name}` is of kind \"{}\", which is no key management service", kind.as_str())
+        }
     }
 }
 
