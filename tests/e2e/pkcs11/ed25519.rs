@@ -47,7 +47,7 @@ async fn a_digest_is_the_message_of_a_key_that_was_made_to_take_it_so_and_stays_
 }
 
 #[tokio::test]
-async fn a_pair_that_is_taken_up_takes_digests_as_it_is_said_and_no_other_type_does() {
+async fn only_keys_of_this_type_that_were_made_so_take_digests() {
     let Some(stage) = Stage::usual().await else { return };
     let gateway = stage.start().await;
     let api = api(&gateway, "acme");

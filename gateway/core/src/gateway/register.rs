@@ -182,6 +182,21 @@ mod tests {
         world
     }
 
+    #[tokio::test]
+    async fn only_an_ed25519_pair_is_registered_to_take_digests_as_messages() {
+        let world = world("id:ca");
+        let request = RegisterRequest {
+            name: key_name("ca"),
+            object: "id:ca".to_owned(),
+            digest_as_message: true,
+            provider: None,
+        };
+
+        let refused = world.gateway.register(&world.caller, world.context(), request).await;
+        assert!(matches!(refused, Err(Error::InvalidRequest { field: "digests", .. })));
+        register(&world, "ca", "id:ca").await.unwrap();
+    }
+
     async fn register(world: &World, name: &str, object: &str) -> Result<Arc<Key>> {
         let request = RegisterRequest {
             name: key_name(name),
