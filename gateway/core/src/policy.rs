@@ -162,9 +162,10 @@ impl How {
     /// The scheme that this comes to for `key`, and what of `input` that scheme signs: of a key that takes digests as
     /// messages, a SHA-512 digest is the message of pure Ed25519.
     pub(crate) fn of(self, key: &Key, input: Input) -> Result<(Scheme, Input)> {
+        let is_message = key.digest_as_message && self.may_be_pure();
         let input = match input {
-            Input::Digest(digest) if key.digest_as_message && self.may_be_pure() => as_message(&digest)?,
-            input => input,
+            Input::Digest(digest) if is_message => as_message(&digest)?,
+            Input::Digest(_) | Input::Message(_) => input,
         };
 
         Ok((self.scheme(key.key_type, &input)?, input))
@@ -302,7 +303,7 @@ mod tests {
 
     #[test]
     fn the_usual_scheme_follows_the_key_type_and_never_guesses() {
-        let digest = Input::Digest(crate::input::Digest::of(Hash::Sha384, b"x"));
+        let digest = Input::Digest(Digest::of(Hash::Sha384, b"x"));
 
         assert_eq!(How::Usual.scheme(KeyType::EcP256, &digest).unwrap(), Scheme::Ecdsa(Hash::Sha384));
         assert_eq!(How::Usual.scheme(KeyType::Rsa2048, &digest).unwrap(), Scheme::RsaPkcs1v15(Hash::Sha384));
