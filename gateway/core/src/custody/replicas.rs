@@ -74,7 +74,7 @@ impl Custody {
         for replica in self.replicas(connection) {
             let backend = self.backend(replica)?;
             let gone = backend.destroy(&counterpart(&*backend, object), deadline).await;
-            gone.map_err(|failure| at(replica, failure))?;
+            gone.map_err(|failure| at(replica, &failure))?;
         }
 
         self.backend(connection)?.destroy(object, deadline).await
@@ -100,7 +100,8 @@ impl Custody {
         for replica in self.replicas(connection) {
             let backend = self.backend(replica)?;
             let here = counterpart(&*backend, &object(key, native_id.clone()));
-            let public = backend.public_key(&here, deadline).await.map_err(|failure| at(replica, failure))?;
+            let public =
+                backend.public_key(&here, deadline).await.map_err(|failure| at(replica, &failure))?;
             if Some(&public) != key.public.as_ref() {
                 let message = format!("replica `{replica}` has another key as `{}`", here.native_id.as_str());
                 return Err(Failure::new(FailureKind::InvalidArgument, message));
@@ -146,8 +147,8 @@ fn counterpart(backend: &dyn Backend, object: &Object) -> Object {
 }
 
 /// Says where.
-fn at(replica: &ConnectionName, failure: Failure) -> Failure {
-    Failure { message: format!("replica `{replica}`: {}", failure.message), ..failure }
+fn at(replica: &ConnectionName, failure: &Failure) -> Failure {
+    Failure { message: format!("replica `{replica}`: {}", failure.message), ..failure.clone() }
 }
 
 async fn signed(

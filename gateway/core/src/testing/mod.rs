@@ -65,9 +65,8 @@ impl World {
     }
 
     pub(crate) fn with(adjust: impl FnOnce(&mut Grant)) -> Self {
-        let connection: ConnectionName = "embedded".parse().unwrap();
         let mut grant = Grant {
-            connection: connection.clone(),
+            connection: "embedded".parse().unwrap(),
             kind: ConnectionKind::Soft,
             uses: Use::ALL.into_iter().collect(),
             mechanisms: None,
