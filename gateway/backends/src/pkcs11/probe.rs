@@ -133,7 +133,7 @@ fn token(slot: &SlotFound) -> Option<TokenReport> {
 fn ability(offers: &Offers, key_type: KeyType) -> Ability {
     let serves = |scheme: Scheme| match serving(scheme) {
         Some(Mechanism::Ed25519phOfMessage) => {
-            offers.signs_with(key_type, Mechanism::Ed25519phOfMessage).and(Err(untold()))
+            offers.signs_with(key_type, Mechanism::Ed25519phOfMessage).and_then(|()| Err(untold()))
         }
         Some(mechanism) => offers.signs_with(key_type, mechanism),
         None => Err(Failure::new(FailureKind::Unsupported, "not through PKCS#11 here")),
