@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use anstyle::Style;
 use anyhow::Result;
 use clap::Args;
 use keyport_core::name::ConnectionName;
@@ -60,12 +61,10 @@ impl Probe {
         let mut tested = Tested::default();
         for key_type in KeyType::ALL {
             match (connected.offers(key_type).await, self.sign) {
-                (Some(Err(why)), _) => refuses(key_type, &why.message),
+                (Some(Err(why)), _) => say((FAINT, "refuses"), key_type, &why.message),
                 (_, true) => tested.note(connected, key_type).await,
-                (Some(Ok(())), false) => {
-                    print::line(format_args!("  {}    {key_type}", Painted(GOOD, "offers ")))
-                }
-                (None, false) => print::line(format_args!("  {}    {key_type}", Painted(FAINT, "untold "))),
+                (Some(Ok(())), false) => say((GOOD, "offers "), key_type, ""),
+                (None, false) => say((FAINT, "untold "), key_type, ""),
             }
         }
         if !self.sign {
@@ -82,36 +81,35 @@ impl Probe {
     }
 }
 
-/// Says who is there and how it is.
+/// Says how it is and who is there.
 async fn reached(connected: &Connected) -> bool {
     let health = connected.health().await;
-    match &health {
+    let told = match &health {
         // What takes requests of any kind has no question that could be asked of it.
-        Ok(_) if connected.takes_requests() => print::line("health     is for providers to find out"),
-        Ok(took) => {
-            print::line(format_args!("health     {} in {}", Painted(GOOD, "well"), milliseconds(*took)))
-        }
-        Err(why) => {
-            print::line(format_args!("health     {}: {}", Painted(BAD, "fails"), why.message));
-            return false;
-        }
+        Ok(_) if connected.takes_requests() => "is for providers to find out".to_owned(),
+        Ok(took) => format!("{} in {}", Painted(GOOD, "well"), milliseconds(*took)),
+        Err(why) => format!("{}: {}", Painted(BAD, "fails"), why.message),
+    };
+    print::line(format_args!("health     {told}"));
+    if health.is_err() {
+        return false;
     }
 
-    match connected.identity().await {
-        Ok(Some(identity)) => print::line(format_args!("identity   {identity}")),
-        Ok(None) => {
-            print::line(format_args!("identity   {}", Painted(FAINT, "there is nothing to tell it by")))
-        }
-        Err(why) => {
-            print::line(format_args!("identity   {}: {}", Painted(BAD, "fails"), why.message));
-            return false;
-        }
-    }
-    true
+    let identity = connected.identity().await;
+    let told = match &identity {
+        Ok(Some(identity)) => identity.clone(),
+        Ok(None) => Painted(FAINT, "there is nothing to tell it by").to_string(),
+        Err(why) => format!("{}: {}", Painted(BAD, "fails"), why.message),
+    };
+    print::line(format_args!("identity   {told}"));
+    identity.is_ok()
 }
 
-fn refuses(key_type: KeyType, why: &str) {
-    print::line(format_args!("  {}    {:<13} {why}", Painted(FAINT, "refuses"), key_type.as_str()));
+/// Says something of a key type.
+fn say((style, word): (Style, &str), key_type: KeyType, why: &str) {
+    let line = format!("  {}    {:<13} {why}", Painted(style, word), key_type.as_str());
+
+    print::line(line.trim_end());
 }
 
 /// How the test keys did.

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use keyport_core::FailureKind;
 use keyport_core::tryout::TestKey;
+use keyport_core::{Failure, FailureKind};
 
 use crate::assemble::probe::{Ability, Opened, PinState, Report, SlotFound, TokenReport};
 use crate::command::print::{BAD, FAINT, GOOD, Painted};
@@ -111,13 +111,18 @@ fn ability_lines(report: &TokenReport) -> Vec<String> {
         });
         for (scheme, serves) in schemes.iter().filter(|_| make.is_ok()) {
             if let Err(why) = serves {
-                let word = if why.kind == FailureKind::Other { "untold " } else { "refuses" };
-                lines.push(format!("  {}    {key_type:<13} {scheme}: {}", Painted(FAINT, word), why.message));
+                let word = Painted(FAINT, refusal(why));
+                lines.push(format!("  {word}    {key_type:<13} {scheme}: {}", why.message));
             }
         }
     }
 
     lines
+}
+
+/// Whether it is refused, or only a signature tells.
+fn refusal(why: &Failure) -> &'static str {
+    if why.kind == FailureKind::Other { "untold " } else { "refuses" }
 }
 
 fn opened_lines(Opened { identity, test_keys }: &Opened) -> Vec<String> {

@@ -22,7 +22,7 @@ async fn an_ed25519_key_that_takes_digests_as_messages_signs_them_so_and_says_th
 
     for what in [json!({}), json!({ "scheme": "ed25519" }), json!({ "scheme": "EdDSA" })] {
         let mut body = what.clone();
-        body["digest"] = json!(STANDARD.encode(&hashed));
+        body["digest"] = json!(STANDARD.encode(hashed));
         let signed = post(&world, "keys/taking/sign", body.clone()).await;
         assert_eq!(signed.status, 200, "{what} {}", signed.body);
         let signature = STANDARD.decode(signed.text("signature")).unwrap();
