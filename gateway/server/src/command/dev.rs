@@ -34,6 +34,9 @@ pub(super) struct Dev {
     /// The file with the PIN of the token's user, of mode 0600
     #[arg(long, value_name = "FILE", requires = "module")]
     pin_file: Option<PathBuf>,
+    /// Make new keys with the provider that this piece of a configuration has, beside its connections; paths in it are absolute
+    #[arg(long, value_name = "FILE", conflicts_with = "module")]
+    custodian: Option<PathBuf>,
 }
 
 impl Dev {
@@ -56,6 +59,9 @@ impl Dev {
     }
 
     fn custodian(&self) -> Result<dev::Custodian> {
+        if let Some(file) = &self.custodian {
+            return Ok(dev::Custodian::Written(dev::Written::read(file)?));
+        }
         let (Some(module), Some(token), Some(pin_file)) = (&self.module, &self.token, &self.pin_file) else {
             return Ok(dev::Custodian::Embedded);
         };

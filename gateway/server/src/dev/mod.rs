@@ -1,6 +1,7 @@
 //! What `keyport dev` needs on disk, made where it is not there: nothing but a folder is needed to begin.
 
 mod certificate;
+mod written;
 
 use std::io;
 use std::net::SocketAddr;
@@ -12,6 +13,7 @@ use crate::assemble::{Addresses, MasterKey, MasterKeyError};
 use crate::private_file;
 use crate::token::Token;
 use certificate::CertificateError;
+pub(crate) use written::Written;
 
 /// Where new keys are made.
 #[derive(Clone, Debug)]
@@ -22,6 +24,8 @@ pub(crate) enum Custodian {
     Hsm(Hsm),
     /// Where a provider that is tried out makes them.
     Tried(Tried),
+    /// Where a piece of a configuration says.
+    Written(Written),
 }
 
 /// A provider that is tried out.
@@ -165,6 +169,7 @@ fn config((listen, admin): Listeners, custodian: &Custodian, token: &Token) -> S
         Custodian::Embedded => ("soft", SOFT.to_owned()),
         Custodian::Hsm(hsm) => ("hsm", format!("{SOFT}{}", provider_of(hsm))),
         Custodian::Tried(tried) => ("tried", provider_tried(tried)),
+        Custodian::Written(Written { provider, text }) => (provider.as_str(), format!("{SOFT}\n{text}")),
     };
     format!(
         r#"# What `keyport dev` runs with. Made anew at each of its starts: copy it before you change it, and run the copy
