@@ -1,7 +1,7 @@
 # Two commands matter: `make run` starts a working gateway, `make test` runs every test. Both install what they need.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run run-softhsm test test-peers lint bench fuzz advisories clean
+.PHONY: help setup run run-openbao run-softhsm test test-peers lint bench fuzz advisories clean
 
 DATA ?= keyport-data
 LISTEN ?= 127.0.0.1:8443
@@ -21,6 +21,12 @@ run-softhsm: DATA = keyport-softhsm
 run-softhsm: setup ## The same on a SoftHSM token, which is made in DATA; see examples/softhsm
 	cargo build --release --locked -p keyport
 	KEYPORT=target/release/keyport examples/softhsm/run.sh $(DATA) --listen $(LISTEN) --admin $(ADMIN)
+
+run-openbao: DATA = keyport-openbao
+run-openbao: setup ## The same on the transit engine of an OpenBao, which is started with it; see examples/openbao
+	cargo build --release --locked -p keyport
+	bao=$$(.ci/setup-openbao) && \
+		KEYPORT=target/release/keyport BAO=$$bao examples/openbao/run.sh $(DATA) --listen $(LISTEN) --admin $(ADMIN)
 
 test: setup ## Run every test
 	cargo test --workspace --locked

@@ -40,4 +40,5 @@ mod tenants;
 mod testdouble;
 mod tls;
 mod v1;
+mod vault;
 mod webhook;

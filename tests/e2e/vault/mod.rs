@@ -1,0 +1,6 @@
+//! Keys in the transit engine of a real OpenBao, through the whole gateway.
+
+mod bao;
+mod example;
+mod keys;
+mod promises;
