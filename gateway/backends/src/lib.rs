@@ -5,15 +5,22 @@
 //!
 //! - `cloud`: what the backends for key management services share.
 //! - [`derived`]: Ed25519 keys that follow from a seed, for development.
+//! - `gcp`: Google Cloud KMS (feature `gcp`).
 //! - [`http`]: custodians that speak HTTP, whose providers word the requests.
 //! - [`soft`]: the token in the gateway's own process, whose keys lie sealed in the gateway's store.
 //! - `vault`: the transit engine of Vault and OpenBao (feature `vault`).
 //! - [`pkcs11`]: HSMs and other tokens, through a vendor's library in a [`worker`] process.
 
 pub mod blocking;
-#[cfg(feature = "vault")]
+#[cfg(any(feature = "gcp", feature = "vault"))]
+#[cfg_attr(
+    not(all(feature = "gcp", feature = "vault")),
+    allow(dead_code, unused_imports, reason = "each service needs some of it")
+)]
 pub mod cloud;
 pub mod derived;
+#[cfg(feature = "gcp")]
+pub mod gcp;
 pub mod http;
 pub mod pkcs11;
 mod random;

@@ -78,7 +78,8 @@ impl Mechanism {
 }
 
 /// What stands before the digest in a DigestInfo, DER (RFC 8017, section 9.2, note 1).
-fn digest_info(hash: Hash) -> &'static [u8] {
+#[must_use]
+pub fn digest_info(hash: Hash) -> &'static [u8] {
     match hash {
         Hash::Sha256 => &[
             0x30, 0x31, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x01, 0x05,

@@ -28,7 +28,7 @@ pub use connections::ConnectionHits;
 pub use counted::CustodianFailures;
 pub use ledger::OperationId;
 pub(crate) use ledger::Seen;
-pub use mechanism::Mechanism;
+pub use mechanism::{Mechanism, digest_info};
 pub(crate) use open::OpenOperation;
 pub use replicas::Replicas;
 

@@ -1,0 +1,72 @@
+//! The client of HTTPS that services are called with: one stack, with the operator's authorities and proxy and nobody else's.
+
+use std::path::Path;
+use std::time::Duration;
+
+use keyport_core::Failure;
+use reqwest::redirect::Policy;
+use reqwest::{Client, Proxy, Request};
+use tokio::runtime::Handle;
+
+use crate::http::exchange::{Exchange, Whole};
+use crate::http::{TrustError, trust};
+
+/// A client, and the runtime that its exchanges run on.
+#[derive(Clone, Debug)]
+pub(crate) struct Web {
+    client: Client,
+    runtime: Handle,
+}
+
+impl Web {
+    /// A client that believes the authorities in `ca` (without it, those of the operating system) and goes through `proxy`.
+    /// The environment has no say. To be called on the runtime where exchanges shall run.
+    ///
+    /// Reads files.
+    pub(crate) fn open(ca: Option<&Path>, proxy: Option<&str>) -> Result<Self, WebError> {
+        let builder = Client::builder()
+            .tls_backend_preconfigured(trust(ca)?)
+            .redirect(Policy::none())
+            .no_proxy()
+            .referer(false)
+            .connect_timeout(CONNECT)
+            .pool_max_idle_per_host(IDLE);
+        let builder = match proxy {
+            Some(proxy) => builder.proxy(Proxy::all(proxy).map_err(WebError::Proxy)?),
+            None => builder,
+        };
+
+        Ok(Self { client: builder.build().map_err(WebError::Client)?, runtime: Handle::current() })
+    }
+
+    /// The whole answer to `request`, whatever its status. It ends with the future.
+    pub(crate) async fn ask(&self, request: Request) -> Result<Whole, Failure> {
+        Exchange::begin(&self.runtime, self.client.clone(), request, LONGEST_ANSWER).answer().await
+    }
+
+    /// Where exchanges run.
+    pub(crate) fn runtime(&self) -> &Handle {
+        &self.runtime
+    }
+}
+
+/// Why there is no client.
+#[derive(Debug, thiserror::Error)]
+pub enum WebError {
+    /// It cannot be made.
+    #[error("a client of HTTP cannot be made")]
+    Client(#[source] reqwest::Error),
+    /// The proxy cannot be used.
+    #[error("`proxy` cannot be used: write http://HOST:PORT")]
+    Proxy(#[source] reqwest::Error),
+    /// Nobody can be believed.
+    #[error(transparent)]
+    Trust(#[from] TrustError),
+}
+
+/// How long a connection may take; calls have deadlines besides.
+const CONNECT: Duration = Duration::from_secs(10);
+/// Connections that wait for the next call.
+const IDLE: usize = 64;
+/// Bytes of an answer's body.
+const LONGEST_ANSWER: usize = 256 << 10;

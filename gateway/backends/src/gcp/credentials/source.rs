@@ -1,0 +1,274 @@
+//! Where access tokens come from. Files are read anew for each, so that exchanged ones are taken over.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use keyport_core::outside::Clock;
+use keyport_core::secret::Secret;
+use keyport_core::{Failure, FailureKind};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue};
+use reqwest::{Method, Request, Url};
+use serde_json::{Value, json};
+use tokio::runtime::Handle;
+
+use super::file::{Account, External, File, Impersonated, Subject, User};
+use super::jwt::{self, Signer};
+use super::{CredentialsError, Token, refused};
+use crate::cloud::Web;
+use crate::gcp::connection::Credentials;
+use crate::http::exchange::Whole;
+
+/// Where access tokens come from.
+#[derive(Debug)]
+pub(in crate::gcp) struct Source {
+    from: From,
+    web: Web,
+    /// For the metadata server, which is never behind a proxy.
+    direct: Web,
+}
+
+#[derive(Debug)]
+enum From {
+    File(PathBuf),
+    Metadata(Url),
+}
+
+impl Source {
+    /// Reads what there is to read, so that mistakes show at once. Nobody is asked.
+    pub(in crate::gcp) fn open(
+        credentials: &Credentials,
+        web: Web,
+        direct: Web,
+    ) -> Result<Self, CredentialsError> {
+        let from = match credentials {
+            Credentials::Default => {
+                default_file().map_or_else(default_metadata, |file| Ok(From::File(file)))?
+            }
+            Credentials::File(file) => From::File(file.clone()),
+            Credentials::Metadata(host) => metadata(host)?,
+        };
+        if let From::File(file) = &from {
+            File::read(file)?;
+        }
+
+        Ok(Self { from, web, direct })
+    }
+
+    pub(super) fn runtime(&self) -> &Handle {
+        self.web.runtime()
+    }
+
+    /// A new token.
+    pub(super) async fn fetch(&self, clock: &dyn Clock) -> Result<Token, Failure> {
+        match &self.from {
+            From::File(path) => {
+                let path = path.clone();
+                let read = tokio::task::spawn_blocking(move || File::read(&path)).await;
+                let read = read.map_err(|broken| Failure::new(FailureKind::Internal, broken.to_string()))?;
+                self.described(&read.map_err(|error| refused(error.to_string()))?, clock).await
+            }
+            From::Metadata(url) => {
+                let mut request = Request::new(Method::GET, url.clone());
+                request.headers_mut().insert("metadata-flavor", HeaderValue::from_static("Google"));
+                told(&self.direct.ask(request).await?, "the metadata server")
+            }
+        }
+    }
+
+    async fn described(&self, file: &File, clock: &dyn Clock) -> Result<Token, Failure> {
+        match file {
+            File::AuthorizedUser(user) => self.of_user(user).await,
+            File::ExternalAccount(external) => self.of_external(external).await,
+            File::ImpersonatedServiceAccount(impersonated) => {
+                let Impersonated { service_account_impersonation_url, delegates, source_credentials } =
+                    &**impersonated;
+                let own = match source_credentials {
+                    // Such a token is for Cloud KMS alone, and this one is for the service that impersonates.
+                    File::ServiceAccount(_) | File::ImpersonatedServiceAccount(_) => {
+                        return Err(refused(NOT_TWICE));
+                    }
+                    File::AuthorizedUser(user) => self.of_user(user).await?,
+                    File::ExternalAccount(external) => self.of_external(external).await?,
+                };
+                self.impersonated(service_account_impersonation_url, delegates, &own).await
+            }
+            File::ServiceAccount(account) => of_account(account, clock),
+        }
+    }
+
+    async fn of_user(&self, user: &User) -> Result<Token, Failure> {
+        let form = [
+            ("grant_type", "refresh_token"),
+            ("client_id", &user.client_id),
+            ("client_secret", text(&user.client_secret)?),
+            ("refresh_token", text(&user.refresh_token)?),
+        ];
+
+        told(&self.web.ask(posted(&user.token_uri, &form)?).await?, "Google's token endpoint")
+    }
+
+    async fn of_external(&self, external: &External) -> Result<Token, Failure> {
+        let subject = self.subject(&external.credential_source).await?;
+        let form = [
+            ("grant_type", "urn:ietf:params:oauth:grant-type:token-exchange"),
+            ("requested_token_type", "urn:ietf:params:oauth:token-type:access_token"),
+            ("audience", &external.audience),
+            ("scope", EVERYTHING),
+            ("subject_token_type", &external.subject_token_type),
+            ("subject_token", text(&subject)?),
+        ];
+        let own = told(&self.web.ask(posted(&external.token_url, &form)?).await?, "Google's token exchange")?;
+
+        match &external.service_account_impersonation_url {
+            Some(url) => self.impersonated(url, &[], &own).await,
+            None => Ok(own),
+        }
+    }
+
+    /// The token that another identity provider gave the workload.
+    async fn subject(&self, subject: &Subject) -> Result<Secret, Failure> {
+        let bytes = match (&subject.file, &subject.url) {
+            (Some(file), _) => {
+                let path = PathBuf::from(file);
+                let read = tokio::task::spawn_blocking(move || std::fs::read(path)).await;
+                let read = read.map_err(|broken| Failure::new(FailureKind::Internal, broken.to_string()))?;
+                read.map_err(|error| refused(format!("{file}: the subject token cannot be read: {error}")))?
+            }
+            (None, Some(url)) => {
+                let answer = self.direct.ask(asked(url, subject)?).await?;
+                granted(&answer, "the subject token's server")?;
+                answer.body
+            }
+            (None, None) => return Err(refused("the credentials name no subject token")),
+        };
+        if subject.format.kind != "json" {
+            return Ok(Secret::new(bytes.trim_ascii().to_vec()));
+        }
+
+        let read: Option<Value> = serde_json::from_slice(&bytes).ok();
+        let token =
+            read.as_ref().and_then(|read| read.get(&subject.format.subject_token_field_name)?.as_str());
+        token
+            .map(|token| Secret::new(token.as_bytes().to_vec()))
+            .ok_or_else(|| refused("there is no subject token where `subject_token_field_name` says"))
+    }
+
+    /// A service account's token, for whoever may be it.
+    async fn impersonated(&self, url: &str, delegates: &[String], own: &Token) -> Result<Token, Failure> {
+        let body =
+            json!({ "scope": [SCOPE], "lifetime": format!("{}s", LIFE.as_secs()), "delegates": delegates });
+        let mut request = Request::new(Method::POST, parsed(url)?);
+        request.headers_mut().insert(AUTHORIZATION, own.header());
+        request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        *request.body_mut() = Some(body.to_string().into());
+
+        let answer = self.web.ask(request).await?;
+        granted(&answer, "Google's service that impersonates")?;
+        let read: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+        Token::living(read.get("accessToken").and_then(Value::as_str).unwrap_or_default(), LIFE)
+    }
+}
+
+fn of_account(account: &Account, clock: &dyn Clock) -> Result<Token, Failure> {
+    let (email, key_id) = (&*account.client_email, &*account.private_key_id);
+    let signer = Signer { email, key_id, key: account.private_key.expose() };
+
+    Token::living(&signer.token(clock.wall()).map_err(refused)?, jwt::LIFE)
+}
+
+fn metadata(host: &str) -> Result<From, CredentialsError> {
+    let bad = || CredentialsError::Metadata(host.to_owned());
+    let is_host = !host.is_empty() && !host.contains(['/', '?', '#', '@']);
+    let url =
+        format!("http://{host}/computeMetadata/v1/instance/service-accounts/default/token?scopes={SCOPE}");
+
+    let url = is_host.then(|| url.parse().ok()).flatten().ok_or_else(bad)?;
+    Ok(From::Metadata(url))
+}
+
+/// The file of the application default credentials, if there is one.
+fn default_file() -> Option<PathBuf> {
+    if let Some(file) = std::env::var_os("GOOGLE_APPLICATION_CREDENTIALS").filter(|file| !file.is_empty()) {
+        return Some(file.into());
+    }
+
+    let home = std::env::var_os("CLOUDSDK_CONFIG")
+        .map(PathBuf::from)
+        .or_else(|| Some(Path::new(&std::env::var_os("HOME")?).join(".config/gcloud")))?;
+    Some(home.join("application_default_credentials.json")).filter(|file| file.is_file())
+}
+
+fn default_metadata() -> Result<From, CredentialsError> {
+    let host = std::env::var_os("GCE_METADATA_HOST").and_then(|host| host.into_string().ok());
+
+    metadata(host.as_deref().unwrap_or("metadata.google.internal"))
+}
+
+fn asked(url: &str, subject: &Subject) -> Result<Request, Failure> {
+    let mut request = Request::new(Method::GET, parsed(url)?);
+    for (name, value) in &subject.headers {
+        let name = name.parse::<HeaderName>().ok();
+        let field = name.zip(HeaderValue::from_str(value).ok());
+        let (name, value) = field.ok_or_else(|| refused("a field in `headers` is none"))?;
+        request.headers_mut().insert(name, value);
+    }
+
+    Ok(request)
+}
+
+fn posted(url: &str, form: &[(&str, &str)]) -> Result<Request, Failure> {
+    let mut encoded = parsed("https://form/")?;
+    encoded.query_pairs_mut().extend_pairs(form);
+    let mut request = Request::new(Method::POST, parsed(url)?);
+    let kind = HeaderValue::from_static("application/x-www-form-urlencoded");
+    request.headers_mut().insert(CONTENT_TYPE, kind);
+    *request.body_mut() = Some(encoded.query().unwrap_or_default().to_owned().into());
+
+    Ok(request)
+}
+
+fn parsed(url: &str) -> Result<Url, Failure> {
+    url.parse().map_err(|_bad| refused("the credentials name a URL that is none"))
+}
+
+/// An access token, as OAuth 2.0 answers it (RFC 6749, section 5.1).
+fn told(answer: &Whole, who: &str) -> Result<Token, Failure> {
+    granted(answer, who)?;
+    let read: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+    let life = read.get("expires_in").and_then(Value::as_u64).unwrap_or_default();
+
+    Token::living(
+        read.get("access_token").and_then(Value::as_str).unwrap_or_default(),
+        Duration::from_secs(life),
+    )
+}
+
+/// What an endpoint says that gives no token: whoever is overloaded may give one later. Only the word for the error is
+/// repeated.
+fn granted(answer: &Whole, who: &str) -> Result<(), Failure> {
+    let status = answer.status;
+    if status == 200 {
+        return Ok(());
+    }
+
+    let read: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+    let error = read.get("error").and_then(|error| error.as_str().or_else(|| error.get("status")?.as_str()));
+    let error = error.unwrap_or("nothing more").chars().take(100).collect::<String>();
+    let message = format!("{who} gave no access token (status {status}: {error})");
+    if status == 429 || status >= 500 {
+        return Err(Failure::new(FailureKind::Unavailable, message));
+    }
+    Err(refused(format!("{message}: the credentials are wrong, expired or revoked")))
+}
+
+fn text(secret: &Secret) -> Result<&str, Failure> {
+    std::str::from_utf8(secret.expose()).map_err(|_bytes| refused("a secret is no text"))
+}
+
+/// What the gateway's own tokens are for.
+const SCOPE: &str = "https://www.googleapis.com/auth/cloudkms";
+/// What exchanged ones are for, which may have to impersonate.
+const EVERYTHING: &str = "https://www.googleapis.com/auth/cloud-platform";
+const LIFE: Duration = Duration::from_secs(3600);
+const NOT_TWICE: &str =
+    "a service account's key impersonates nobody here: name that account's own credentials";

@@ -1,0 +1,133 @@
+//! Makes keys and destroys them, and waits for what the service does meanwhile.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use keyport_core::backend::{Generate, Generated};
+use keyport_core::key::NativeId;
+use keyport_core::scheme::KeyType;
+use keyport_core::{Failure, FailureKind};
+use serde_json::{Value, json};
+
+use super::Gcp;
+use super::algorithm::Algorithm;
+use super::wire::{State, Version};
+use crate::cloud::{Call, Retry};
+
+impl Gcp {
+    /// The key to be made, as the service wants it described.
+    pub(super) fn description(&self, request: &Generate, algorithm: Algorithm) -> Value {
+        let is_allowed = |char: char| char.is_ascii_alphanumeric() || matches!(char, '-' | '_');
+        let more = self.labels.iter().map(|(label, template)| {
+            let text = template.fill(request, is_allowed, LONGEST_LABEL);
+            (label.clone(), text.to_ascii_lowercase())
+        });
+        let own = [
+            (format!("{OWN}-gateway"), self.prefix.to_ascii_lowercase()),
+            (format!("{OWN}-key-id"), request.key_id.to_string()),
+        ];
+        let labels: BTreeMap<_, _> = own.into_iter().chain(more).collect();
+
+        let template = json!({ "algorithm": algorithm.name, "protectionLevel": self.protection.wire() });
+        let mut key = json!({ "purpose": "ASYMMETRIC_SIGN", "versionTemplate": template, "labels": labels });
+        if let (Some(time), Some(fields)) = (self.destroy_after, key.as_object_mut()) {
+            fields.insert("destroyScheduledDuration".to_owned(), format!("{}s", time.as_secs()).into());
+        }
+        key
+    }
+
+    /// What was made for this request, once it can sign.
+    pub(super) async fn made(&self, request: &Generate, deadline: Instant) -> Result<Generated, Failure> {
+        let name = self.service.names.made(request.key_id);
+        let mut delay = FIRST_DELAY;
+        loop {
+            let failure = match self.service.version(Call::read(deadline), &name).await {
+                Ok(version) if is_ready(&version, request.key_type)? => break,
+                Ok(_) => still_made(&name),
+                // Made a moment ago, it may not be seen everywhere yet.
+                Err(failure) if failure.kind == FailureKind::NotFound => failure,
+                Err(failure) => return Err(failure),
+            };
+            wait(&mut delay, deadline, failure).await?;
+        }
+
+        let public = self.public(&name, deadline).await?.1;
+        Ok(Generated { native_id: NativeId::new(name), public })
+    }
+
+    /// Has a version scheduled for destruction, unless it is already, or is not there. One that is still being made cannot be
+    /// destroyed yet.
+    pub(super) async fn destroyed(&self, name: &str, deadline: Instant) -> Result<(), Failure> {
+        let mut delay = FIRST_DELAY;
+        loop {
+            let failure = match self.service.destroy(Call::manage(Retry::Safe, deadline), name).await {
+                Ok(()) => return Ok(()),
+                Err(failure) if failure.kind == FailureKind::NotFound => return Ok(()),
+                Err(failure) if failure.kind != FailureKind::KeyGone => return Err(failure),
+                Err(failure) => failure,
+            };
+
+            let version = match self.service.version(Call::read(deadline), name).await {
+                Err(failure) if failure.kind == FailureKind::NotFound => return Ok(()),
+                version => version?,
+            };
+            match version.state {
+                State::Destroyed | State::DestroyScheduled | State::GenerationFailed => return Ok(()),
+                State::PendingGeneration => wait(&mut delay, deadline, still_made(name)).await?,
+                // A policy may want keys to be disabled first, for one.
+                State::Enabled | State::Disabled | State::Other => {
+                    return Err(Failure { kind: FailureKind::OperatorNeeded, ..failure });
+                }
+            }
+        }
+    }
+}
+
+/// Whether a label can be one of the operator's: what begins with the gateway's own word is its own.
+pub(super) fn is_label_of_others(text: &str) -> bool {
+    let is_allowed = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-');
+
+    text.len() <= LONGEST_LABEL
+        && text.starts_with(|first: char| first.is_ascii_lowercase())
+        && text.bytes().all(is_allowed)
+        && !text.starts_with(OWN)
+}
+
+/// Waits for a while, longer each time; fails at once where that is past the deadline.
+async fn wait(delay: &mut Duration, deadline: Instant, failure: Failure) -> Result<(), Failure> {
+    let until = tokio::time::Instant::now() + *delay;
+    if until.into_std() >= deadline {
+        return Err(failure);
+    }
+
+    tokio::time::sleep_until(until).await;
+    *delay = (*delay * 2).min(LONGEST_DELAY);
+    Ok(())
+}
+
+fn still_made(name: &str) -> Failure {
+    Failure::new(FailureKind::Unavailable, format!("`{name}` is still being made"))
+}
+
+/// Whether a version of this type can sign by now.
+fn is_ready(version: &Version, key_type: KeyType) -> Result<bool, Failure> {
+    let Version { name, state, algorithm, generation_failure_reason: reason } = version;
+    if Algorithm::named(algorithm).map(|algorithm| algorithm.key_type) != Some(key_type) {
+        return Err(Failure::new(FailureKind::Exists, format!("there is a key `{name}`, of {algorithm}")));
+    }
+
+    let kind = match state {
+        State::Enabled => return Ok(true),
+        State::PendingGeneration => return Ok(false),
+        State::Destroyed | State::DestroyScheduled | State::Disabled => FailureKind::KeyGone,
+        State::GenerationFailed | State::Other => FailureKind::Other,
+    };
+    Err(Failure::new(kind, format!("`{name}` cannot sign: {state:?} {reason}")))
+}
+
+/// How the gateway's own labels begin.
+const OWN: &str = "keyport";
+/// Characters of a label's name, and of what it says.
+const LONGEST_LABEL: usize = 63;
+const FIRST_DELAY: Duration = Duration::from_millis(50);
+const LONGEST_DELAY: Duration = Duration::from_secs(2);

@@ -1,0 +1,238 @@
+//! Google Cloud KMS: keys in one key ring, by its REST interface (`cloudkms.googleapis.com/v1`).
+//!
+//! Google's own crate, google-cloud-kms-v1, brings gRPC and forty crates for six methods that are JSON over HTTPS as well, and a client
+//! of HTTP of its own, which takes neither an operator's authorities nor a proxy. So the requests are worded here, and
+//! everything that the service says for checking them is checked: names, and CRC32C of what is signed and of what comes
+//! back.
+//!
+//! A key is named `PREFIX-KEY-ID`: made and found by one call each, and made once, as a name can never be used again. It has
+//! one version, the first, which is what signs and what its native id names; rotation is a new key. Its algorithm is
+//! fixed: an RSA key signs by one scheme, which [`Connection::rsa`] chooses for new keys. Destroyed keys are scheduled for
+//! destruction, and can be restored at Google until that time.
+
+mod algorithm;
+mod checksum;
+mod connection;
+mod credentials;
+mod making;
+mod name;
+mod opening;
+mod rsa;
+mod service;
+mod status;
+mod wire;
+
+use std::time::Instant;
+
+use async_trait::async_trait;
+use keyport_core::backend::{Backend, Generate, Generated, Object};
+use keyport_core::custody::Mechanism;
+use keyport_core::key::{KeyId, NativeId};
+use keyport_core::name::TenantId;
+use keyport_core::public_key::PublicKey;
+use keyport_core::scheme::Family;
+use keyport_core::{Failure, FailureKind};
+
+pub use connection::{Connection, Credentials, OpenError, Protection, Rsa};
+pub use credentials::CredentialsError;
+
+use crate::cloud::{Call, Retry, Template};
+use algorithm::Algorithm;
+use rsa::Algorithms;
+use service::{Service, lie};
+use wire::{Public, State};
+
+/// The keys of a key ring.
+#[derive(Debug)]
+pub struct Gcp {
+    service: Service,
+    /// How the RSA keys sign that signed last.
+    algorithms: Algorithms,
+    prefix: String,
+    protection: Protection,
+    rsa: Rsa,
+    labels: Vec<(String, Template)>,
+    destroy_after: Option<std::time::Duration>,
+    verify: bool,
+}
+
+#[async_trait]
+impl Backend for Gcp {
+    fn acts_outside(&self) -> bool {
+        true
+    }
+
+    fn code_name(&self, code: u32) -> Option<&'static str> {
+        status::name_of(code)
+    }
+
+    async fn generate(&self, request: Generate, deadline: Instant) -> Result<Generated, Failure> {
+        let algorithm = Algorithm::of_new(request.key_type, self.protection, self.rsa)?;
+        let key = self.description(&request, algorithm);
+
+        let id = self.service.names.key(request.key_id);
+        match self.service.create(Call::manage(Retry::Safe, deadline), &id, &key).await {
+            Err(failure) if failure.kind == FailureKind::KeyGone => {
+                Err(Failure { kind: FailureKind::OperatorNeeded, ..failure })
+            }
+            Err(failure) if failure.kind != FailureKind::Exists => Err(failure),
+            // Whoever made it, its name says that it is this one.
+            Ok(()) | Err(_) => self.made(&request, deadline).await,
+        }
+    }
+
+    async fn find(
+        &self,
+        _tenant: &TenantId,
+        key_id: KeyId,
+        deadline: Instant,
+    ) -> Result<Option<NativeId>, Failure> {
+        let name = self.service.names.made(key_id);
+        let version = match self.service.version(Call::read(deadline), &name).await {
+            Err(failure) if failure.kind == FailureKind::NotFound => return Ok(None),
+            version => version?,
+        };
+
+        Ok(match version.state {
+            State::Destroyed | State::DestroyScheduled | State::GenerationFailed => None,
+            State::Enabled | State::Disabled | State::PendingGeneration | State::Other => {
+                Some(NativeId::new(name))
+            }
+        })
+    }
+
+    async fn locate(&self, reference: &str, deadline: Instant) -> Result<Generated, Failure> {
+        let name = self.service.names.version(reference).ok_or_else(|| self.no_reference(reference))?;
+        let version = self.service.version(Call::read(deadline), &name).await?;
+        if version.state != State::Enabled {
+            let message = format!("`{name}` is not enabled: {:?}", version.state);
+            return Err(Failure::new(FailureKind::KeyGone, message));
+        }
+        if Algorithm::named(&version.algorithm).is_none() {
+            let message = format!("`{name}` is of {}, which signs nothing here", version.algorithm);
+            return Err(Failure::new(FailureKind::Unsupported, message));
+        }
+
+        let public = self.public(&name, deadline).await?.1;
+        Ok(Generated { native_id: NativeId::new(name), public })
+    }
+
+    async fn identity(&self, _deadline: Instant) -> Result<Option<String>, Failure> {
+        Ok(Some(self.service.names.ring().to_owned()))
+    }
+
+    async fn public_key(&self, object: &Object, deadline: Instant) -> Result<PublicKey, Failure> {
+        let name = self.name(object)?;
+
+        Ok(self.public(&name, deadline).await?.1)
+    }
+
+    async fn sign(
+        &self,
+        object: &Object,
+        mechanism: Mechanism,
+        input: &[u8],
+        deadline: Instant,
+    ) -> Result<Vec<u8>, Failure> {
+        let name = self.name(object)?;
+        let algorithm = match object.key_type.family() {
+            Family::Rsa { .. } => self.algorithm(&name, deadline).await?,
+            Family::Ecdsa { .. } | Family::EdDsa | Family::MlDsa { .. } => {
+                Algorithm::of_new(object.key_type, Protection::Hsm, self.rsa)?
+            }
+        };
+
+        let payload = algorithm.payload(mechanism, input)?;
+        self.service.sign(Call::sign(deadline), &name, &payload).await
+    }
+
+    fn is_verified(&self) -> bool {
+        self.verify
+    }
+
+    async fn forget(&self, object: &Object) {
+        if let Some(name) = self.service.names.of(object) {
+            self.algorithms.forget(&name);
+        }
+    }
+
+    async fn destroy(&self, object: &Object, deadline: Instant) -> Result<(), Failure> {
+        // What is no version in this ring is not there.
+        let Some(name) = self.service.names.of(object) else { return Ok(()) };
+        self.algorithms.forget(&name);
+
+        self.destroyed(&name, deadline).await
+    }
+
+    async fn health(&self, deadline: Instant) -> Result<(), Failure> {
+        if self.service.may(Call::read(deadline), TO_SIGN).await? {
+            return Ok(());
+        }
+
+        let message = format!(
+            "the gateway lacks {TO_SIGN} on {}: grant it a role with that permission on the key ring",
+            self.service.names.ring()
+        );
+        Err(Failure::new(FailureKind::Denied, message))
+    }
+}
+
+impl Gcp {
+    fn name(&self, object: &Object) -> Result<String, Failure> {
+        self.service.names.of(object).ok_or_else(|| {
+            let message = format!("`{}` is no version of a key in this ring", object.native_id.as_str());
+            Failure::new(FailureKind::NotFound, message)
+        })
+    }
+
+    /// How an RSA key signs: the service says it with the public half.
+    async fn algorithm(&self, name: &str, deadline: Instant) -> Result<Algorithm, Failure> {
+        match self.algorithms.get(name) {
+            Some(algorithm) => Ok(algorithm),
+            None => Ok(self.public(name, deadline).await?.0),
+        }
+    }
+
+    /// A public half, and how its key signs.
+    async fn public(&self, name: &str, deadline: Instant) -> Result<(Algorithm, PublicKey), Failure> {
+        let read = self.service.public_key(Call::read(deadline), name).await?;
+        let (algorithm, public) = parsed(&read)?;
+        if let Family::Rsa { .. } = algorithm.key_type.family() {
+            self.algorithms.put(name, algorithm);
+        }
+
+        Ok((algorithm, public))
+    }
+
+    fn no_reference(&self, reference: &str) -> Failure {
+        let message = format!(
+            "`{reference}` is no version of a key in this connection's ring: write \
+             {}/cryptoKeys/KEY/cryptoKeyVersions/NUMBER",
+            self.service.names.ring()
+        );
+
+        Failure::new(FailureKind::InvalidArgument, message)
+    }
+}
+
+fn parsed(read: &Public) -> Result<(Algorithm, PublicKey), Failure> {
+    use rustls_pki_types::SubjectPublicKeyInfoDer;
+    use rustls_pki_types::pem::PemObject;
+
+    let Some(algorithm) = Algorithm::named(&read.algorithm) else {
+        let message = format!("a key of {}, which signs nothing here", read.algorithm);
+        return Err(Failure::new(FailureKind::Unsupported, message));
+    };
+    let der = SubjectPublicKeyInfoDer::from_pem_slice(read.pem.as_bytes())
+        .map_err(|_bad| lie("a public half is no PEM"))?;
+    let public = PublicKey::from_der(&der).map_err(|bad| lie(&format!("a public half is {bad}")))?;
+
+    if public.key_type() == algorithm.key_type {
+        Ok((algorithm, public))
+    } else {
+        Err(lie("a public half is of another type than its key's algorithm"))
+    }
+}
+
+/// What signing takes.
+const TO_SIGN: &str = "cloudkms.cryptoKeyVersions.useToSign";

@@ -1,0 +1,71 @@
+//! Prepares the way to a key ring: every mistake that shows without asking anybody shows here.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use keyport_core::outside::Clock;
+use reqwest::header::HeaderValue;
+
+use super::connection::{Connection, OpenError};
+use super::credentials::{Source, Tokens};
+use super::name::{Names, is_prefix};
+use super::rsa::Algorithms;
+use super::service::Service;
+use super::{Gcp, making};
+use crate::cloud::{Gate, Web};
+use crate::http;
+
+impl Gcp {
+    /// Prepares the connection; nothing is sent. To be called on the runtime where exchanges shall run. The clock dates what a
+    /// service account signs for itself.
+    ///
+    /// Reads files.
+    pub fn open(connection: Connection, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
+        if !is_prefix(&connection.prefix) {
+            return Err(OpenError::Prefix(connection.prefix));
+        }
+        let Some(names) = Names::in_ring(&connection.key_ring, &connection.prefix) else {
+            return Err(OpenError::KeyRing(connection.key_ring));
+        };
+        let other = connection.labels.iter().find(|(label, _)| !making::is_label_of_others(label));
+        if let Some((label, _)) = other {
+            return Err(OpenError::Label(label.clone()));
+        }
+        let is_allowed = |time: &Duration| (DAY..=120 * DAY).contains(time);
+        if !connection.destroy_after.as_ref().is_none_or(is_allowed) {
+            return Err(OpenError::DestroyAfter);
+        }
+
+        let service = service(&connection, names, clock)?;
+        Ok(Self {
+            service,
+            algorithms: Algorithms::new(),
+            prefix: connection.prefix,
+            protection: connection.protection,
+            rsa: connection.rsa,
+            labels: connection.labels,
+            destroy_after: connection.destroy_after,
+            verify: connection.verify,
+        })
+    }
+}
+
+fn service(connection: &Connection, names: Names, clock: Arc<dyn Clock>) -> Result<Service, OpenError> {
+    let endpoint = http::base(&connection.endpoint).map_err(|_bad| OpenError::Endpoint)?;
+    let quota_project = connection.quota_project.as_deref().map(HeaderValue::from_str).transpose();
+    let quota_project = quota_project.map_err(|_bad| OpenError::QuotaProject)?;
+
+    let ca = connection.ca.as_deref();
+    let web = Web::open(ca, connection.proxy.as_deref())?;
+    let source = Source::open(&connection.credentials, web.clone(), Web::open(ca, None)?)?;
+    Ok(Service {
+        web,
+        gate: Gate::new(connection.rates),
+        tokens: Tokens::of(source, clock),
+        endpoint,
+        quota_project,
+        names,
+    })
+}
+
+const DAY: Duration = Duration::from_secs(24 * 3600);

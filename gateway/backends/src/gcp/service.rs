@@ -1,0 +1,169 @@
+//! Google's service: one function for each of its methods that is called, and the checks of what comes back.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use keyport_core::{Failure, FailureKind};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
+use reqwest::{Method, Request, Url};
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use super::algorithm::Payload;
+use super::checksum;
+use super::credentials::Tokens;
+use super::name::Names;
+use super::status;
+use super::wire::{Permissions, Public, Signed, Version};
+use crate::cloud::{Call, Gate, Web};
+use crate::http::exchange::Whole;
+
+/// The way to the service.
+#[derive(Debug)]
+pub(super) struct Service {
+    pub(super) web: Web,
+    pub(super) gate: Gate,
+    pub(super) tokens: Tokens,
+    pub(super) endpoint: Url,
+    pub(super) quota_project: Option<HeaderValue>,
+    pub(super) names: Names,
+}
+
+impl Service {
+    /// `cryptoKeys.create`, which makes the first version, too. A name that is taken is `Exists`.
+    pub(super) async fn create(&self, call: Call, id: &str, key: &Value) -> Result<(), Failure> {
+        let path = format!("{}/cryptoKeys?cryptoKeyId={id}", self.names.ring());
+        self.ask::<Value>(call, Method::POST, &path, Some(key)).await?;
+
+        Ok(())
+    }
+
+    /// `cryptoKeyVersions.get`.
+    pub(super) async fn version(&self, call: Call, name: &str) -> Result<Version, Failure> {
+        let version: Version = self.ask(call, Method::GET, name, None).await?;
+        self.check_name(name, &version.name)?;
+
+        Ok(version)
+    }
+
+    /// `cryptoKeyVersions.getPublicKey`.
+    pub(super) async fn public_key(&self, call: Call, name: &str) -> Result<Public, Failure> {
+        let public: Public = self.ask(call, Method::GET, &format!("{name}/publicKey"), None).await?;
+        self.check_name(name, &public.name)?;
+        if public.pem_crc32c != checksum::of(public.pem.as_bytes()) {
+            return Err(lie("the checksum of a public half is another"));
+        }
+
+        Ok(public)
+    }
+
+    /// `cryptoKeyVersions.asymmetricSign`. An ECDSA signature is DER.
+    pub(super) async fn sign(&self, call: Call, name: &str, payload: &Payload) -> Result<Vec<u8>, Failure> {
+        let body = match payload {
+            Payload::Digest(hash, digest) => {
+                json!({ "digest": { *hash: STANDARD.encode(digest) }, "digestCrc32c": checksum::of(digest) })
+            }
+            Payload::Data(data) => json!({ "data": STANDARD.encode(data), "dataCrc32c": checksum::of(data) }),
+        };
+        let signed: Signed =
+            self.ask(call, Method::POST, &format!("{name}:asymmetricSign"), Some(&body)).await?;
+
+        self.check_name(name, &signed.name)?;
+        let arrived = match payload {
+            Payload::Digest(..) => signed.verified_digest_crc32c,
+            Payload::Data(_) => signed.verified_data_crc32c,
+        };
+        if !arrived {
+            return Err(lie("the service did not check what it signed against its checksum"));
+        }
+        let signature = STANDARD.decode(&signed.signature).map_err(|_bad| lie("a signature is no base64"))?;
+        if signed.signature_crc32c != checksum::of(&signature) {
+            return Err(lie("the checksum of a signature is another"));
+        }
+        Ok(signature)
+    }
+
+    /// `cryptoKeyVersions.destroy`.
+    pub(super) async fn destroy(&self, call: Call, name: &str) -> Result<(), Failure> {
+        let path = format!("{name}:destroy");
+        let version: Version = self.ask(call, Method::POST, &path, Some(&json!({}))).await?;
+
+        self.check_name(name, &version.name)
+    }
+
+    /// `keyRings.testIamPermissions`: whether the gateway may do this in the key ring. Asking needs no permission.
+    pub(super) async fn may(&self, call: Call, permission: &str) -> Result<bool, Failure> {
+        let path = format!("{}:testIamPermissions", self.names.ring());
+        let body = json!({ "permissions": [permission] });
+        let held: Permissions = self.ask(call, Method::POST, &path, Some(&body)).await?;
+
+        Ok(held.permissions.iter().any(|held| held == permission))
+    }
+
+    async fn ask<T: DeserializeOwned>(
+        &self,
+        call: Call,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<T, Failure> {
+        let answer = self.gate.call(call, || self.attempt(method.clone(), path, body)).await?;
+
+        serde_json::from_slice(&answer.body)
+            .map_err(|error| lie(&format!("not what Google answers: {error}")))
+    }
+
+    /// One try of a call. A token that is not taken any more is exchanged once: it may have been revoked.
+    async fn attempt(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Whole, Failure> {
+        let token = self.tokens.token().await?;
+        let answer = self.web.ask(self.request(method.clone(), path, body, token.header())?).await?;
+        let answer = if answer.status == UNAUTHORIZED && self.tokens.was_refused(&token) {
+            let token = self.tokens.token().await?;
+            self.web.ask(self.request(method, path, body, token.header())?).await?
+        } else {
+            answer
+        };
+
+        if answer.status == OK { Ok(answer) } else { Err(status::failure(&answer, self.tokens.wall())) }
+    }
+
+    fn request(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+        token: HeaderValue,
+    ) -> Result<Request, Failure> {
+        let url = format!("{}/v1/{path}", self.endpoint.as_str().trim_end_matches('/'));
+        let url =
+            url.parse().map_err(|_bad| Failure::new(FailureKind::InvalidArgument, "the name is none"))?;
+        let mut request = Request::new(method, url);
+        request.headers_mut().insert(AUTHORIZATION, token);
+        if let Some(project) = &self.quota_project {
+            request.headers_mut().insert("x-goog-user-project", project.clone());
+        }
+        if let Some(body) = body {
+            request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            *request.body_mut() = Some(body.to_string().into());
+        }
+
+        Ok(request)
+    }
+
+    fn check_name(&self, asked: &str, answered: &str) -> Result<(), Failure> {
+        if self.names.is_same(asked, answered) {
+            return Ok(());
+        }
+
+        Err(lie(&format!("`{asked}` was asked, and another version answered")))
+    }
+}
+
+/// What cannot be believed.
+pub(super) fn lie(message: &str) -> Failure {
+    tracing::error!(message, "an answer of Google Cloud KMS cannot be believed");
+
+    Failure::new(FailureKind::Internal, message)
+}
+
+const OK: u16 = 200;
+const UNAUTHORIZED: u16 = 401;

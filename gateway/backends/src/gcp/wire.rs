@@ -1,0 +1,87 @@
+//! What Google's service answers, as far as it is read.
+
+use serde::Deserialize;
+
+/// A version of a key: what has material, and signs.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Version {
+    pub(super) name: String,
+    pub(super) state: State,
+    #[serde(default)]
+    pub(super) algorithm: String,
+    #[serde(default)]
+    pub(super) generation_failure_reason: String,
+}
+
+/// Whether it can sign.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub(super) enum State {
+    PendingGeneration,
+    Enabled,
+    Disabled,
+    Destroyed,
+    DestroyScheduled,
+    GenerationFailed,
+    /// Imported ones, and what is not known yet.
+    #[serde(other)]
+    Other,
+}
+
+/// A public half.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Public {
+    pub(super) name: String,
+    pub(super) pem: String,
+    pub(super) pem_crc32c: String,
+    pub(super) algorithm: String,
+}
+
+/// A signature.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Signed {
+    pub(super) name: String,
+    pub(super) signature: String,
+    pub(super) signature_crc32c: String,
+    #[serde(default)]
+    pub(super) verified_digest_crc32c: bool,
+    #[serde(default)]
+    pub(super) verified_data_crc32c: bool,
+}
+
+/// Which of the permissions that were asked about the caller has.
+#[derive(Debug, Deserialize)]
+pub(super) struct Permissions {
+    #[serde(default)]
+    pub(super) permissions: Vec<String>,
+}
+
+/// What Google answers instead, whatever the service.
+#[derive(Debug, Deserialize)]
+pub(super) struct Refused {
+    pub(super) error: Reason,
+}
+
+/// Google's `Status`.
+#[derive(Debug, Deserialize)]
+pub(super) struct Reason {
+    #[serde(default)]
+    pub(super) message: String,
+    #[serde(default)]
+    pub(super) status: String,
+    #[serde(default)]
+    pub(super) details: Vec<Detail>,
+}
+
+/// One of its details: of those that are read, at most one of these fields is there.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(super) struct Detail {
+    /// Of a `RetryInfo`: seconds, such as `3.5s`.
+    pub(super) retry_delay: Option<String>,
+    /// Of an `ErrorInfo`.
+    pub(super) reason: Option<String>,
+}
