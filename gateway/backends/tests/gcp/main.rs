@@ -1,0 +1,63 @@
+//! Google Cloud KMS, by a stand-in: what every backend promises, and what it promises alone.
+
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::unimplemented,
+    clippy::unwrap_used,
+    reason = "clippy's leave for tests does not reach the helpers of a test crate"
+)]
+
+mod crash;
+mod credentials;
+mod keys;
+mod opening;
+mod ring;
+mod stand_in;
+#[path = "../suite/mod.rs"]
+mod suite;
+mod trouble;
+mod vendor;
+
+use keyport_backends::gcp::{Protection, Rsa};
+use keyport_core::custody::Mechanism;
+use keyport_core::scheme::{Hash, KeyType};
+
+use ring::Ring;
+
+const CURVES: [KeyType; 3] = [KeyType::EcP256, KeyType::EcP384, KeyType::Ed25519];
+const RSA: [KeyType; 3] = [KeyType::Rsa2048, KeyType::Rsa3072, KeyType::Rsa4096];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_keeps_what_every_backend_promises() {
+    let raw = Hash::ALL.map(Mechanism::RsaPkcs1v15).to_vec();
+    let mechanisms = [raw, vec![Mechanism::RsaPkcs1v15DigestInfo]].concat();
+    let ring = Ring::new().await;
+    *ring.stand_in.state.pending.lock().unwrap() = 1;
+
+    suite::backend(&ring.custodian(&[&CURVES[..], &RSA].concat(), &mechanisms)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_keeps_them_in_an_hsm_with_another_scheme_of_rsa() {
+    let ring = Ring::with(|connection| {
+        connection.protection = Protection::Hsm;
+        connection.rsa = Rsa::PssSha256;
+    })
+    .await;
+    let key_types = [&CURVES[..], &[KeyType::EcSecp256k1], &RSA].concat();
+
+    suite::backend(&ring.custodian(&key_types, &[Mechanism::RsaPss(Hash::Sha256)])).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_keeps_them_with_rsa_keys_of_4096_bits_and_sha_512() {
+    for (rsa, mechanism) in [
+        (Rsa::Pkcs1Sha512, Mechanism::RsaPkcs1v15(Hash::Sha512)),
+        (Rsa::PssSha512, Mechanism::RsaPss(Hash::Sha512)),
+    ] {
+        let ring = Ring::with(|connection| connection.rsa = rsa).await;
+
+        suite::backend(&ring.custodian(&[&CURVES[..], &[KeyType::Rsa4096]].concat(), &[mechanism])).await;
+    }
+}

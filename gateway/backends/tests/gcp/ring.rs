@@ -1,0 +1,107 @@
+//! A key ring at a stand-in, opened.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant, SystemTime};
+
+use keyport_backends::cloud::Rates;
+use keyport_backends::gcp::{Connection, Credentials, Gcp, Protection, Rsa};
+use keyport_core::custody::Mechanism;
+use keyport_core::outside::{Clock, Task, Timestamp};
+use keyport_core::scheme::KeyType;
+use tempfile::TempDir;
+
+use crate::stand_in::{StandIn, key_file, wall};
+use crate::suite::Custodian;
+
+/// An opened key ring.
+pub(crate) struct Ring {
+    pub(crate) stand_in: StandIn,
+    pub(crate) gcp: Arc<Gcp>,
+    /// What this machine's clock is ahead of the stand-in's.
+    pub(crate) ahead: Arc<Mutex<Duration>>,
+    _folder: TempDir,
+}
+
+impl Ring {
+    /// One of a service account.
+    pub(crate) async fn new() -> Self {
+        Self::with(|_| ()).await
+    }
+
+    /// The same, configured otherwise.
+    pub(crate) async fn with(change: impl FnOnce(&mut Connection)) -> Self {
+        let stand_in = StandIn::start().await;
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("key.json");
+        write(&file, &key_file().to_string());
+        let mut described = connection(&stand_in.url(), Credentials::File(file));
+        change(&mut described);
+
+        let ahead = Arc::<Mutex<Duration>>::default();
+        let gcp = Gcp::open(described, Arc::new(Ahead(Arc::clone(&ahead)))).unwrap();
+        Self { stand_in, gcp: Arc::new(gcp), ahead, _folder: folder }
+    }
+
+    /// As the suite wants it. Curves have one mechanism each.
+    pub(crate) fn custodian(&self, key_types: &[KeyType], rsa: &[Mechanism]) -> Custodian {
+        Custodian {
+            backend: self.gcp.clone(),
+            key_types: key_types.to_vec(),
+            mechanisms: [&[Mechanism::Ecdsa, Mechanism::Ed25519], rsa].concat(),
+            imports: Vec::new(),
+            binds_tenant: false,
+        }
+    }
+}
+
+/// A connection to the service at `url`.
+pub(crate) fn connection(url: &str, credentials: Credentials) -> Connection {
+    Connection {
+        key_ring: RING.to_owned(),
+        prefix: "keyport".to_owned(),
+        endpoint: url.to_owned(),
+        credentials,
+        quota_project: None,
+        protection: Protection::Software,
+        rsa: Rsa::Pkcs1Raw,
+        labels: vec![
+            ("tenant".to_owned(), "{tenant}".parse().unwrap()),
+            ("key".to_owned(), "{key}".parse().unwrap()),
+        ],
+        destroy_after: None,
+        verify: false,
+        rates: Rates::default(),
+        ca: None,
+        proxy: None,
+    }
+}
+
+/// Writes a secret file.
+pub(crate) fn write(file: &Path, text: &str) {
+    use std::os::unix::fs::PermissionsExt;
+
+    std::fs::write(file, text).unwrap();
+    std::fs::set_permissions(file, std::fs::Permissions::from_mode(0o600)).unwrap();
+}
+
+/// A clock that is ahead.
+#[derive(Debug)]
+pub(crate) struct Ahead(pub(crate) Arc<Mutex<Duration>>);
+
+impl Clock for Ahead {
+    fn now(&self) -> Instant {
+        tokio::time::Instant::now().into_std()
+    }
+
+    fn wall(&self) -> Timestamp {
+        let now: SystemTime = wall() + *self.0.lock().unwrap();
+        Timestamp::from(now)
+    }
+
+    fn sleep_until(&self, deadline: Instant) -> Task {
+        Box::pin(tokio::time::sleep_until(deadline.into()))
+    }
+}
+
+pub(crate) const RING: &str = "projects/acme/locations/europe-west3/keyRings/prod";

@@ -1,0 +1,345 @@
+//! A server that answers as Google Cloud KMS is documented to, and misbehaves when it is told to. That it answers as Google's own
+//! client expects is tested in `vendor.rs`.
+
+mod access;
+mod fault;
+mod key;
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+
+use futures_util::stream;
+use http_body_util::combinators::BoxBody;
+use http_body_util::{BodyExt, StreamBody};
+use hyper::body::{Bytes, Frame, Incoming};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Request, Response};
+use hyper_util::rt::TokioIo;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+pub(crate) use access::{Access, SUBJECT, key_file, wall};
+pub(crate) use fault::{Fault, Faults};
+pub(crate) use key::Key;
+use key::crc32c;
+
+/// The stand-in, with what it was asked.
+#[derive(Clone)]
+pub(crate) struct StandIn {
+    pub(crate) address: SocketAddr,
+    pub(crate) state: Arc<State>,
+}
+
+/// What it knows.
+#[derive(Default)]
+pub(crate) struct State {
+    pub(crate) access: Access,
+    pub(crate) faults: Faults,
+    /// By name, without the version.
+    pub(crate) keys: Mutex<BTreeMap<String, Key>>,
+    /// How often a new key is looked at before it is ready.
+    pub(crate) pending: Mutex<u32>,
+    /// Permissions that nobody has.
+    pub(crate) lacking: Mutex<Vec<&'static str>>,
+    heard: Mutex<Vec<String>>,
+    count: watch::Sender<usize>,
+}
+
+/// A request, read.
+#[derive(Debug)]
+pub(crate) struct Asked {
+    pub(crate) method: String,
+    pub(crate) path: String,
+    pub(crate) query: String,
+    pub(crate) authorization: String,
+    pub(crate) flavour: String,
+    pub(crate) body: Bytes,
+}
+
+type Answer = Result<Value, (u16, Value)>;
+type Body = BoxBody<Bytes, io::Error>;
+
+impl StandIn {
+    /// Starts one on this machine.
+    pub(crate) async fn start() -> Self {
+        let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (address, state) = (socket.local_addr().unwrap(), Arc::<State>::default());
+
+        let serving = Arc::clone(&state);
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = socket.accept().await {
+                let state = Arc::clone(&serving);
+                let serve = service_fn(move |request| served(Arc::clone(&state), request));
+                tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), serve));
+            }
+        });
+        Self { address, state }
+    }
+
+    /// Where it is.
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// The method and path of each call so far.
+    pub(crate) fn heard(&self) -> Vec<String> {
+        self.state.heard.lock().unwrap().clone()
+    }
+
+    /// Waits until it was asked so many times.
+    pub(crate) async fn asked(&self, times: usize) {
+        self.state.count.subscribe().wait_for(|count| *count >= times).await.unwrap();
+    }
+
+    /// The states of the keys that there are.
+    pub(crate) fn states(&self) -> Vec<&'static str> {
+        self.state.keys.lock().unwrap().values().map(|key| key.state).collect()
+    }
+
+    /// Puts every key into this state.
+    pub(crate) fn put_all(&self, state: &'static str) {
+        self.state.keys.lock().unwrap().values_mut().for_each(|key| key.state = state);
+    }
+}
+
+impl Asked {
+    async fn read(request: Request<Incoming>) -> Self {
+        let field = |name: &str| {
+            request.headers().get(name).map(|value| value.to_str().unwrap().to_owned()).unwrap_or_default()
+        };
+        let (authorization, flavour) = (field("authorization"), field("metadata-flavor"));
+        let (method, path) = (request.method().to_string(), request.uri().path().to_owned());
+        let query = request.uri().query().unwrap_or_default().to_owned();
+        let body = request.into_body().collect().await.map(|body| body.to_bytes()).unwrap_or_default();
+
+        Self { method, path, query, authorization, flavour, body }
+    }
+
+    /// A field of a form.
+    pub(crate) fn form(&self, name: &str) -> String {
+        let read = format!("http://form/?{}", String::from_utf8_lossy(&self.body));
+        let read: reqwest::Url = read.parse().unwrap();
+
+        read.query_pairs()
+            .find(|(field, _)| field == name)
+            .map(|(_, value)| value.into_owned())
+            .unwrap_or_default()
+    }
+}
+
+async fn served(state: Arc<State>, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
+    let asked = Asked::read(request).await;
+    let call = format!("{} {}", asked.method, asked.path);
+    let fault = state.faults.next(&call);
+    state.heard.lock().unwrap().push(call);
+    state.count.send_modify(|count| *count += 1);
+
+    match fault {
+        Some(Fault::Answer(status, headers, body)) => return Ok(response(status, &headers, whole(body))),
+        Some(Fault::HangBefore) => std::future::pending().await,
+        Some(Fault::Cut | Fault::HangAfter | Fault::Lie(_)) | None => {}
+    }
+    let answer = state.answer(&asked);
+    let (status, mut body) = answer.map_or_else(|refused| refused, |body| (200, body));
+    if let Some(Fault::Lie(lie)) = &fault {
+        lie(&mut body);
+    }
+    let body = match fault {
+        Some(Fault::HangAfter) => std::future::pending().await,
+        Some(Fault::Cut) => cut(&body.to_string()),
+        _ => whole(body.to_string()),
+    };
+    Ok(response(status, &[], body))
+}
+
+fn response(status: u16, headers: &[(&'static str, &'static str)], body: Body) -> Response<Body> {
+    let builder = Response::builder().status(status).header("content-type", "application/json");
+    let builder = headers.iter().fold(builder, |builder, (name, value)| builder.header(*name, *value));
+
+    builder.body(body).unwrap()
+}
+
+fn whole(body: String) -> Body {
+    http_body_util::Full::from(body).map_err(|never| match never {}).boxed()
+}
+
+fn cut(body: &str) -> Body {
+    let half = Bytes::from(body.as_bytes()[..body.len() / 2].to_vec());
+    let frames = [Ok(Frame::data(half)), Err(io::ErrorKind::ConnectionReset.into())];
+
+    BodyExt::boxed(StreamBody::new(stream::iter(frames)))
+}
+
+impl State {
+    fn answer(&self, asked: &Asked) -> Answer {
+        if let Some(answer) = self.access.endpoint(asked) {
+            return answer;
+        }
+        if !self.access.admits(asked) {
+            return Err(refusal(401, "UNAUTHENTICATED", "invalid authentication credentials"));
+        }
+
+        let path = asked.path.strip_prefix("/v1/").unwrap_or_default();
+        let body: Value = serde_json::from_slice(&asked.body).unwrap_or_default();
+        match (asked.method.as_str(), path.rsplit_once(':'), path.split_once("/cryptoKeyVersions/1")) {
+            ("POST", Some((_, "testIamPermissions")), _) => Ok(self.held(&body)),
+            ("POST", None, None) if path.ends_with("/cryptoKeys") => self.create(path, &asked.query, &body),
+            ("POST", Some((_, "asymmetricSign")), Some((name, _))) => self.sign(name, &body),
+            ("POST", Some((_, "destroy")), Some((name, _))) => self.destroy(name),
+            ("GET", None, Some((name, ""))) => self.version(name),
+            ("GET", None, Some((name, "/publicKey"))) => self.public_key(name),
+            _ => Err(refusal(404, "NOT_FOUND", "no such method or resource")),
+        }
+    }
+
+    fn held(&self, body: &Value) -> Value {
+        let lacking = self.lacking.lock().unwrap();
+        let is_held = |name: &&Value| !lacking.iter().any(|lacking| *name == lacking);
+        let held: Vec<_> = body["permissions"].as_array().unwrap().iter().filter(is_held).collect();
+
+        if held.is_empty() { json!({}) } else { json!({ "permissions": held }) }
+    }
+
+    fn create(&self, path: &str, query: &str, body: &Value) -> Answer {
+        let invalid = |message: &str| refusal(400, "INVALID_ARGUMENT", message);
+        let id = query.split('&').find_map(|pair| pair.strip_prefix("cryptoKeyId="));
+        let name = format!("{path}/{}", id.ok_or_else(|| invalid("crypto_key_id is required"))?);
+        let template = &body["versionTemplate"];
+        let algorithm = named(&template["algorithm"], &ALGORITHMS);
+        let level = named(&template["protectionLevel"], &[(1, "SOFTWARE"), (2, "HSM")]);
+        if named(&body["purpose"], &[(5, "ASYMMETRIC_SIGN")]) != "ASYMMETRIC_SIGN" {
+            return Err(invalid("the purpose does not fit the algorithm"));
+        }
+        if level.is_empty() || algorithm.contains("SECP256K1") && level != "HSM" {
+            return Err(invalid("the protection level does not fit the algorithm"));
+        }
+        if let Some(label) = bad_label(&body["labels"]) {
+            return Err(invalid(&format!("{label} is no label")));
+        }
+
+        let mut keys = self.keys.lock().unwrap();
+        if keys.contains_key(&name) {
+            return Err(refusal(409, "ALREADY_EXISTS", &format!("CryptoKey {name} already exists.")));
+        }
+        let described = json!({
+            "name": name,
+            "purpose": "ASYMMETRIC_SIGN",
+            "createTime": "2026-01-01T00:00:00.000000001Z",
+            "versionTemplate": { "protectionLevel": level, "algorithm": algorithm },
+            "labels": body["labels"],
+            "destroyScheduledDuration": body.get("destroyScheduledDuration").unwrap_or(&json!("2592000s")),
+        });
+        let key = Key::new(&algorithm, described.clone(), *self.pending.lock().unwrap());
+        keys.insert(name, key.ok_or_else(|| invalid("no such algorithm"))?);
+        Ok(described)
+    }
+
+    fn version(&self, name: &str) -> Answer {
+        self.with(name, |key| {
+            if key.state == "PENDING_GENERATION" {
+                key.pending = key.pending.saturating_sub(1);
+                if key.pending == 0 {
+                    let is_ready = std::mem::replace(&mut key.state, "ENABLED");
+                    return Ok(described(name, key, is_ready));
+                }
+            }
+            Ok(described(name, key, key.state))
+        })
+    }
+
+    fn public_key(&self, name: &str) -> Answer {
+        self.with(name, |key| {
+            enabled(name, key)?;
+            let pem = key.pem();
+            Ok(json!({
+                "name": format!("{name}/cryptoKeyVersions/1"),
+                "pem": pem,
+                "pemCrc32c": crc32c(pem.as_bytes()),
+                "algorithm": key.algorithm,
+                "protectionLevel": key.described["versionTemplate"]["protectionLevel"],
+            }))
+        })
+    }
+
+    fn sign(&self, name: &str, body: &Value) -> Answer {
+        self.with(name, |key| {
+            enabled(name, key)?;
+            let mut answer = key.sign(body).map_err(|message| refusal(400, "INVALID_ARGUMENT", &message))?;
+            answer["name"] = format!("{name}/cryptoKeyVersions/1").into();
+            answer["protectionLevel"] = key.described["versionTemplate"]["protectionLevel"].clone();
+            Ok(answer)
+        })
+    }
+
+    fn destroy(&self, name: &str) -> Answer {
+        self.with(name, |key| {
+            if !matches!(key.state, "ENABLED" | "DISABLED") {
+                return Err(not_enabled(name, key));
+            }
+            key.state = "DESTROY_SCHEDULED";
+            Ok(described(name, key, key.state))
+        })
+    }
+
+    fn with(&self, name: &str, answer: impl FnOnce(&mut Key) -> Answer) -> Answer {
+        let mut keys = self.keys.lock().unwrap();
+        let missing = || refusal(404, "NOT_FOUND", &format!("CryptoKey {name} not found."));
+
+        answer(keys.get_mut(name).ok_or_else(missing)?)
+    }
+}
+
+fn described(name: &str, key: &Key, state: &str) -> Value {
+    json!({
+        "name": format!("{name}/cryptoKeyVersions/1"),
+        "state": state,
+        "protectionLevel": key.described["versionTemplate"]["protectionLevel"],
+        "algorithm": key.algorithm,
+        "createTime": "2026-01-01T00:00:00.000000001Z",
+    })
+}
+
+fn enabled(name: &str, key: &Key) -> Result<(), (u16, Value)> {
+    if key.state == "ENABLED" { Ok(()) } else { Err(not_enabled(name, key)) }
+}
+
+fn not_enabled(name: &str, key: &Key) -> (u16, Value) {
+    let message = format!("{name}/cryptoKeyVersions/1 is not enabled, current state is: {}.", key.state);
+
+    refusal(400, "FAILED_PRECONDITION", &message)
+}
+
+fn refusal(status: u16, name: &str, message: &str) -> (u16, Value) {
+    (status, json!({ "error": { "code": status, "message": message, "status": name } }))
+}
+
+/// An enum's value by its name: clients may send either.
+fn named(value: &Value, names: &[(u64, &str)]) -> String {
+    let by_number =
+        |number| names.iter().find(|(known, _)| *known == number).map(|(_, name)| (*name).to_owned());
+
+    value.as_str().map(str::to_owned).or_else(|| by_number(value.as_u64()?)).unwrap_or_default()
+}
+
+/// A label that Google does not take.
+fn bad_label(labels: &Value) -> Option<String> {
+    let fits = |text: &str| {
+        let is_allowed = |char: char| matches!(char, 'a'..='z' | '0'..='9' | '_' | '-');
+        text.len() <= 63 && text.chars().all(is_allowed)
+    };
+    let bad = |(name, text): &(&String, &Value)| {
+        !fits(name)
+            || !name.starts_with(|char: char| char.is_ascii_lowercase())
+            || !text.as_str().is_some_and(fits)
+    };
+
+    labels.as_object()?.iter().find(bad).map(|(name, _)| name.clone())
+}
+
+const ALGORITHMS: [(u64, &str); 3] =
+    [(12, "EC_SIGN_P256_SHA256"), (28, "RSA_SIGN_RAW_PKCS1_2048"), (40, "EC_SIGN_ED25519")];
