@@ -1,1 +1,214 @@
-//! x
+//! Bad days: a service that refuses, fails, hangs, breaks off, or lies.
+
+use std::time::Duration;
+
+use keyport_core::backend::{Backend, Object};
+use keyport_core::custody::Mechanism;
+use keyport_core::scheme::KeyType;
+use keyport_core::{Failure, FailureKind};
+use serde_json::{Value, json};
+
+use crate::ring::{Ring, connection};
+use crate::stand_in::Fault;
+use crate::suite::{object, request, soon};
+
+/// A ring with one key.
+async fn with_key() -> (Ring, Object) {
+    let (ring, request) = (Ring::new().await, request(KeyType::EcP256));
+    let made = ring.gcp.generate(request.clone(), soon()).await.unwrap();
+
+    (ring, object(&request, &made.native_id))
+}
+
+async fn sign(ring: &Ring, object: &Object) -> Result<Vec<u8>, Failure> {
+    let deadline = tokio::time::Instant::now().into_std() + Duration::from_secs(10);
+
+    ring.gcp.sign(object, Mechanism::Ecdsa, &[7; 32], deadline).await
+}
+
+/// How often the service was asked to sign.
+fn signatures(ring: &Ring) -> usize {
+    ring.stand_in.heard().iter().filter(|call| call.ends_with(":asymmetricSign")).count()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_quota_that_is_spent_is_waited_for_as_long_as_the_service_says() {
+    let (ring, object) = with_key().await;
+    for (headers, body, wait) in [
+        (vec![("retry-after", "3")], String::new(), 3000),
+        (vec![], delayed("2.5s"), 2500),
+        (vec![], delayed("0s"), 0),
+    ] {
+        let began = tokio::time::Instant::now();
+        ring.stand_in.state.faults.add(":asymmetricSign", 1, Fault::Answer(429, headers, body));
+
+        sign(&ring, &object).await.unwrap();
+        assert!(began.elapsed() >= Duration::from_millis(wait), "{wait} {:?}", began.elapsed());
+    }
+}
+
+fn delayed(delay: &str) -> String {
+    let details = json!([{ "@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": delay }]);
+
+    json!({ "error": { "code": 429, "status": "RESOURCE_EXHAUSTED", "message": "m", "details": details } })
+        .to_string()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_storm_of_refusals_ends_as_throttled_and_by_the_deadline() {
+    let (ring, object) = with_key().await;
+    for headers in [vec![], vec![("retry-after", "1")], vec![("retry-after", "3600")]] {
+        let refused =
+            Fault::Answer(429, headers, json!({ "error": { "status": "RESOURCE_EXHAUSTED" } }).to_string());
+        ring.stand_in.state.faults.add(":asymmetricSign", 1000, refused);
+        let began = tokio::time::Instant::now();
+
+        let refused = sign(&ring, &object).await.unwrap_err();
+        assert_eq!((refused.kind, refused.code), (FailureKind::Throttled, 8), "{refused}");
+        assert!(began.elapsed() <= Duration::from_secs(10));
+        ring.stand_in.state.faults.clear();
+        tokio::time::sleep(Duration::from_secs(30)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_mishap_of_the_service_is_tried_again() {
+    let (ring, object) = with_key().await;
+    for fault in [
+        Fault::google(503, "UNAVAILABLE"),
+        Fault::google(500, "INTERNAL"),
+        Fault::Answer(502, vec![], "<html>Bad gateway".to_owned()),
+        Fault::Cut,
+    ] {
+        ring.stand_in.state.faults.add(":asymmetricSign", 2, fault);
+        let before = signatures(&ring);
+
+        sign(&ring, &object).await.unwrap();
+        assert_eq!(signatures(&ring), before + 3);
+    }
+}
+
+#[tokio::test]
+async fn a_service_that_fails_and_fails_is_unavailable() {
+    let (ring, object) = with_key().await;
+    ring.stand_in.state.faults.add(":asymmetricSign", 1000, Fault::google(503, "UNAVAILABLE"));
+
+    let refused = sign(&ring, &object).await.unwrap_err();
+    assert_eq!((refused.kind, signatures(&ring)), (FailureKind::Unavailable, 4));
+    assert_eq!(ring.gcp.code_name(refused.code), Some("UNAVAILABLE"));
+}
+
+#[tokio::test]
+async fn an_answer_that_never_comes_is_given_up_by_the_deadline() {
+    let (ring, object) = with_key().await;
+    ring.stand_in.state.faults.add(":asymmetricSign", 1, Fault::HangAfter);
+    let began = tokio::time::Instant::now();
+    let deadline = began.into_std() + Duration::from_millis(300);
+
+    let refused = ring.gcp.sign(&object, Mechanism::Ecdsa, &[7; 32], deadline).await.unwrap_err();
+    assert_eq!(refused.kind, FailureKind::Unavailable);
+    assert!((300..2000).contains(&began.elapsed().as_millis()), "{:?}", began.elapsed());
+    sign(&ring, &object).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_lie_is_never_a_signature() {
+    let (ring, object) = with_key().await;
+    let lies: [fn(&mut Value); 8] = [
+        |answer| answer["name"] = answer["name"].as_str().unwrap().replace("/1", "/2").into(),
+        |answer| answer["name"] = json!(null),
+        |answer| answer["signatureCrc32c"] = json!("1"),
+        |answer| answer["signatureCrc32c"] = json!(null),
+        |answer| answer["signature"] = json!("AAAA"),
+        |answer| answer["signature"] = json!("no base64!"),
+        |answer| answer["verifiedDigestCrc32c"] = json!(false),
+        |answer| *answer = json!("garbage"),
+    ];
+    for (number, lie) in lies.into_iter().enumerate() {
+        ring.stand_in.state.faults.add(":asymmetricSign", 1, Fault::Lie(lie));
+        let before = signatures(&ring);
+
+        assert_eq!(sign(&ring, &object).await.unwrap_err().kind, FailureKind::Internal, "{number}");
+        assert_eq!(signatures(&ring), before + 1);
+    }
+}
+
+#[tokio::test]
+async fn a_lie_is_never_a_public_half() {
+    let (ring, object) = with_key().await;
+    let lies: [fn(&mut Value); 5] = [
+        |answer| answer["name"] = answer["name"].as_str().unwrap().replace("/1", "/2").into(),
+        |answer| answer["pem"] = json!("-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n"),
+        |answer| answer["pemCrc32c"] = json!("1"),
+        |answer| answer["algorithm"] = json!("EC_SIGN_P384_SHA384"),
+        |answer| *answer = json!([]),
+    ];
+    for (number, lie) in lies.into_iter().enumerate() {
+        ring.stand_in.state.faults.add("/publicKey", 1, Fault::Lie(lie));
+
+        let refused = ring.gcp.public_key(&object, soon()).await.unwrap_err();
+        assert_eq!(refused.kind, FailureKind::Internal, "{number}");
+    }
+}
+
+#[tokio::test]
+async fn a_page_of_something_on_the_way_destroys_no_key_and_finds_none() {
+    let (ring, object) = with_key().await;
+    let page = || Fault::Answer(404, vec![], "<html>Not found".to_owned());
+    ring.stand_in.state.faults.add("cryptoKeyVersions/1", 2, page());
+
+    let refused = ring.gcp.find(&object.tenant, object.key_id, soon()).await.unwrap_err();
+    assert_eq!(refused.kind, FailureKind::Internal);
+    assert_eq!(ring.gcp.destroy(&object, soon()).await.unwrap_err().kind, FailureKind::Internal);
+    assert_eq!(ring.stand_in.states(), ["ENABLED"]);
+}
+
+#[tokio::test]
+async fn a_policy_that_forbids_destruction_is_for_an_operator() {
+    let (ring, object) = with_key().await;
+    ring.stand_in.state.faults.add(":destroy", 1, Fault::google(400, "FAILED_PRECONDITION"));
+
+    let refused = ring.gcp.destroy(&object, soon()).await.unwrap_err();
+    assert_eq!(refused.kind, FailureKind::OperatorNeeded);
+}
+
+#[tokio::test]
+async fn a_permission_that_is_lacking_is_denied_and_not_tried_again() {
+    let (ring, object) = with_key().await;
+    ring.stand_in.state.faults.add(":asymmetricSign", 1, Fault::google(403, "PERMISSION_DENIED"));
+
+    let refused = sign(&ring, &object).await.unwrap_err();
+    assert_eq!((refused.kind, signatures(&ring)), (FailureKind::Denied, 1));
+}
+
+#[tokio::test]
+async fn a_name_that_leads_nowhere_is_unavailable() {
+    let ring = Ring::with(|connection| connection.endpoint = "https://kms.invalid".to_owned()).await;
+
+    assert_eq!(ring.gcp.health(soon()).await.unwrap_err().kind, FailureKind::Unavailable);
+}
+
+#[tokio::test]
+async fn a_thousand_signatures_at_once_are_made() {
+    let (ring, object) = with_key().await;
+    let signatures = (0..1000).map(|_| sign(&ring, &object));
+
+    let made = futures_util::future::join_all(signatures).await;
+    let failed: Vec<_> = made.into_iter().filter_map(Result::err).collect();
+    assert!(failed.is_empty(), "{} {:?}", failed.len(), failed.first());
+}
+
+#[tokio::test]
+async fn nothing_goes_round_the_proxy() {
+    let proxy = crate::stand_in::StandIn::start().await;
+    let (url, outside) = (proxy.url(), "http://127.0.0.9:1".to_owned());
+    let ring = Ring::with(move |described| {
+        let credentials = described.credentials.clone();
+        *described = connection(&outside, credentials);
+        described.proxy = Some(url);
+    })
+    .await;
+
+    ring.gcp.health(soon()).await.unwrap();
+    assert_eq!(proxy.heard().len(), 1);
+}
