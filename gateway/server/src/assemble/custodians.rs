@@ -13,7 +13,7 @@ use keyport_core::name::ConnectionName;
 use keyport_store::{Pins, Store};
 use tokio::task::JoinSet;
 
-use super::{credential, pin, refused, seed, vault};
+use super::{credential, gcp, pin, refused, seed, vault};
 use crate::config::{self, Config, Connection, Custodian, Pin, Token, variables};
 
 /// The configured master key, read.
@@ -27,6 +27,9 @@ pub(super) fn check_secrets(config: &Config) -> Result<()> {
         match custodian {
             Custodian::Derived(derived) => {
                 seed::opened(derived).with_context(|| cannot_open(name))?;
+            }
+            Custodian::Gcp(ring) => {
+                gcp::opened(ring).with_context(|| cannot_open(name))?;
             }
             Custodian::Http(service) => {
                 credential::opened(name, service).with_context(|| cannot_open(name))?;
@@ -60,6 +63,9 @@ pub(super) async fn open(
                 let bound = bound(name, store, rebind).await?;
                 let derived = seed::serving(name, derived, bound.as_deref());
                 backends.insert(name.clone(), Arc::new(derived.with_context(|| cannot_open(name))?));
+            }
+            Custodian::Gcp(ring) => {
+                backends.insert(name.clone(), gcp::opened(ring).with_context(|| cannot_open(name))?);
             }
             Custodian::Http(service) => {
                 let http = credential::opened(name, service).with_context(|| cannot_open(name))?;

@@ -166,7 +166,11 @@ impl Front {
 fn warnings(config: &Config) -> Vec<Warning> {
     let derived = |connection: &Connection| match &connection.custodian {
         Custodian::Derived(_) => Some(Warning::DerivedKeys(connection.name.clone())),
-        Custodian::Http(_) | Custodian::Pkcs11(_) | Custodian::Soft { .. } | Custodian::Vault(_) => None,
+        Custodian::Gcp(_)
+        | Custodian::Http(_)
+        | Custodian::Pkcs11(_)
+        | Custodian::Soft { .. }
+        | Custodian::Vault(_) => None,
     };
     let testing = config.allow_testing.then_some(Warning::TestingAllowed);
 

@@ -8,6 +8,7 @@ mod code;
 mod credential;
 mod custodians;
 mod front;
+mod gcp;
 pub(crate) mod inspect;
 mod key_service;
 mod pin;

@@ -9,6 +9,7 @@ use keyport_core::secret::Secret;
 
 use super::derived::Derived;
 use super::environment::secret_of;
+use super::gcp::Gcp;
 use super::http::Http;
 use super::mistake::Problem;
 use super::names::unique;
@@ -34,6 +35,8 @@ pub(crate) struct Connection {
 pub(crate) enum Custodian {
     /// `kind = "derived"`: keys that follow from a seed, for development.
     Derived(Derived),
+    /// `kind = "gcp"`: a key ring of Google Cloud KMS.
+    Gcp(Box<Gcp>),
     /// `kind = "http"`: a service whose requests providers word.
     Http(Box<Http>),
     /// `kind = "pkcs11"`: a token behind a vendor's module.
@@ -52,6 +55,7 @@ impl Custodian {
     pub(crate) fn kind(&self) -> ConnectionKind {
         match self {
             Self::Derived(_) => ConnectionKind::Derived,
+            Self::Gcp(_) => ConnectionKind::Gcp,
             Self::Http(_) => ConnectionKind::Http,
             Self::Pkcs11(_) => ConnectionKind::Pkcs11,
             Self::Soft { .. } => ConnectionKind::Soft,
@@ -88,6 +92,7 @@ impl Connection {
             section.required("kind", "\"soft\"", one("a kind of connection", &KINDS, |kind| kind.as_str()));
         let custodian = match kind {
             Some(ConnectionKind::Derived) => Derived::read(&mut section, folder).map(Custodian::Derived),
+            Some(ConnectionKind::Gcp) => Gcp::read(&mut section, folder).map(Box::new).map(Custodian::Gcp),
             Some(ConnectionKind::Http) => Http::read(&mut section, folder).map(Box::new).map(Custodian::Http),
             Some(ConnectionKind::Pkcs11) => {
                 Pkcs11::read(&mut section, folder).map(Box::new).map(Custodian::Pkcs11)
@@ -97,7 +102,7 @@ impl Connection {
                 Vault::read(&mut section, folder).map(Box::new).map(Custodian::Vault)
             }
             // What else is there belongs to the kind that is not known.
-            Some(ConnectionKind::Aws | ConnectionKind::Azure | ConnectionKind::Gcp) | None => return None,
+            Some(ConnectionKind::Aws | ConnectionKind::Azure) | None => return None,
         };
         let replicas = section.list("replicas", super::value::name).unwrap_or_default();
         section.end();
@@ -194,8 +199,9 @@ impl MasterKey {
     }
 }
 
-const KINDS: [ConnectionKind; 5] = [
+const KINDS: [ConnectionKind; 6] = [
     ConnectionKind::Derived,
+    ConnectionKind::Gcp,
     ConnectionKind::Http,
     ConnectionKind::Pkcs11,
     ConnectionKind::Soft,
