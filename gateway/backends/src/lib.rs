@@ -3,6 +3,7 @@
 //! Only custody calls what is here, and only the server's assembly names it. What blocks or computes for long goes
 //! through one door, [`blocking::Door`], bounded in number and time.
 //!
+//! - `aws`: AWS KMS (feature `aws`).
 //! - `cloud`: what the backends for key management services share.
 //! - [`derived`]: Ed25519 keys that follow from a seed, for development.
 //! - `gcp`: Google Cloud KMS (feature `gcp`).
@@ -11,10 +12,12 @@
 //! - `vault`: the transit engine of Vault and OpenBao (feature `vault`).
 //! - [`pkcs11`]: HSMs and other tokens, through a vendor's library in a [`worker`] process.
 
+#[cfg(feature = "aws")]
+pub mod aws;
 pub mod blocking;
-#[cfg(any(feature = "gcp", feature = "vault"))]
+#[cfg(any(feature = "aws", feature = "gcp", feature = "vault"))]
 #[cfg_attr(
-    not(all(feature = "gcp", feature = "vault")),
+    not(all(feature = "aws", feature = "gcp", feature = "vault")),
     allow(dead_code, unused_imports, reason = "each service needs some of it")
 )]
 pub mod cloud;

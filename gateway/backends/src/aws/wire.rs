@@ -1,0 +1,137 @@
+//! The vendor's clients on the HTTP client that everything else here uses: one TLS, one way to proxies and authorities.
+
+use std::time::Duration;
+
+use aws_smithy_runtime_api::client::http::{
+    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
+};
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_runtime_api::client::result::ConnectorError;
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_types::body::SdkBody;
+use keyport_core::{Failure, FailureKind};
+use reqwest::redirect::Policy;
+use reqwest::{Client, NoProxy, Proxy, Request, Response};
+
+use super::connection::{Connection, OpenError};
+use crate::http::trust;
+
+/// Sends what the vendor's clients word.
+#[derive(Clone, Debug)]
+pub(super) struct Wire {
+    client: Client,
+    /// How long an exchange may take; `None` where whoever waits for it says so.
+    limit: Option<Duration>,
+}
+
+impl Wire {
+    /// Reads the file of authorities.
+    pub(super) fn open(connection: &Connection) -> Result<Self, OpenError> {
+        let builder = Client::builder()
+            .tls_backend_preconfigured(trust(connection.ca.as_deref())?)
+            .redirect(Policy::none())
+            .retry(reqwest::retry::never())
+            .referer(false)
+            .connect_timeout(CONNECT)
+            // The service closes what is idle, and a request on its way then would be lost.
+            .pool_idle_timeout(IDLE);
+        let builder = match &connection.proxy {
+            Some(proxy) => {
+                let direct = NoProxy::from_string(METADATA);
+                builder.proxy(Proxy::all(proxy).map_err(|_bad| OpenError::Proxy)?.no_proxy(direct))
+            }
+            None => builder.no_proxy(),
+        };
+
+        Ok(Self { client: builder.build().map_err(OpenError::Client)?, limit: None })
+    }
+
+    async fn exchange(self, request: HttpRequest) -> Result<HttpResponse, ConnectorError> {
+        let exchange = async {
+            let response = self.client.execute(translated(request)?).await.map_err(|error| lost(&error))?;
+            whole(response).await
+        };
+
+        match self.limit {
+            None => exchange.await,
+            Some(limit) => tokio::time::timeout(limit, exchange)
+                .await
+                .unwrap_or_else(|late| Err(ConnectorError::timeout(late.into()))),
+        }
+    }
+}
+
+impl HttpClient for Wire {
+    fn http_connector(
+        &self,
+        settings: &HttpConnectorSettings,
+        _components: &RuntimeComponents,
+    ) -> SharedHttpConnector {
+        // Only the addresses of a machine's own metadata have limits: where there is no such service, nobody refuses either.
+        let limit = settings.read_timeout().map(|read| read + settings.connect_timeout().unwrap_or_default());
+
+        SharedHttpConnector::new(Self { client: self.client.clone(), limit })
+    }
+}
+
+impl HttpConnector for Wire {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        HttpConnectorFuture::new(self.clone().exchange(request))
+    }
+}
+
+fn translated(request: HttpRequest) -> Result<Request, ConnectorError> {
+    let request = request.try_into_http1x().map_err(|error| ConnectorError::user(error.into()))?;
+    let request = request.map(|body| body.bytes().unwrap_or_default().to_vec());
+
+    Request::try_from(request).map_err(|error| ConnectorError::user(error.into()))
+}
+
+/// The response, if its body is not too large.
+async fn whole(mut response: Response) -> Result<HttpResponse, ConnectorError> {
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(|error| lost(&error))? {
+        if body.len() + chunk.len() > LARGEST {
+            let message = format!("the service's answer has more than {LARGEST} bytes");
+            return Err(failed(Failure::new(FailureKind::Internal, message)));
+        }
+        body.extend_from_slice(&chunk);
+    }
+
+    let status = response.status().as_u16().try_into();
+    let status = status.map_err(|_bad| failed(Failure::new(FailureKind::Internal, "no such status")))?;
+    let mut answer = HttpResponse::new(status, SdkBody::from(body));
+    for (name, value) in response.headers() {
+        if let Ok(value) = value.to_str() {
+            answer.headers_mut().append(name.as_str().to_owned(), value.to_owned());
+        }
+    }
+    Ok(answer)
+}
+
+/// What ended an exchange, for the operator.
+fn lost(error: &reqwest::Error) -> ConnectorError {
+    let mut message = "no answer".to_owned();
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        message = format!("{message}: {error}");
+        cause = error.source();
+    }
+
+    let is_certificate = message.contains("invalid peer certificate");
+    let kind = if is_certificate { FailureKind::OperatorNeeded } else { FailureKind::Unavailable };
+    failed(Failure::new(kind, message))
+}
+
+/// A failure that is found again among the causes of the vendor's error.
+fn failed(failure: Failure) -> ConnectorError {
+    ConnectorError::other(failure.into(), None)
+}
+
+/// How long a connection may take to come about, so that there is time left for another address.
+const CONNECT: Duration = Duration::from_secs(5);
+const IDLE: Duration = Duration::from_secs(20);
+/// Bytes of an answer's body. The largest here is a page of tags.
+const LARGEST: usize = 1 << 20;
+/// Where machines of this cloud and containers on them are told their credentials: never through a proxy.
+const METADATA: &str = "169.254.169.254,169.254.170.2,169.254.170.23,fd00:ec2::254,fd00:ec2::23";

@@ -1,0 +1,162 @@
+//! Gateways that end between any two calls, and several that do the same.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use keyport_backends::aws::Aws;
+use keyport_core::FailureKind;
+use keyport_core::backend::{Backend, Generate};
+use keyport_core::key::NativeId;
+use keyport_core::scheme::KeyType;
+use tokio::task::JoinSet;
+
+use crate::account::{opened, opened_with, signed};
+use crate::standin::{Fault, Service};
+use crate::suite::{object, request, soon};
+
+/// The two ways in which a call is lost: before it was done, and after.
+const LOST: [Fault; 2] = [Fault::HangBefore, Fault::HangAfter];
+
+/// Begins to make a key in a gateway that ends during its call of this number; whether it has one of that number.
+async fn ends_while_making(service: &Service, request: &Generate, number: usize, how: Fault) -> bool {
+    let aws = opened(service).await;
+    service.faults().after(number, how);
+
+    tokio::select! {
+        made = aws.generate(request.clone(), soon()) => {
+            made.unwrap();
+            false
+        }
+        () = service.faults().has_hung() => true,
+    }
+}
+
+/// Whether making a key has a call of this number; if so, that a gateway which ends there leaves nothing that is not found.
+async fn nothing_is_lost_while_making(number: usize, how: Fault) -> bool {
+    let (service, request) = (Service::start().await, request(KeyType::EcP256));
+    if !ends_while_making(&service, &request, number, how.clone()).await {
+        return false;
+    }
+
+    let (aws, left) = (opened(&service).await, service.keys().alive());
+    let found = aws.find(&request.tenant, request.key_id, soon()).await.unwrap();
+    assert_eq!(usize::from(found.is_some()), left, "after call {number}, lost {how:?}");
+
+    let made = aws.generate(request.clone(), soon()).await.unwrap();
+    assert!(found.is_none_or(|found| found == made.native_id));
+    assert_eq!(service.keys().alive(), 1, "after call {number}, lost {how:?}");
+    let object = object(&request, &made.native_id);
+    signed(&aws, &object).await.unwrap();
+    aws.destroy(&object, soon()).await.unwrap();
+    assert_eq!(service.keys().alive(), 0);
+    true
+}
+
+#[tokio::test]
+async fn a_crash_while_a_key_is_made_leaves_one_that_is_found_or_none() {
+    for how in LOST {
+        let mut calls = 0;
+        while nothing_is_lost_while_making(calls, how.clone()).await {
+            calls += 1;
+        }
+        assert_eq!(calls, 5, "look by name, look by tag, make, name, ask for the public half");
+    }
+}
+
+/// Whether destroying a key has a call of this number; if so, that a gateway which ends there leaves nothing that a second try
+/// does not destroy.
+async fn nothing_is_left_while_destroying(number: usize, how: Fault) -> bool {
+    let (service, request) = (Service::start().await, request(KeyType::EcP256));
+    let aws = opened(&service).await;
+    let object = object(&request, &aws.generate(request.clone(), soon()).await.unwrap().native_id);
+    service.faults().after(number, how.clone());
+
+    let ends = tokio::select! {
+        destroyed = aws.destroy(&object, soon()) => {
+            destroyed.unwrap();
+            false
+        }
+        () = service.faults().has_hung() => true,
+    };
+    service.faults().forget();
+    opened(&service).await.destroy(&object, soon()).await.unwrap();
+    assert_eq!(service.keys().alive(), 0, "after call {number}, lost {how:?}");
+    ends
+}
+
+#[tokio::test]
+async fn a_crash_while_a_key_is_destroyed_leaves_nothing_that_a_second_try_does_not_find() {
+    for how in LOST {
+        let mut calls = 0;
+        while nothing_is_left_while_destroying(calls, how.clone()).await {
+            calls += 1;
+        }
+        assert_eq!(calls, 2, "schedule its deletion, look by tag");
+    }
+}
+
+#[tokio::test]
+async fn nobody_says_that_there_is_no_key_while_the_index_may_lag_behind() {
+    let (service, request) = (Service::start().await, request(KeyType::EcP256));
+    service.let_index_lag(true);
+    // Two looks, and the key is made, but nobody hears of it.
+    assert!(ends_while_making(&service, &request, 2, Fault::HangAfter).await);
+
+    let hour = Duration::from_secs(3600);
+    let aws = opened_with(&service, |connection| connection.settling = hour).await;
+    let unsure = aws.find(&request.tenant, request.key_id, soon()).await.unwrap_err();
+    assert_eq!(unsure.kind, FailureKind::Unavailable);
+    assert!(unsure.retry_after.is_some_and(|left| left <= hour && left > hour / 2), "{unsure:?}");
+
+    service.let_index_lag(false);
+    let found = aws.find(&request.tenant, request.key_id, soon()).await.unwrap();
+    assert_eq!(found.as_ref().map(|found| found.as_str()), Some(service.keys().all()[0].arn.as_str()));
+}
+
+#[tokio::test]
+async fn a_key_that_is_destroyed_is_known_to_be_gone_at_once() {
+    let (service, request) = (Service::start().await, request(KeyType::EcP256));
+    let aws = opened_with(&service, |connection| connection.settling = Duration::from_secs(3600)).await;
+    let made = aws.generate(request.clone(), soon()).await.unwrap();
+
+    aws.destroy(&object(&request, &made.native_id), soon()).await.unwrap();
+
+    assert_eq!(aws.find(&request.tenant, request.key_id, soon()).await.unwrap(), None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn gateways_that_make_the_same_key_at_once_have_one() {
+    for _ in 0..8 {
+        let (service, request) = (Service::start().await, request(KeyType::EcP256));
+        let gateways = [Arc::new(opened(&service).await), Arc::new(opened(&service).await)];
+
+        let mut made = JoinSet::new();
+        for aws in gateways.iter().cycle().take(8) {
+            made.spawn(made_by(Arc::clone(aws), request.clone()));
+        }
+        let made: HashSet<_> = made.join_all().await.into_iter().collect();
+
+        assert_eq!((made.len(), service.keys().alive()), (1, 1));
+    }
+}
+
+async fn made_by(aws: Arc<Aws>, request: Generate) -> NativeId {
+    aws.generate(request, soon()).await.unwrap().native_id
+}
+
+#[tokio::test]
+async fn what_another_try_left_is_destroyed_with_the_key() {
+    let (service, request) = (Service::start().await, request(KeyType::EcP256));
+    // The index lags, so that the second gateway makes another one, and ends before it finds out that it was late.
+    service.let_index_lag(true);
+    assert!(ends_while_making(&service, &request, 2, Fault::HangAfter).await);
+    let aws = opened(&service).await;
+    let made = aws.generate(request.clone(), soon()).await.unwrap();
+    assert_eq!(service.keys().alive(), 2);
+
+    service.let_index_lag(false);
+    aws.destroy(&object(&request, &made.native_id), soon()).await.unwrap();
+
+    assert_eq!(service.keys().alive(), 0);
+}

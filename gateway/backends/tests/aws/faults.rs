@@ -1,0 +1,186 @@
+//! Services that fail, refuse, lie, or do not answer.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use keyport_backends::cloud::{Rate, Rates};
+use keyport_core::backend::{Backend, Object};
+use keyport_core::custody::Mechanism;
+use keyport_core::scheme::KeyType;
+use keyport_core::{Failure, FailureKind};
+use serde_json::{Value, json};
+use tokio::task::JoinSet;
+
+use crate::account::{custodian, opened, opened_with, signed};
+use crate::standin::{ACCESS_KEY, Answer, Fault, Service};
+use crate::suite::{Custodian, request, soon};
+
+async fn with_key() -> (Service, Custodian, Object) {
+    let service = Service::start().await;
+    let custodian = custodian(opened(&service).await);
+    let (object, _) = custodian.make(KeyType::EcP256).await;
+
+    (service, custodian, object)
+}
+
+async fn fails(service: &Service, custodian: &Custodian, object: &Object, fault: Fault) -> Failure {
+    service.faults().always(Some(("Sign", fault)));
+    let failure = signed(&*custodian.backend, object).await.unwrap_err();
+    service.faults().always(None);
+
+    failure
+}
+
+fn throttling(retry_after: Option<u32>) -> Fault {
+    Fault::Answer(Answer { retry_after, ..Answer::refusal(400, "ThrottlingException", "Rate exceeded") })
+}
+
+#[tokio::test]
+async fn a_call_that_was_one_too_many_is_made_again() {
+    let (service, custodian, object) = with_key().await;
+    for _ in 0..2 {
+        service.faults().next("Sign", throttling(None));
+    }
+
+    signed(&*custodian.backend, &object).await.unwrap();
+
+    assert_eq!(service.count("Sign"), 3);
+}
+
+#[tokio::test]
+async fn a_storm_of_refusals_is_throttled_and_says_for_how_long() {
+    let (service, custodian, object) = with_key().await;
+    let failure = fails(&service, &custodian, &object, throttling(None)).await;
+    assert_eq!((failure.kind, failure.retry_after), (FailureKind::Throttled, None));
+    assert_eq!(custodian.backend.code_name(failure.code), Some("ThrottlingException"));
+
+    let failure = fails(&service, &custodian, &object, throttling(Some(600))).await;
+    assert_eq!((failure.kind, failure.retry_after), (FailureKind::Throttled, Some(Duration::from_secs(600))));
+}
+
+#[tokio::test]
+async fn no_key_is_made_twice_when_nobody_knows_what_became_of_the_first() {
+    let service = Service::start().await;
+    let aws = opened(&service).await;
+    service.faults().next("CreateKey", Fault::Reset);
+
+    let failure = aws.generate(request(KeyType::EcP256), soon()).await.unwrap_err();
+
+    assert_eq!((failure.kind, service.count("CreateKey")), (FailureKind::Unavailable, 1));
+}
+
+#[tokio::test]
+async fn a_fault_of_the_service_passes_or_is_unavailable() {
+    let (service, custodian, object) = with_key().await;
+    for fault in [
+        Fault::Answer(Answer::refusal(500, "KMSInternalException", "")),
+        Fault::Answer(Answer::refusal(503, "DependencyTimeoutException", "")),
+        Fault::Answer(Answer::of(502, "<html>Bad Gateway</html>")),
+        Fault::Answer(Answer::refusal(500, "KeyUnavailableException", "")),
+        Fault::Reset,
+    ] {
+        service.faults().next("Sign", fault.clone());
+        signed(&*custodian.backend, &object).await.unwrap();
+
+        let failure = fails(&service, &custodian, &object, fault).await;
+        assert_eq!(failure.kind, FailureKind::Unavailable, "{failure}");
+        // The gate leaves a service alone that answered nothing; a new connection begins anew.
+        let custodian = self::custodian(opened(&service).await);
+        signed(&*custodian.backend, &object).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn an_answer_to_another_question_is_no_signature() {
+    let (service, custodian, object) = with_key().await;
+    for lie in [
+        |answer: &mut Value| answer["KeyId"] = json!("arn:aws:kms:eu-central-1:111122223333:key/another"),
+        |answer: &mut Value| answer["SigningAlgorithm"] = json!("ECDSA_SHA_512"),
+        |answer: &mut Value| answer["Signature"] = json!("AAAA"),
+        |answer: &mut Value| drop(answer.as_object_mut().unwrap().remove("Signature")),
+    ] {
+        assert_eq!(fails(&service, &custodian, &object, Fault::Alter(lie)).await.kind, FailureKind::Internal);
+    }
+    for garbage in ["", "{", "null", "<html>"] {
+        let failure = fails(&service, &custodian, &object, Fault::Answer(Answer::of(200, garbage))).await;
+        assert_eq!(failure.kind, FailureKind::Internal, "{garbage}");
+    }
+    let endless = Fault::Answer(Answer::of(200, vec![b' '; 2 << 20]));
+    assert_eq!(fails(&service, &custodian, &object, endless).await.kind, FailureKind::Internal);
+}
+
+#[tokio::test]
+async fn another_keys_public_half_is_no_keys() {
+    let service = Service::start().await;
+    let aws = opened(&service).await;
+    for lie in [
+        |answer: &mut Value| answer["KeyId"] = json!("arn:aws:kms:eu-central-1:111122223333:key/another"),
+        |answer: &mut Value| answer["PublicKey"] = json!("AAAA"),
+    ] {
+        service.faults().next("GetPublicKey", Fault::Alter(lie));
+        let failure = aws.generate(request(KeyType::EcP256), soon()).await.unwrap_err();
+        assert_eq!(failure.kind, FailureKind::Internal);
+    }
+}
+
+#[tokio::test]
+async fn a_permission_that_is_missing_is_named() {
+    let (service, custodian, object) = with_key().await;
+    let mut user = crate::standin::User::with_secret(crate::standin::SECRET);
+    user.denied.insert("Sign");
+    service.users().add(ACCESS_KEY, user);
+
+    let failure = signed(&*custodian.backend, &object).await.unwrap_err();
+
+    assert!(failure.kind == FailureKind::Denied && failure.message.contains("kms:Sign"), "{failure}");
+    custodian.backend.health(soon()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_quota_of_keys_is_the_operators_to_raise() {
+    let service = Service::start().await;
+    let aws = opened(&service).await;
+    service.faults().next("CreateKey", Fault::Answer(Answer::refusal(400, "LimitExceededException", "keys")));
+
+    let failure = aws.generate(request(KeyType::EcP256), soon()).await.unwrap_err();
+
+    assert_eq!((failure.kind, service.count("CreateKey")), (FailureKind::OperatorNeeded, 1));
+}
+
+#[tokio::test]
+async fn a_call_that_hangs_ends_by_its_deadline() {
+    let (service, custodian, object) = with_key().await;
+    service.faults().always(Some(("Sign", Fault::HangBefore)));
+    let began = tokio::time::Instant::now();
+    let deadline: Instant = (began + Duration::from_millis(300)).into_std();
+
+    let failure = custodian.backend.sign(&object, Mechanism::Ecdsa, &[7; 32], deadline).await.unwrap_err();
+
+    assert_eq!(failure.kind, FailureKind::Unavailable);
+    service.faults().always(None);
+    signed(&*custodian.backend, &object).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_thousand_calls_at_once_are_signed_or_told_to_wait() {
+    let service = Service::start().await;
+    let rate = Rate { per_second: 100.0, burst: 600 };
+    let rates = Rates { sign: Some(rate), ..Rates::default() };
+    let custodian = custodian(opened_with(&service, |connection| connection.rates = rates).await);
+    let (object, _) = custodian.make(KeyType::EcP256).await;
+
+    let deadline = (tokio::time::Instant::now() + Duration::from_secs(2)).into_std();
+    let mut tasks = JoinSet::new();
+    for _ in 0..1000 {
+        let (backend, object) = (Arc::clone(&custodian.backend), object.clone());
+        tasks.spawn(async move { backend.sign(&object, Mechanism::Ecdsa, &[7; 32], deadline).await });
+    }
+
+    let outcomes = tasks.join_all().await;
+    let served = outcomes.iter().filter(|outcome| outcome.is_ok()).count();
+    assert!((600..=900).contains(&served), "{served}");
+    for refused in outcomes.into_iter().filter_map(Result::err) {
+        assert!(refused.kind == FailureKind::Throttled && refused.retry_after.is_some(), "{refused}");
+    }
+    signed(&*custodian.backend, &object).await.unwrap();
+}

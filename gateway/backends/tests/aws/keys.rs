@@ -1,0 +1,183 @@
+//! Keys as the account has them.
+
+use keyport_backends::aws::DeletionWindow;
+use keyport_core::FailureKind;
+use keyport_core::backend::{Backend, Object};
+use keyport_core::key::NativeId;
+use keyport_core::scheme::KeyType;
+use serde_json::json;
+
+use crate::account::{custodian, opened, opened_with, signed};
+use crate::standin::{ACCOUNT, Fault, REGION, Service, State};
+use crate::suite::{object, request, soon};
+
+#[tokio::test]
+async fn a_key_says_whose_it_is_and_bears_its_key_id() {
+    let service = Service::start().await;
+    let aws = opened(&service).await;
+    let request = request(KeyType::EcP256);
+
+    let made = aws.generate(request.clone(), soon()).await.unwrap();
+
+    let mut keys = service.keys();
+    let key = keys.get(&format!("alias/keyport-{}", request.key_id)).unwrap();
+    assert_eq!(key.arn, made.native_id.as_str());
+    assert_eq!((key.usage.as_str(), key.spec.as_str()), ("SIGN_VERIFY", "ECC_NIST_P256"));
+    assert_eq!(key.description, "a key of conformance");
+    let tags = [
+        ("keyport:key-id", request.key_id.to_string()),
+        ("keyport:gateway", "keyport".to_owned()),
+        ("keyport:tenant", "conformance".to_owned()),
+    ];
+    assert_eq!(key.tags, tags.map(|(key, value)| (key.to_owned(), value)));
+}
+
+#[tokio::test]
+async fn a_signature_is_one_call() {
+    let service = Service::start().await;
+    let custodian = custodian(opened(&service).await);
+    let (object, _) = custodian.make(KeyType::EcP256).await;
+    let before = service.calls().len();
+
+    signed(&*custodian.backend, &object).await.unwrap();
+
+    assert_eq!(service.calls()[before..], ["Sign"]);
+}
+
+#[tokio::test]
+async fn the_account_and_the_region_are_its_identity() {
+    let aws = opened(&Service::start().await).await;
+
+    assert_eq!(aws.identity(soon()).await.unwrap(), Some(format!("aws:{ACCOUNT}:{REGION}")));
+}
+
+#[tokio::test]
+async fn another_gateways_key_of_the_same_key_id_is_not_this_ones() {
+    let service = Service::start().await;
+    let (aws, request) = (opened(&service).await, request(KeyType::EcP256));
+    aws.generate(request.clone(), soon()).await.unwrap();
+
+    let other = opened_with(&service, |connection| connection.prefix = "other".parse().unwrap()).await;
+
+    assert_eq!(other.find(&request.tenant, request.key_id, soon()).await.unwrap(), None);
+    other.generate(request, soon()).await.unwrap();
+    assert_eq!(service.keys().alive(), 2);
+}
+
+#[tokio::test]
+async fn a_key_that_is_deleted_can_be_saved_for_as_long_as_configured() {
+    let service = Service::start().await;
+    let month = DeletionWindow::days(30).unwrap();
+    let aws = opened_with(&service, |connection| connection.deletion_window = month).await;
+    let request = request(KeyType::EcP256);
+    let made = aws.generate(request.clone(), soon()).await.unwrap();
+    let object = object(&request, &made.native_id);
+
+    for _ in 0..2 {
+        aws.destroy(&object, soon()).await.unwrap();
+    }
+    assert_eq!(service.keys().get(made.native_id.as_str()).unwrap().window, Some(30));
+    let refused = aws.generate(request.clone(), soon()).await.unwrap_err();
+    assert!(refused.kind == FailureKind::KeyGone && refused.message.contains("cancel"), "{refused}");
+
+    service.keys().get(made.native_id.as_str()).unwrap().state = State::Enabled;
+    assert_eq!(aws.find(&request.tenant, request.key_id, soon()).await.unwrap(), Some(made.native_id));
+    assert_eq!([6, 31].map(DeletionWindow::days), [None; 2]);
+}
+
+#[tokio::test]
+async fn a_key_that_is_disabled_signs_nothing_and_says_so() {
+    let service = Service::start().await;
+    let custodian = custodian(opened(&service).await);
+    let (object, _) = custodian.make(KeyType::EcP256).await;
+    service.keys().get(object.native_id.as_str()).unwrap().state = State::Disabled;
+
+    let refused = signed(&*custodian.backend, &object).await.unwrap_err();
+
+    assert!(refused.kind == FailureKind::KeyGone && refused.message.contains("enable it"), "{refused}");
+    assert_eq!(custodian.backend.code_name(refused.code), Some("DisabledException"));
+}
+
+#[tokio::test]
+async fn a_new_key_that_is_not_there_for_everybody_yet_is_waited_for() {
+    let service = Service::start().await;
+    service.keys().unseen = 3;
+
+    let (aws, request) = (opened(&service).await, request(KeyType::EcP256));
+    let made = aws.generate(request.clone(), soon()).await.unwrap();
+
+    assert_eq!((service.count("CreateKey"), service.count("CreateAlias")), (1, 4));
+    assert_eq!(aws.find(&request.tenant, request.key_id, soon()).await.unwrap(), Some(made.native_id));
+}
+
+#[tokio::test]
+async fn a_key_that_is_still_being_made_is_waited_for() {
+    let service = Service::start().await;
+    let (aws, request) = (opened(&service).await, request(KeyType::EcP256));
+    let made = aws.generate(request.clone(), soon()).await.unwrap();
+    service.keys().get(made.native_id.as_str()).unwrap().state = State::Creating;
+
+    // Another gateway, which has not seen the public half.
+    let (aws, again) = (opened(&service).await, request.clone());
+    let waits = tokio::spawn(async move { aws.generate(again, soon()).await });
+    while service.count("GetPublicKey") < 3 {
+        tokio::task::yield_now().await;
+    }
+    service.keys().get(made.native_id.as_str()).unwrap().state = State::Enabled;
+
+    assert_eq!(waits.await.unwrap().unwrap().native_id, made.native_id);
+}
+
+#[tokio::test]
+async fn an_operators_key_is_located_by_any_of_its_names() {
+    let service = Service::start().await;
+    let (aws, request) = (opened(&service).await, request(KeyType::EcP384));
+    let made = aws.generate(request.clone(), soon()).await.unwrap();
+    let id = service.keys().all()[0].id.clone();
+
+    for reference in [made.native_id.as_str(), &id, &format!("alias/keyport-{}", request.key_id)] {
+        let located = aws.locate(reference, soon()).await.unwrap();
+        assert_eq!((located.native_id, located.public), (made.native_id.clone(), made.public.clone()));
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_sign_here_is_not_located() {
+    let service = Service::start().await;
+    let aws = opened(&service).await;
+    let made = aws.generate(request(KeyType::EcP256), soon()).await.unwrap();
+    let arn = made.native_id.as_str();
+    let kind = async |reference: &str| aws.locate(reference, soon()).await.unwrap_err().kind;
+
+    assert_eq!(kind("alias/nobody").await, FailureKind::NotFound);
+    assert_eq!(kind("").await, FailureKind::InvalidArgument);
+    assert_eq!(kind(&arn.replace(REGION, "us-east-1")).await, FailureKind::InvalidArgument);
+    for (state, expected) in
+        [(State::Disabled, FailureKind::KeyGone), (State::PendingDeletion, FailureKind::KeyGone)]
+    {
+        service.keys().get(arn).unwrap().state = state;
+        assert_eq!(kind(arn).await, expected);
+    }
+
+    service.keys().get(arn).unwrap().state = State::Enabled;
+    for alter in [
+        |answer: &mut serde_json::Value| answer["KeyMetadata"]["KeyUsage"] = json!("ENCRYPT_DECRYPT"),
+        |answer: &mut serde_json::Value| answer["KeyMetadata"]["KeyManager"] = json!("AWS"),
+        |answer: &mut serde_json::Value| answer["KeyMetadata"]["KeySpec"] = json!("SM2"),
+    ] {
+        service.faults().next("DescribeKey", Fault::Alter(alter));
+        assert_eq!(kind(arn).await, FailureKind::Unsupported);
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_key_of_the_service_is_not_there_without_asking() {
+    let service = Service::start().await;
+    let aws = opened(&service).await;
+    let request = request(KeyType::EcP256);
+    let object = Object { native_id: NativeId::new("0a1b"), ..object(&request, &NativeId::new("")) };
+
+    aws.destroy(&object, soon()).await.unwrap();
+    assert_eq!(aws.public_key(&object, soon()).await.unwrap_err().kind, FailureKind::NotFound);
+    assert_eq!(service.calls(), Vec::<String>::new());
+}

@@ -1,0 +1,38 @@
+//! AWS KMS: what every backend promises, and what it promises alone, against services of our own making and, where those of other
+//! people do as the real ones do, against them.
+
+#![expect(
+    clippy::indexing_slicing,
+    clippy::unimplemented,
+    clippy::unwrap_used,
+    reason = "clippy's leave for tests does not reach the helpers of a test crate"
+)]
+
+mod account;
+mod crash;
+mod credentials;
+mod faults;
+mod keys;
+mod network;
+mod standin;
+#[path = "../suite/mod.rs"]
+mod suite;
+
+use account::{custodian, opened};
+use standin::Service;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_keeps_what_every_backend_promises() {
+    let service = Service::start().await;
+
+    suite::backend(&custodian(opened(&service).await)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_keeps_them_with_keys_that_can_be_replicated() {
+    let service = Service::start().await;
+    let aws = account::opened_with(&service, |connection| connection.multi_region = true).await;
+
+    suite::backend(&custodian(aws)).await;
+    assert!(service.keys().all().iter().all(|key| key.multi_region && key.id.starts_with("mrk-")));
+}

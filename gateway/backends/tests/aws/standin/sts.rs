@@ -1,0 +1,67 @@
+//! The Security Token Service: a form in, XML out.
+
+use super::answer::field;
+use super::{ACCOUNT, Answer, Service};
+
+impl Service {
+    pub(super) fn assume(&self, body: &[u8]) -> Result<Answer, Answer> {
+        if field(body, "ExternalId").is_some_and(|id| id != "external") {
+            return Err(refusal(403, "AccessDenied", "is not authorized to perform: sts:AssumeRole"));
+        }
+
+        self.issued("AssumeRole")
+    }
+
+    pub(super) fn assume_with_token(&self, body: &[u8]) -> Result<Answer, Answer> {
+        if field(body, "WebIdentityToken").as_deref() != Some("good-token") {
+            return Err(refusal(400, "InvalidIdentityToken", "Couldn't retrieve verification key"));
+        }
+
+        self.issued("AssumeRoleWithWebIdentity")
+    }
+
+    fn issued(&self, action: &str) -> Result<Answer, Answer> {
+        let (now, mut users) = (self.now(), self.users());
+        if !users.issues {
+            return Err(refusal(403, "AccessDenied", "is not authorized to perform: sts:AssumeRole"));
+        }
+
+        let (access_key, user) = users.issue(now);
+        let body = format!(
+            "<Credentials><AccessKeyId>{access_key}</AccessKeyId><SecretAccessKey>{}</SecretAccessKey>\
+             <SessionToken>{}</SessionToken><Expiration>{}</Expiration></Credentials>",
+            user.secret,
+            user.token.unwrap(),
+            humantime::format_rfc3339_seconds(user.expires.unwrap())
+        );
+        Ok(xml(action, &body))
+    }
+}
+
+pub(super) fn identity() -> Answer {
+    let body = format!(
+        "<Arn>arn:aws:iam::{ACCOUNT}:user/gateway</Arn><UserId>AIDA</UserId><Account>{ACCOUNT}</Account>"
+    );
+
+    xml("GetCallerIdentity", &body)
+}
+
+fn xml(action: &str, body: &str) -> Answer {
+    let namespace = "https://sts.amazonaws.com/doc/2011-06-15/";
+
+    Answer::of(
+        200,
+        format!(
+            "<{action}Response xmlns=\"{namespace}\"><{action}Result>{body}</{action}Result></{action}Response>"
+        ),
+    )
+}
+
+fn refusal(status: u16, name: &str, message: &str) -> Answer {
+    let body = format!(
+        "<ErrorResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><Error><Type>Sender</Type><Code>{name}</Code>\
+         <Message>{message}</Message></Error></ErrorResponse>"
+    );
+
+    Answer::of(status, body)
+}

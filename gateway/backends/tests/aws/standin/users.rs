@@ -1,0 +1,74 @@
+//! Who may call, and what.
+
+use std::collections::{BTreeSet, HashMap};
+use std::time::SystemTime;
+
+use super::Answer;
+
+/// Somebody with an access key.
+#[derive(Clone, Debug)]
+pub(crate) struct User {
+    pub(super) secret: String,
+    pub(super) token: Option<String>,
+    pub(super) expires: Option<SystemTime>,
+    /// Operations that no policy allows.
+    pub(crate) denied: BTreeSet<&'static str>,
+}
+
+impl User {
+    pub(crate) fn with_secret(secret: &str) -> Self {
+        Self { secret: secret.to_owned(), token: None, expires: None, denied: BTreeSet::new() }
+    }
+}
+
+/// Everybody, by access key.
+#[derive(Debug)]
+pub(crate) struct Users {
+    users: HashMap<String, User>,
+    /// For how many seconds the credentials of a role hold, and whether any are issued.
+    pub(crate) lifetime: u64,
+    pub(crate) issues: bool,
+}
+
+impl Users {
+    pub(super) fn with(access_key: &str, user: User) -> Self {
+        Self { users: HashMap::from([(access_key.to_owned(), user)]), lifetime: 3600, issues: true }
+    }
+
+    pub(crate) fn add(&mut self, access_key: &str, user: User) {
+        self.users.insert(access_key.to_owned(), user);
+    }
+
+    pub(crate) fn remove(&mut self, access_key: &str) {
+        self.users.remove(access_key);
+    }
+
+    pub(super) fn get(&self, access_key: &str) -> Option<&User> {
+        self.users.get(access_key)
+    }
+
+    /// Temporary credentials for a role: access key, secret, token.
+    pub(super) fn issue(&mut self, now: SystemTime) -> (String, User) {
+        let access_key = format!("ASIASTANDIN{:09}", self.users.len());
+        let user = User {
+            token: Some(format!("token-of-{access_key}")),
+            expires: Some(now + std::time::Duration::from_secs(self.lifetime)),
+            ..User::with_secret(&format!("secret-of-{access_key}"))
+        };
+
+        self.add(&access_key, user.clone());
+        (access_key, user)
+    }
+
+    pub(super) fn check_leave(&self, access_key: &str, operation: &str) -> Result<(), Answer> {
+        if !self.users[access_key].denied.contains(operation) {
+            return Ok(());
+        }
+
+        let message = format!(
+            "User: arn:aws:iam::{}:user/gateway is not authorized to perform: kms:{operation} because no identity-based policy allows the kms:{operation} action",
+            super::ACCOUNT
+        );
+        Err(Answer::refusal(400, "AccessDeniedException", &message))
+    }
+}
