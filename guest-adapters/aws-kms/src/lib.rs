@@ -14,7 +14,7 @@ impl Service for AwsKms {
         let curves =
             curves(descriptor, &[KeyType::EcP256, KeyType::EcP384, KeyType::EcP521, KeyType::EcSecp256k1]);
 
-        rsa(curves.offer(KeyType::Ed25519, [Scheme::Ed25519]))
+        rsa(curves.offer(KeyType::Ed25519, [Scheme::Ed25519, Scheme::Ed25519ph]))
     }
 
     const NAME: &'static str = "aws-kms";

@@ -8,6 +8,20 @@ pub(super) fn is_key(native_id: &NativeId) -> bool {
         && native_id.as_str().rsplit(':').next().is_some_and(|last| last.starts_with("key/"))
 }
 
+/// What a multi-region key is called in this region; other keys are called what they are.
+pub(super) fn in_region(native_id: &NativeId, region: &str) -> NativeId {
+    let mut parts: Vec<_> = native_id.as_str().split(':').collect();
+    let is_everywhere = is_key(native_id) && parts.last().is_some_and(|last| last.starts_with("key/mrk-"));
+
+    match parts.get_mut(3).filter(|_| is_everywhere) {
+        Some(place) => {
+            *place = region;
+            NativeId::new(parts.join(":"))
+        }
+        None => native_id.clone(),
+    }
+}
+
 /// The region of a key's or an alias's name, if it is a whole one.
 pub(super) fn region(arn: &str) -> Option<&str> {
     let mut parts = arn.split(':');
@@ -22,6 +36,18 @@ pub(super) fn region(arn: &str) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_a_multi_region_key_has_counterparts() {
+        let there = |text: &str| in_region(&NativeId::new(text), "eu-west-1").as_str().to_owned();
+
+        assert_eq!(there("arn:aws:kms:eu-central-1:1:key/mrk-12ab"), "arn:aws:kms:eu-west-1:1:key/mrk-12ab");
+        for other in
+            ["arn:aws:kms:eu-central-1:1:key/12ab", "arn:aws:kms:eu-central-1:1:alias/mrk-12ab", "mrk-12ab"]
+        {
+            assert_eq!(there(other), other);
+        }
+    }
 
     #[test]
     fn only_a_key_is_a_key() {

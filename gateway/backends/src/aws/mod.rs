@@ -62,7 +62,8 @@ use wire::Wire;
 /// An account's keys in one region.
 ///
 /// It offers ECDSA with all four curves, Ed25519, and RSA of every size; mechanisms are [`Mechanism::Ecdsa`],
-/// [`Mechanism::Ed25519`] (messages of 1 to 4096 bytes), [`Mechanism::RsaPkcs1v15`] and [`Mechanism::RsaPss`].
+/// [`Mechanism::Ed25519`] (messages of 1 to 4096 bytes), [`Mechanism::Ed25519ph`], [`Mechanism::RsaPkcs1v15`] and
+/// [`Mechanism::RsaPss`].
 #[derive(Debug)]
 pub struct Aws {
     name: String,
@@ -183,6 +184,11 @@ impl Backend for Aws {
 
     async fn locate(&self, reference: &str, deadline: Instant) -> Result<Generated, Failure> {
         self.named(reference, deadline).await
+    }
+
+    /// A multi-region key has the same id in every region; others are in one.
+    fn counterpart(&self, native_id: &NativeId) -> NativeId {
+        arn::in_region(native_id, &self.region)
     }
 
     async fn identity(&self, deadline: Instant) -> Result<Option<String>, Failure> {

@@ -56,18 +56,26 @@ pub(super) fn order(key_type: KeyType, mechanism: Mechanism, input: &[u8]) -> Re
                 format!("the service signs messages of 1 to {LONGEST} bytes, not of {}", input.len());
             Err(Failure::new(FailureKind::InvalidArgument, message))
         }
+        (Mechanism::Ed25519ph, Family::EdDsa) if input.len() == Hash::Sha512.digest_len() => Ok(Order {
+            algorithm: SigningAlgorithmSpec::Ed25519PhSha512,
+            message_type: MessageType::Digest,
+            message: input.into(),
+        }),
         (Mechanism::RsaPkcs1v15(hash), Family::Rsa { .. }) if input.len() == hash.digest_len() => {
             Ok(Order { algorithm: pkcs1v15(hash), message_type: MessageType::Digest, message: input.into() })
         }
         (Mechanism::RsaPss(hash), Family::Rsa { .. }) if input.len() == hash.digest_len() => {
             Ok(Order { algorithm: pss(hash), message_type: MessageType::Digest, message: input.into() })
         }
-        (Mechanism::RsaPkcs1v15(_) | Mechanism::RsaPss(_), Family::Rsa { .. }) => {
+        (Mechanism::Ed25519ph, Family::EdDsa)
+        | (Mechanism::RsaPkcs1v15(_) | Mechanism::RsaPss(_), Family::Rsa { .. }) => {
             Err(unfit(key_type, mechanism, input))
         }
         (
             Mechanism::Ecdsa
             | Mechanism::Ed25519
+            | Mechanism::Ed25519ph
+            | Mechanism::Ed25519phOfMessage
             | Mechanism::RsaPkcs1v15DigestInfo
             | Mechanism::RsaPkcs1v15(_)
             | Mechanism::RsaPss(_),

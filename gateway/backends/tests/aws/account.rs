@@ -84,7 +84,10 @@ pub(crate) fn custodian(aws: Aws) -> Custodian {
             KeyType::Rsa3072,
             KeyType::Rsa4096,
         ],
-        mechanisms: [Mechanism::Ecdsa, Mechanism::Ed25519].into_iter().chain(rsa).collect(),
+        mechanisms: [Mechanism::Ecdsa, Mechanism::Ed25519, Mechanism::Ed25519ph]
+            .into_iter()
+            .chain(rsa)
+            .collect(),
         messages: 1..=4096,
         imports: Vec::new(),
         binds_tenant: false,

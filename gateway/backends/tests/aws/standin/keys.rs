@@ -13,6 +13,8 @@ use aws_lc_rs::signature::{
     RsaEncoding,
 };
 
+use super::prehashed;
+
 /// Whether a key can be used.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum State {
@@ -130,6 +132,7 @@ impl Pair {
     pub(super) fn sign(&self, algorithm: &str, input: &[u8]) -> Vec<u8> {
         match self {
             Self::Ec(pair, _) => pair.sign_digest(&imported(algorithm, input)).unwrap().as_ref().to_vec(),
+            Self::Ed25519(pair) if algorithm == "ED25519_PH_SHA_512" => prehashed::sign(pair, input),
             Self::Ed25519(pair) => pair.sign(input).as_ref().to_vec(),
             Self::Rsa(pair) => {
                 let mut signature = vec![0; pair.public_modulus_len()];
@@ -147,7 +150,7 @@ pub(super) fn algorithms(spec: &str) -> &'static [&'static str] {
         "ECC_NIST_P256" | "ECC_SECG_P256K1" => &["ECDSA_SHA_256"],
         "ECC_NIST_P384" => &["ECDSA_SHA_384"],
         "ECC_NIST_P521" => &["ECDSA_SHA_512"],
-        "ECC_NIST_EDWARDS25519" => &["ED25519_SHA_512"],
+        "ECC_NIST_EDWARDS25519" => &["ED25519_SHA_512", "ED25519_PH_SHA_512"],
         "RSA_2048" | "RSA_3072" | "RSA_4096" => &[
             "RSASSA_PKCS1_V1_5_SHA_256",
             "RSASSA_PKCS1_V1_5_SHA_384",

@@ -7,6 +7,7 @@ mod answer;
 mod fault;
 mod keys;
 mod kms;
+mod prehashed;
 mod sigv4;
 mod sts;
 mod tagging;
