@@ -8,6 +8,16 @@ pub(super) fn is_key(native_id: &NativeId) -> bool {
         && native_id.as_str().rsplit(':').next().is_some_and(|last| last.starts_with("key/"))
 }
 
+/// Whether an answer is about this key: some that speak like the service name a key by its id alone.
+pub(super) fn is_meant(native_id: &NativeId, told: Option<&str>) -> bool {
+    told.is_some_and(|told| told == native_id.as_str() || told == id(native_id))
+}
+
+/// The key's id, which says enough within its account and region.
+pub(super) fn id(native_id: &NativeId) -> &str {
+    native_id.as_str().rsplit_once("key/").map_or(native_id.as_str(), |(_, id)| id)
+}
+
 /// What a multi-region key is called in this region; other keys are called what they are.
 pub(super) fn in_region(native_id: &NativeId, region: &str) -> NativeId {
     let mut parts: Vec<_> = native_id.as_str().split(':').collect();
@@ -36,6 +46,22 @@ pub(super) fn region(arn: &str) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_answer_names_the_key_or_its_id() {
+        let key = NativeId::new("arn:aws:kms:eu-central-1:1:key/12ab");
+
+        for (told, is_meant) in [
+            (key.as_str(), true),
+            ("12ab", true),
+            ("arn:aws:kms:eu-central-1:1:key/12ac", false),
+            ("2ab", false),
+            ("", false),
+        ] {
+            assert_eq!(super::is_meant(&key, Some(told)), is_meant, "{told}");
+        }
+        assert!(!super::is_meant(&key, None));
+    }
 
     #[test]
     fn only_a_multi_region_key_has_counterparts() {

@@ -39,9 +39,9 @@ where
             let failure = meant(told.err().code().unwrap_or_default(), status, message);
             Failure { retry_after: retry_after(told.raw()), ..failure }
         }
-        SdkError::ResponseError(garbage) if garbage.raw().status().is_server_error() => {
-            let message = format!("the service answered {}", garbage.raw().status().as_u16());
-            Failure::new(FailureKind::Unavailable, message)
+        // What is no answer of the service's own, such as a proxy's.
+        SdkError::ResponseError(garbage) if !garbage.raw().status().is_success() => {
+            meant("in words that are not its own", garbage.raw().status().as_u16(), &causes(error))
         }
         SdkError::ResponseError(_) => Failure::new(
             FailureKind::Internal,

@@ -143,7 +143,8 @@ impl Aws {
 
     async fn schedule_deletion(&self, key: &NativeId, deadline: Instant) -> Result<(), Failure> {
         self.publics.forget(key);
-        let asked = self.kms.schedule_key_deletion().key_id(key.as_str());
+        // Nobody can delete another account's.
+        let asked = self.kms.schedule_key_deletion().key_id(arn::id(key));
         let asked = asked.pending_window_in_days(self.deletion_window.get());
         let told = self.call(Call::manage(Retry::Safe, deadline), || asked.clone().send()).await;
 
@@ -222,7 +223,7 @@ impl Backend for Aws {
 
         // ECDSA signatures are DER.
         let signature = told.signature.map(Blob::into_inner).unwrap_or_default();
-        let is_answer = told.key_id.as_deref() == Some(object.native_id.as_str())
+        let is_answer = arn::is_meant(&object.native_id, told.key_id.as_deref())
             && told.signing_algorithm == Some(order.algorithm)
             && Signature::new(object.key_type, signature.clone()).is_some();
         if is_answer {

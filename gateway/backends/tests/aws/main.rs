@@ -13,7 +13,9 @@ mod crash;
 mod credentials;
 mod faults;
 mod keys;
+mod moto;
 mod network;
+mod python;
 mod standin;
 #[path = "../suite/mod.rs"]
 mod suite;
