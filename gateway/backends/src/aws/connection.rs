@@ -15,6 +15,9 @@ pub struct Connection {
     pub name: String,
     /// The region, such as `eu-central-1`.
     pub region: String,
+    /// The account and region that it must be, as [`Backend::identity`](keyport_core::backend::Backend::identity) said them once;
+    /// `None` takes any.
+    pub identity: Option<String>,
     /// Which keys are this gateway's: their aliases are `alias/PREFIX-KEYID`.
     pub prefix: Prefix,
     /// Where the services are, other than their usual places.

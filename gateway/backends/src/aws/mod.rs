@@ -45,6 +45,7 @@ use keyport_core::public_key::PublicKey;
 use keyport_core::signature::Signature;
 use keyport_core::{Failure, FailureKind};
 use tokio::runtime::Handle;
+use tokio::sync::OnceCell;
 
 pub use connection::{
     BadPrefix, Connection, DeletionWindow, Endpoints, OpenError, Prefix, Role, Source, rates,
@@ -68,6 +69,10 @@ use wire::Wire;
 pub struct Aws {
     name: String,
     region: String,
+    /// Whose keys it serves; `None` where that is not settled yet.
+    bound: Option<String>,
+    /// That its credentials are of that account.
+    is_bound: OnceCell<()>,
     prefix: Prefix,
     multi_region: bool,
     deletion_window: DeletionWindow,
@@ -90,8 +95,7 @@ impl Aws {
     /// Prepares the connection; nothing is sent. To be called on the runtime where calls shall run.
     ///
     /// Reads the file of authorities.
-    #[expect(clippy::unused_async, reason = "all backends are opened alike")]
-    pub async fn open(connection: Connection) -> Result<Self, OpenError> {
+    pub fn open(connection: Connection) -> Result<Self, OpenError> {
         let wire = Wire::open(&connection)?;
         let Endpoints { kms, sts, tagging, .. } = connection.endpoints.clone();
         let plain = plain(&connection, &wire);
@@ -113,6 +117,8 @@ impl Aws {
             runtime: Handle::current(),
             name: connection.name,
             region: connection.region,
+            bound: connection.identity,
+            is_bound: OnceCell::new(),
             prefix: connection.prefix,
             multi_region: connection.multi_region,
             deletion_window: connection.deletion_window,
@@ -171,6 +177,8 @@ impl Backend for Aws {
     }
 
     async fn generate(&self, request: Generate, deadline: Instant) -> Result<Generated, Failure> {
+        self.check_account(deadline).await?;
+
         self.make(&request, deadline).await
     }
 
@@ -180,6 +188,8 @@ impl Backend for Aws {
         key_id: KeyId,
         deadline: Instant,
     ) -> Result<Option<NativeId>, Failure> {
+        self.check_account(deadline).await?;
+
         self.seek(key_id, deadline).await
     }
 
@@ -193,13 +203,7 @@ impl Backend for Aws {
     }
 
     async fn identity(&self, deadline: Instant) -> Result<Option<String>, Failure> {
-        let asked = self.sts.get_caller_identity();
-        let told = self.call(Call::read(deadline), || asked.clone().send()).await?;
-        let account = told.account.ok_or_else(|| {
-            Failure::new(FailureKind::Internal, "the Security Token Service says no account")
-        })?;
-
-        Ok(Some(format!("aws:{account}:{}", self.region)))
+        self.account(deadline).await.map(Some)
     }
 
     async fn public_key(&self, object: &Object, deadline: Instant) -> Result<PublicKey, Failure> {
@@ -244,6 +248,7 @@ impl Backend for Aws {
         if !arn::is_key(&object.native_id) {
             return Ok(());
         }
+        self.check_account(deadline).await?;
         self.schedule_deletion(&object.native_id, deadline).await?;
 
         // What a crash left of other tries to make this key.
@@ -257,6 +262,7 @@ impl Backend for Aws {
 
     /// Asks for a key that is not there: that takes credentials that are good, and a role that may look.
     async fn health(&self, deadline: Instant) -> Result<(), Failure> {
+        self.check_account(deadline).await?;
         let nobody = format!("alias/{}-health", self.prefix.as_str());
 
         self.described(&nobody, deadline).await.map(drop)
@@ -264,6 +270,31 @@ impl Backend for Aws {
 }
 
 impl Aws {
+    /// The account that the credentials are of, and the region.
+    async fn account(&self, deadline: Instant) -> Result<String, Failure> {
+        let asked = self.sts.get_caller_identity();
+        let told = self.call(Call::read(deadline), || asked.clone().send()).await?;
+        let account = told.account.ok_or_else(|| self.lie("says no account"))?;
+
+        Ok(format!("aws:{account}:{}", self.region))
+    }
+
+    /// Another account knows none of the keys, and would say so: they would be taken for lost, or made anew.
+    async fn check_account(&self, deadline: Instant) -> Result<(), Failure> {
+        let Some(bound) = &self.bound else { return Ok(()) };
+        let check = async || {
+            let account = self.account(deadline).await?;
+            if account == *bound {
+                return Ok(());
+            }
+            let message =
+                format!("the credentials are of {account}, and this connection's keys are in {bound}");
+            Err(Failure::new(FailureKind::OperatorNeeded, message))
+        };
+
+        self.is_bound.get_or_try_init(check).await.copied()
+    }
+
     fn refuse_foreign(&self, object: &Object) -> Result<(), Failure> {
         if arn::is_key(&object.native_id) {
             return Ok(());

@@ -15,16 +15,16 @@ use crate::standin::{ACCESS_KEY, REGION, SECRET, Service};
 use crate::suite::{Custodian, soon};
 
 /// A gateway's connection to these services.
-pub(crate) async fn opened(service: &Service) -> Aws {
-    opened_with(service, |_| ()).await
+pub(crate) fn opened(service: &Service) -> Aws {
+    opened_with(service, |_| ())
 }
 
 /// The same, configured otherwise.
-pub(crate) async fn opened_with(service: &Service, change: impl FnOnce(&mut Connection)) -> Aws {
+pub(crate) fn opened_with(service: &Service, change: impl FnOnce(&mut Connection)) -> Aws {
     let mut connection = connection(&service.url());
     change(&mut connection);
 
-    Aws::open(connection).await.unwrap()
+    Aws::open(connection).unwrap()
 }
 
 /// A connection to services that are all at one place.
@@ -34,6 +34,7 @@ pub(crate) fn connection(url: &str) -> Connection {
     Connection {
         name: "kms".to_owned(),
         region: REGION.to_owned(),
+        identity: None,
         prefix: "keyport".parse().unwrap(),
         endpoints: Endpoints {
             kms: place.clone(),

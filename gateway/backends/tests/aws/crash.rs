@@ -20,7 +20,7 @@ const LOST: [Fault; 2] = [Fault::HangBefore, Fault::HangAfter];
 
 /// Begins to make a key in a gateway that ends during its call of this number; whether it has one of that number.
 async fn ends_while_making(service: &Service, request: &Generate, number: usize, how: Fault) -> bool {
-    let aws = opened(service).await;
+    let aws = opened(service);
     service.faults().after(number, how);
 
     tokio::select! {
@@ -39,7 +39,7 @@ async fn nothing_is_lost_while_making(number: usize, how: Fault) -> bool {
         return false;
     }
 
-    let (aws, left) = (opened(&service).await, service.keys().alive());
+    let (aws, left) = (opened(&service), service.keys().alive());
     let found = aws.find(&request.tenant, request.key_id, soon()).await.unwrap();
     assert_eq!(usize::from(found.is_some()), left, "after call {number}, lost {how:?}");
 
@@ -68,7 +68,7 @@ async fn a_crash_while_a_key_is_made_leaves_one_that_is_found_or_none() {
 /// does not destroy.
 async fn nothing_is_left_while_destroying(number: usize, how: Fault) -> bool {
     let (service, request) = (Service::start().await, request(KeyType::EcP256));
-    let aws = opened(&service).await;
+    let aws = opened(&service);
     let object = object(&request, &aws.generate(request.clone(), soon()).await.unwrap().native_id);
     service.faults().after(number, how.clone());
 
@@ -80,7 +80,7 @@ async fn nothing_is_left_while_destroying(number: usize, how: Fault) -> bool {
         () = service.faults().has_hung() => true,
     };
     service.faults().forget();
-    opened(&service).await.destroy(&object, soon()).await.unwrap();
+    opened(&service).destroy(&object, soon()).await.unwrap();
     assert_eq!(service.keys().alive(), 0, "after call {number}, lost {how:?}");
     ends
 }
@@ -104,7 +104,7 @@ async fn nobody_says_that_there_is_no_key_while_the_index_may_lag_behind() {
     assert!(ends_while_making(&service, &request, 2, Fault::HangAfter).await);
 
     let hour = Duration::from_secs(3600);
-    let aws = opened_with(&service, |connection| connection.settling = hour).await;
+    let aws = opened_with(&service, |connection| connection.settling = hour);
     let unsure = aws.find(&request.tenant, request.key_id, soon()).await.unwrap_err();
     assert_eq!(unsure.kind, FailureKind::Unavailable);
     assert!(unsure.retry_after.is_some_and(|left| left <= hour && left > hour / 2), "{unsure:?}");
@@ -117,7 +117,7 @@ async fn nobody_says_that_there_is_no_key_while_the_index_may_lag_behind() {
 #[tokio::test]
 async fn a_key_that_is_destroyed_is_known_to_be_gone_at_once() {
     let (service, request) = (Service::start().await, request(KeyType::EcP256));
-    let aws = opened_with(&service, |connection| connection.settling = Duration::from_secs(3600)).await;
+    let aws = opened_with(&service, |connection| connection.settling = Duration::from_secs(3600));
     let made = aws.generate(request.clone(), soon()).await.unwrap();
 
     aws.destroy(&object(&request, &made.native_id), soon()).await.unwrap();
@@ -129,7 +129,7 @@ async fn a_key_that_is_destroyed_is_known_to_be_gone_at_once() {
 async fn gateways_that_make_the_same_key_at_once_have_one() {
     for _ in 0..8 {
         let (service, request) = (Service::start().await, request(KeyType::EcP256));
-        let gateways = [Arc::new(opened(&service).await), Arc::new(opened(&service).await)];
+        let gateways = [Arc::new(opened(&service)), Arc::new(opened(&service))];
 
         let mut made = JoinSet::new();
         for aws in gateways.iter().cycle().take(8) {
@@ -151,7 +151,7 @@ async fn what_another_try_left_is_destroyed_with_the_key() {
     // The index lags, so that the second gateway makes another one, and ends before it finds out that it was late.
     service.let_index_lag(true);
     assert!(ends_while_making(&service, &request, 2, Fault::HangAfter).await);
-    let aws = opened(&service).await;
+    let aws = opened(&service);
     let made = aws.generate(request.clone(), soon()).await.unwrap();
     assert_eq!(service.keys().alive(), 2);
 

@@ -14,7 +14,7 @@ use crate::suite::soon;
 
 /// What a gateway hears that asks with these.
 async fn refusal(service: &Service, credentials: Source) -> Failure {
-    let aws = opened_with(service, |connection| connection.credentials = credentials).await;
+    let aws = opened_with(service, |connection| connection.credentials = credentials);
 
     aws.health(soon()).await.unwrap_err()
 }
@@ -34,7 +34,7 @@ async fn an_access_key_that_is_wrong_is_told_from_one_that_is_unknown() {
 #[tokio::test]
 async fn clocks_that_differ_are_named() {
     let service = Service::start().await;
-    let aws = opened(&service).await;
+    let aws = opened(&service);
     for seconds in [3600, -3600] {
         service.set_clock_ahead(seconds);
 
@@ -50,7 +50,7 @@ async fn clocks_that_differ_are_named() {
 #[tokio::test]
 async fn an_access_key_that_is_deleted_is_named() {
     let service = Service::start().await;
-    let aws = opened(&service).await;
+    let aws = opened(&service);
     aws.health(soon()).await.unwrap();
 
     service.users().remove(ACCESS_KEY);
@@ -64,7 +64,7 @@ async fn a_token_that_has_expired_is_named() {
     let service = Service::start().await;
     service.users().lifetime = 0;
     let role = Role { arn: ROLE.to_owned(), external_id: None };
-    let aws = opened_with(&service, |connection| connection.role = Some(role)).await;
+    let aws = opened_with(&service, |connection| connection.role = Some(role));
 
     let failure = aws.health(soon()).await.unwrap_err();
 
@@ -75,7 +75,7 @@ async fn a_token_that_has_expired_is_named() {
 async fn a_role_is_assumed_once() {
     let service = Service::start().await;
     let role = Role { arn: ROLE.to_owned(), external_id: Some("external".to_owned()) };
-    let aws = opened_with(&service, |connection| connection.role = Some(role)).await;
+    let aws = opened_with(&service, |connection| connection.role = Some(role));
 
     for _ in 0..3 {
         aws.health(soon()).await.unwrap();
@@ -88,7 +88,7 @@ async fn a_role_is_assumed_once() {
 async fn a_role_that_may_not_be_assumed_is_named() {
     let service = Service::start().await;
     let role = Role { arn: ROLE.to_owned(), external_id: Some("another".to_owned()) };
-    let aws = opened_with(&service, |connection| connection.role = Some(role)).await;
+    let aws = opened_with(&service, |connection| connection.role = Some(role));
 
     let failure = aws.health(soon()).await.unwrap_err();
 
@@ -108,7 +108,7 @@ async fn a_web_identity_is_read_from_its_file_whenever_it_is_needed() {
     );
 
     std::fs::write(&token_file, "bad-token").unwrap();
-    let aws = opened_with(&service, |connection| connection.credentials = source()).await;
+    let aws = opened_with(&service, |connection| connection.credentials = source());
     let refused = aws.health(soon()).await.unwrap_err();
     assert!(
         refused.kind == FailureKind::Credentials && refused.message.contains("identity provider"),
@@ -167,7 +167,7 @@ async fn a_gateway_with_an_environment() {
         none if none.is_empty() => Source::Chain,
         profile => Source::Profile(profile),
     };
-    let aws = keyport_backends::aws::Aws::open(connection).await.unwrap();
+    let aws = keyport_backends::aws::Aws::open(connection).unwrap();
 
     match aws.health(soon()).await {
         Ok(()) => println!("\nheard: healthy"),
@@ -178,7 +178,7 @@ async fn a_gateway_with_an_environment() {
 #[tokio::test]
 async fn no_secret_is_ever_printed() {
     let service = Service::start().await;
-    let aws = opened(&service).await;
+    let aws = opened(&service);
     aws.health(soon()).await.unwrap();
 
     let printed = format!("{aws:?} {:?}", crate::account::connection(&service.url()));

@@ -17,7 +17,7 @@ use crate::suite::{Custodian, request, soon};
 
 async fn with_key() -> (Service, Custodian, Object) {
     let service = Service::start().await;
-    let custodian = custodian(opened(&service).await);
+    let custodian = custodian(opened(&service));
     let (object, _) = custodian.make(KeyType::EcP256).await;
 
     (service, custodian, object)
@@ -61,7 +61,7 @@ async fn a_storm_of_refusals_is_throttled_and_says_for_how_long() {
 #[tokio::test]
 async fn no_key_is_made_twice_when_nobody_knows_what_became_of_the_first() {
     let service = Service::start().await;
-    let aws = opened(&service).await;
+    let aws = opened(&service);
     service.faults().next("CreateKey", Fault::Reset);
 
     let failure = aws.generate(request(KeyType::EcP256), soon()).await.unwrap_err();
@@ -85,7 +85,7 @@ async fn a_fault_of_the_service_passes_or_is_unavailable() {
         let failure = fails(&service, &custodian, &object, fault).await;
         assert_eq!(failure.kind, FailureKind::Unavailable, "{failure}");
         // The gate leaves a service alone that answered nothing; a new connection begins anew.
-        let custodian = self::custodian(opened(&service).await);
+        let custodian = self::custodian(opened(&service));
         signed(&*custodian.backend, &object).await.unwrap();
     }
 }
@@ -112,7 +112,7 @@ async fn an_answer_to_another_question_is_no_signature() {
 #[tokio::test]
 async fn another_keys_public_half_is_no_keys() {
     let service = Service::start().await;
-    let aws = opened(&service).await;
+    let aws = opened(&service);
     for lie in [
         |answer: &mut Value| answer["KeyId"] = json!("arn:aws:kms:eu-central-1:111122223333:key/another"),
         |answer: &mut Value| answer["PublicKey"] = json!("AAAA"),
@@ -139,7 +139,7 @@ async fn a_permission_that_is_missing_is_named() {
 #[tokio::test]
 async fn a_quota_of_keys_is_the_operators_to_raise() {
     let service = Service::start().await;
-    let aws = opened(&service).await;
+    let aws = opened(&service);
     service.faults().next("CreateKey", Fault::Answer(Answer::refusal(400, "LimitExceededException", "keys")));
 
     let failure = aws.generate(request(KeyType::EcP256), soon()).await.unwrap_err();
@@ -166,7 +166,7 @@ async fn a_thousand_calls_at_once_are_signed_or_told_to_wait() {
     let service = Service::start().await;
     let rate = Rate { per_second: 100.0, burst: 600 };
     let rates = Rates { sign: Some(rate), ..Rates::default() };
-    let custodian = custodian(opened_with(&service, |connection| connection.rates = rates).await);
+    let custodian = custodian(opened_with(&service, |connection| connection.rates = rates));
     let (object, _) = custodian.make(KeyType::EcP256).await;
 
     let deadline = (tokio::time::Instant::now() + Duration::from_secs(2)).into_std();

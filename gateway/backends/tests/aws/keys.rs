@@ -14,7 +14,7 @@ use crate::suite::{object, request, soon};
 #[tokio::test]
 async fn a_key_says_whose_it_is_and_bears_its_key_id() {
     let service = Service::start().await;
-    let aws = opened(&service).await;
+    let aws = opened(&service);
     let request = request(KeyType::EcP256);
 
     let made = aws.generate(request.clone(), soon()).await.unwrap();
@@ -35,7 +35,7 @@ async fn a_key_says_whose_it_is_and_bears_its_key_id() {
 #[tokio::test]
 async fn a_signature_is_one_call() {
     let service = Service::start().await;
-    let custodian = custodian(opened(&service).await);
+    let custodian = custodian(opened(&service));
     let (object, _) = custodian.make(KeyType::EcP256).await;
     let before = service.calls().len();
 
@@ -46,18 +46,44 @@ async fn a_signature_is_one_call() {
 
 #[tokio::test]
 async fn the_account_and_the_region_are_its_identity() {
-    let aws = opened(&Service::start().await).await;
+    let aws = opened(&Service::start().await);
 
     assert_eq!(aws.identity(soon()).await.unwrap(), Some(format!("aws:{ACCOUNT}:{REGION}")));
 }
 
 #[tokio::test]
+async fn credentials_of_another_account_neither_find_nor_make_nor_delete_keys() {
+    let service = Service::start().await;
+    let bound = |account: &str| Some(format!("aws:{account}:{REGION}"));
+    let ours = opened_with(&service, |connection| connection.identity = bound(ACCOUNT));
+    let request = request(KeyType::EcP256);
+    let made = ours.generate(request.clone(), soon()).await.unwrap();
+    assert_eq!(service.count("GetCallerIdentity"), 1);
+
+    let foreign = opened_with(&service, |connection| connection.identity = bound("444455556666"));
+    let object = object(&request, &made.native_id);
+    let refusals = [
+        foreign.find(&request.tenant, request.key_id, soon()).await.map(drop),
+        foreign.generate(request, soon()).await.map(drop),
+        foreign.destroy(&object, soon()).await,
+        foreign.health(soon()).await,
+    ];
+    for refused in refusals.map(Result::unwrap_err) {
+        assert!(
+            refused.kind == FailureKind::OperatorNeeded && refused.message.contains("444455556666"),
+            "{refused}"
+        );
+    }
+    assert_eq!(service.keys().alive(), 1);
+}
+
+#[tokio::test]
 async fn another_gateways_key_of_the_same_key_id_is_not_this_ones() {
     let service = Service::start().await;
-    let (aws, request) = (opened(&service).await, request(KeyType::EcP256));
+    let (aws, request) = (opened(&service), request(KeyType::EcP256));
     aws.generate(request.clone(), soon()).await.unwrap();
 
-    let other = opened_with(&service, |connection| connection.prefix = "other".parse().unwrap()).await;
+    let other = opened_with(&service, |connection| connection.prefix = "other".parse().unwrap());
 
     assert_eq!(other.find(&request.tenant, request.key_id, soon()).await.unwrap(), None);
     other.generate(request, soon()).await.unwrap();
@@ -68,7 +94,7 @@ async fn another_gateways_key_of_the_same_key_id_is_not_this_ones() {
 async fn a_key_that_is_deleted_can_be_saved_for_as_long_as_configured() {
     let service = Service::start().await;
     let month = DeletionWindow::days(30).unwrap();
-    let aws = opened_with(&service, |connection| connection.deletion_window = month).await;
+    let aws = opened_with(&service, |connection| connection.deletion_window = month);
     let request = request(KeyType::EcP256);
     let made = aws.generate(request.clone(), soon()).await.unwrap();
     let object = object(&request, &made.native_id);
@@ -88,7 +114,7 @@ async fn a_key_that_is_deleted_can_be_saved_for_as_long_as_configured() {
 #[tokio::test]
 async fn a_key_that_is_disabled_signs_nothing_and_says_so() {
     let service = Service::start().await;
-    let custodian = custodian(opened(&service).await);
+    let custodian = custodian(opened(&service));
     let (object, _) = custodian.make(KeyType::EcP256).await;
     service.keys().get(object.native_id.as_str()).unwrap().state = State::Disabled;
 
@@ -103,7 +129,7 @@ async fn a_new_key_that_is_not_there_for_everybody_yet_is_waited_for() {
     let service = Service::start().await;
     service.keys().unseen = 3;
 
-    let (aws, request) = (opened(&service).await, request(KeyType::EcP256));
+    let (aws, request) = (opened(&service), request(KeyType::EcP256));
     let made = aws.generate(request.clone(), soon()).await.unwrap();
 
     assert_eq!((service.count("CreateKey"), service.count("CreateAlias")), (1, 4));
@@ -113,12 +139,12 @@ async fn a_new_key_that_is_not_there_for_everybody_yet_is_waited_for() {
 #[tokio::test]
 async fn a_key_that_is_still_being_made_is_waited_for() {
     let service = Service::start().await;
-    let (aws, request) = (opened(&service).await, request(KeyType::EcP256));
+    let (aws, request) = (opened(&service), request(KeyType::EcP256));
     let made = aws.generate(request.clone(), soon()).await.unwrap();
     service.keys().get(made.native_id.as_str()).unwrap().state = State::Creating;
 
     // Another gateway, which has not seen the public half.
-    let (aws, again) = (opened(&service).await, request.clone());
+    let (aws, again) = (opened(&service), request.clone());
     let waits = tokio::spawn(async move { aws.generate(again, soon()).await });
     while service.count("GetPublicKey") < 3 {
         tokio::task::yield_now().await;
@@ -131,7 +157,7 @@ async fn a_key_that_is_still_being_made_is_waited_for() {
 #[tokio::test]
 async fn an_operators_key_is_located_by_any_of_its_names() {
     let service = Service::start().await;
-    let (aws, request) = (opened(&service).await, request(KeyType::EcP384));
+    let (aws, request) = (opened(&service), request(KeyType::EcP384));
     let made = aws.generate(request.clone(), soon()).await.unwrap();
     let id = service.keys().all()[0].id.clone();
 
@@ -144,7 +170,7 @@ async fn an_operators_key_is_located_by_any_of_its_names() {
 #[tokio::test]
 async fn what_cannot_sign_here_is_not_located() {
     let service = Service::start().await;
-    let aws = opened(&service).await;
+    let aws = opened(&service);
     let made = aws.generate(request(KeyType::EcP256), soon()).await.unwrap();
     let arn = made.native_id.as_str();
     let kind = async |reference: &str| aws.locate(reference, soon()).await.unwrap_err().kind;
@@ -173,7 +199,7 @@ async fn what_cannot_sign_here_is_not_located() {
 #[tokio::test]
 async fn what_is_no_key_of_the_service_is_not_there_without_asking() {
     let service = Service::start().await;
-    let aws = opened(&service).await;
+    let aws = opened(&service);
     let request = request(KeyType::EcP256);
     let object = Object { native_id: NativeId::new("0a1b"), ..object(&request, &NativeId::new("")) };
 

@@ -27,13 +27,13 @@ use standin::Service;
 async fn it_keeps_what_every_backend_promises() {
     let service = Service::start().await;
 
-    suite::backend(&custodian(opened(&service).await)).await;
+    suite::backend(&custodian(opened(&service))).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn it_keeps_them_with_keys_that_can_be_replicated() {
     let service = Service::start().await;
-    let aws = account::opened_with(&service, |connection| connection.multi_region = true).await;
+    let aws = account::opened_with(&service, |connection| connection.multi_region = true);
 
     suite::backend(&custodian(aws)).await;
     assert!(service.keys().all().iter().all(|key| key.multi_region && key.id.starts_with("mrk-")));

@@ -37,7 +37,7 @@ async fn the_vendors_own_client_takes_the_stand_in_for_the_service() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_is_made_found_used_and_deleted() {
     let Some(moto) = Moto::start(None).await else { return };
-    let aws = Aws::open(connection(&moto.url)).await.unwrap();
+    let aws = Aws::open(connection(&moto.url)).unwrap();
     aws.health(soon()).await.unwrap();
     assert_eq!(aws.identity(soon()).await.unwrap(), Some(format!("aws:123456789012:{REGION}")));
 
@@ -65,7 +65,7 @@ async fn a_key_is_made_found_used_and_deleted() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_without_its_alias_is_found_by_its_tags() {
     let Some(moto) = Moto::start(None).await else { return };
-    let aws = Aws::open(connection(&moto.url)).await.unwrap();
+    let aws = Aws::open(connection(&moto.url)).unwrap();
     let request = request(KeyType::EcP256);
     let made = aws.generate(request.clone(), soon()).await.unwrap();
 
@@ -88,7 +88,7 @@ async fn its_check_of_signatures_lets_in_whoever_has_the_secret_and_a_policy() {
     let opened = async |secret: &str| {
         let mut connection = connection(&moto.url);
         connection.credentials = access_key(id, secret);
-        Aws::open(connection).await.unwrap()
+        Aws::open(connection).unwrap()
     };
 
     let aws = opened(secret).await;
