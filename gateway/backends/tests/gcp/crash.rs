@@ -3,8 +3,8 @@
 use keyport_core::backend::{Backend, Generate};
 use keyport_core::scheme::KeyType;
 
+use crate::peer::fault::Fault;
 use crate::ring::Ring;
-use crate::stand_in::Fault;
 use crate::suite::{object, request, soon};
 
 /// The calls of making a key, each of which is the last that is heard of the gateway; before the service acted, or after.
@@ -47,7 +47,7 @@ async fn a_key_that_was_half_destroyed_is_destroyed() {
         let (ring, request) = (Ring::new().await, request(KeyType::EcP256));
         let made = ring.gcp.generate(request.clone(), soon()).await.unwrap();
         let object = object(&request, &made.native_id);
-        ring.stand_in.state.faults.add(":destroy", 1, fault);
+        ring.stand_in.state.record.faults.add(":destroy", 1, fault);
         let before = ring.stand_in.heard().len();
         let (gcp, doomed) = (ring.gcp.clone(), object.clone());
         let destroying = tokio::spawn(async move { gcp.destroy(&doomed, soon()).await });
@@ -63,7 +63,7 @@ async fn a_key_that_was_half_destroyed_is_destroyed() {
 async fn died_making(ring: &Ring, request: &Generate, call: &'static str, fault: Fault) -> bool {
     let position = MAKING.iter().position(|other| *other == call).unwrap();
     let acted = matches!(fault, Fault::HangAfter);
-    ring.stand_in.state.faults.add(call, 1, fault);
+    ring.stand_in.state.record.faults.add(call, 1, fault);
     let (gcp, request) = (ring.gcp.clone(), request.clone());
     let making = tokio::spawn(async move { gcp.generate(request, soon()).await });
 

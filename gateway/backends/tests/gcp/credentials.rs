@@ -10,8 +10,9 @@ use keyport_core::backend::Backend;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::peer::fault::Fault;
 use crate::ring::{Ahead, Ring, connection, write};
-use crate::stand_in::{Fault, SUBJECT, StandIn, key_file};
+use crate::stand_in::{SUBJECT, StandIn, key_file};
 use crate::suite::soon;
 
 /// A gateway with credentials in a file.
@@ -141,11 +142,11 @@ async fn an_identity_service_that_fails_is_unavailable() {
         Fault::Answer(503, vec![], String::new()),
         Fault::Answer(429, vec![], json!({ "error": "rate_limited" }).to_string()),
     ] {
-        person.stand_in.state.faults.add("/token", 4, fault);
+        person.stand_in.state.record.faults.add("/token", 4, fault);
         assert_eq!(person.refusal().await.kind, FailureKind::Unavailable);
     }
 
-    person.stand_in.state.faults.clear();
+    person.stand_in.state.record.faults.clear();
     tokio::time::advance(Duration::from_secs(1)).await;
     person.gcp.health(soon()).await.unwrap();
 }
@@ -153,7 +154,7 @@ async fn an_identity_service_that_fails_is_unavailable() {
 #[tokio::test]
 async fn a_machine_without_an_account_has_no_credentials() {
     let stand_in = StandIn::start().await;
-    stand_in.state.faults.add("/token", 1, Fault::Answer(404, vec![], "not found".to_owned()));
+    stand_in.state.record.faults.add("/token", 1, Fault::Answer(404, vec![], "not found".to_owned()));
     let machine = opened(&stand_in, Credentials::Metadata(stand_in.address.to_string()));
 
     assert_eq!(machine.health(soon()).await.unwrap_err().kind, FailureKind::Credentials);
@@ -199,7 +200,7 @@ async fn a_token_is_renewed_ahead_of_its_end_and_does_until_then_where_that_fail
     person.gcp.health(soon()).await.unwrap();
     tokio::time::advance(Duration::from_secs(11)).await;
 
-    person.stand_in.state.faults.add("/token", 1, Fault::Answer(500, vec![], String::new()));
+    person.stand_in.state.record.faults.add("/token", 1, Fault::Answer(500, vec![], String::new()));
     person.gcp.health(soon()).await.unwrap();
     person.stand_in.asked(4).await;
     person.gcp.health(soon()).await.unwrap();

@@ -12,6 +12,8 @@ mod crash;
 mod credentials;
 mod keys;
 mod opening;
+#[path = "../stand_in/mod.rs"]
+mod peer;
 mod ring;
 mod stand_in;
 #[path = "../suite/mod.rs"]

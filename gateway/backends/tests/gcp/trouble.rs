@@ -8,8 +8,8 @@ use keyport_core::scheme::KeyType;
 use keyport_core::{Failure, FailureKind};
 use serde_json::{Value, json};
 
+use crate::peer::fault::Fault;
 use crate::ring::{Ring, connection};
-use crate::stand_in::Fault;
 use crate::suite::{object, request, soon};
 
 /// A ring with one key.
@@ -40,7 +40,7 @@ async fn a_quota_that_is_spent_is_waited_for_as_long_as_the_service_says() {
         (vec![], delayed("0s"), 0),
     ] {
         let began = tokio::time::Instant::now();
-        ring.stand_in.state.faults.add(":asymmetricSign", 1, Fault::Answer(429, headers, body));
+        ring.stand_in.state.record.faults.add(":asymmetricSign", 1, Fault::Answer(429, headers, body));
 
         sign(&ring, &object).await.unwrap();
         assert!(began.elapsed() >= Duration::from_millis(wait), "{wait} {:?}", began.elapsed());
@@ -60,13 +60,13 @@ async fn a_storm_of_refusals_ends_as_throttled_and_by_the_deadline() {
     for headers in [vec![], vec![("retry-after", "1")], vec![("retry-after", "3600")]] {
         let refused =
             Fault::Answer(429, headers, json!({ "error": { "status": "RESOURCE_EXHAUSTED" } }).to_string());
-        ring.stand_in.state.faults.add(":asymmetricSign", 1000, refused);
+        ring.stand_in.state.record.faults.add(":asymmetricSign", 1000, refused);
         let began = tokio::time::Instant::now();
 
         let refused = sign(&ring, &object).await.unwrap_err();
         assert_eq!((refused.kind, refused.code), (FailureKind::Throttled, 8), "{refused}");
         assert!(began.elapsed() <= Duration::from_secs(10));
-        ring.stand_in.state.faults.clear();
+        ring.stand_in.state.record.faults.clear();
         tokio::time::sleep(Duration::from_secs(30)).await;
     }
 }
@@ -80,7 +80,7 @@ async fn a_mishap_of_the_service_is_tried_again() {
         Fault::Answer(502, vec![], "<html>Bad gateway".to_owned()),
         Fault::Cut,
     ] {
-        ring.stand_in.state.faults.add(":asymmetricSign", 2, fault);
+        ring.stand_in.state.record.faults.add(":asymmetricSign", 2, fault);
         let before = signatures(&ring);
 
         sign(&ring, &object).await.unwrap();
@@ -91,7 +91,7 @@ async fn a_mishap_of_the_service_is_tried_again() {
 #[tokio::test]
 async fn a_service_that_fails_and_fails_is_unavailable() {
     let (ring, object) = with_key().await;
-    ring.stand_in.state.faults.add(":asymmetricSign", 1000, Fault::google(503, "UNAVAILABLE"));
+    ring.stand_in.state.record.faults.add(":asymmetricSign", 1000, Fault::google(503, "UNAVAILABLE"));
 
     let refused = sign(&ring, &object).await.unwrap_err();
     assert_eq!((refused.kind, signatures(&ring)), (FailureKind::Unavailable, 4));
@@ -101,7 +101,7 @@ async fn a_service_that_fails_and_fails_is_unavailable() {
 #[tokio::test]
 async fn an_answer_that_never_comes_is_given_up_by_the_deadline() {
     let (ring, object) = with_key().await;
-    ring.stand_in.state.faults.add(":asymmetricSign", 1, Fault::HangAfter);
+    ring.stand_in.state.record.faults.add(":asymmetricSign", 1, Fault::HangAfter);
     let began = tokio::time::Instant::now();
     let deadline = began.into_std() + Duration::from_millis(300);
 
@@ -125,7 +125,7 @@ async fn a_lie_is_never_a_signature() {
         |answer| *answer = json!("garbage"),
     ];
     for (number, lie) in lies.into_iter().enumerate() {
-        ring.stand_in.state.faults.add(":asymmetricSign", 1, Fault::Lie(lie));
+        ring.stand_in.state.record.faults.add(":asymmetricSign", 1, Fault::Lie(lie));
         let before = signatures(&ring);
 
         assert_eq!(sign(&ring, &object).await.unwrap_err().kind, FailureKind::Internal, "{number}");
@@ -144,7 +144,7 @@ async fn a_lie_is_never_a_public_half() {
         |answer| *answer = json!([]),
     ];
     for (number, lie) in lies.into_iter().enumerate() {
-        ring.stand_in.state.faults.add("/publicKey", 1, Fault::Lie(lie));
+        ring.stand_in.state.record.faults.add("/publicKey", 1, Fault::Lie(lie));
 
         let refused = ring.gcp.public_key(&object, soon()).await.unwrap_err();
         assert_eq!(refused.kind, FailureKind::Internal, "{number}");
@@ -155,7 +155,7 @@ async fn a_lie_is_never_a_public_half() {
 async fn a_page_of_something_on_the_way_destroys_no_key_and_finds_none() {
     let (ring, object) = with_key().await;
     let page = || Fault::Answer(404, vec![], "<html>Not found".to_owned());
-    ring.stand_in.state.faults.add("cryptoKeyVersions/1", 2, page());
+    ring.stand_in.state.record.faults.add("cryptoKeyVersions/1", 2, page());
 
     let refused = ring.gcp.find(&object.tenant, object.key_id, soon()).await.unwrap_err();
     assert_eq!(refused.kind, FailureKind::Internal);
@@ -166,7 +166,7 @@ async fn a_page_of_something_on_the_way_destroys_no_key_and_finds_none() {
 #[tokio::test]
 async fn a_policy_that_forbids_destruction_is_for_an_operator() {
     let (ring, object) = with_key().await;
-    ring.stand_in.state.faults.add(":destroy", 1, Fault::google(400, "FAILED_PRECONDITION"));
+    ring.stand_in.state.record.faults.add(":destroy", 1, Fault::google(400, "FAILED_PRECONDITION"));
 
     let refused = ring.gcp.destroy(&object, soon()).await.unwrap_err();
     assert_eq!(refused.kind, FailureKind::OperatorNeeded);
@@ -175,7 +175,7 @@ async fn a_policy_that_forbids_destruction_is_for_an_operator() {
 #[tokio::test]
 async fn a_permission_that_is_lacking_is_denied_and_not_tried_again() {
     let (ring, object) = with_key().await;
-    ring.stand_in.state.faults.add(":asymmetricSign", 1, Fault::google(403, "PERMISSION_DENIED"));
+    ring.stand_in.state.record.faults.add(":asymmetricSign", 1, Fault::google(403, "PERMISSION_DENIED"));
 
     let refused = sign(&ring, &object).await.unwrap_err();
     assert_eq!((refused.kind, signatures(&ring)), (FailureKind::Denied, 1));

@@ -11,8 +11,8 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
-use super::Asked;
 use super::key::pem;
+use crate::peer::Asked;
 
 /// Tokens that were given out, and what new ones are.
 #[derive(Debug)]

@@ -2,29 +2,16 @@
 //! client expects is tested in `vendor.rs`.
 
 mod access;
-mod fault;
 mod key;
 
 use std::collections::BTreeMap;
-use std::convert::Infallible;
-use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
-use futures_util::stream;
-use http_body_util::combinators::BoxBody;
-use http_body_util::{BodyExt, StreamBody};
-use hyper::body::{Bytes, Frame, Incoming};
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper::{Request, Response};
-use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
-use tokio::sync::watch;
 
+use crate::peer::{Answer, Asked, Record, Service, start};
 pub(crate) use access::{Access, SUBJECT, key_file, wall};
-pub(crate) use fault::{Fault, Faults};
 pub(crate) use key::Key;
 use key::crc32c;
 
@@ -39,45 +26,21 @@ pub(crate) struct StandIn {
 #[derive(Default)]
 pub(crate) struct State {
     pub(crate) access: Access,
-    pub(crate) faults: Faults,
+    pub(crate) record: Record,
     /// By name, without the version.
     pub(crate) keys: Mutex<BTreeMap<String, Key>>,
     /// How often a new key is looked at before it is ready.
     pub(crate) pending: Mutex<u32>,
     /// Permissions that nobody has.
     pub(crate) lacking: Mutex<Vec<&'static str>>,
-    heard: Mutex<Vec<String>>,
-    count: watch::Sender<usize>,
 }
-
-/// A request, read.
-#[derive(Debug)]
-pub(crate) struct Asked {
-    pub(crate) method: String,
-    pub(crate) path: String,
-    pub(crate) query: String,
-    pub(crate) authorization: String,
-    pub(crate) flavour: String,
-    pub(crate) body: Bytes,
-}
-
-type Answer = Result<Value, (u16, Value)>;
-type Body = BoxBody<Bytes, io::Error>;
 
 impl StandIn {
     /// Starts one on this machine.
     pub(crate) async fn start() -> Self {
-        let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let (address, state) = (socket.local_addr().unwrap(), Arc::<State>::default());
+        let state = Arc::<State>::default();
+        let address = start(&state).await;
 
-        let serving = Arc::clone(&state);
-        tokio::spawn(async move {
-            while let Ok((stream, _)) = socket.accept().await {
-                let state = Arc::clone(&serving);
-                let serve = service_fn(move |request| served(Arc::clone(&state), request));
-                tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), serve));
-            }
-        });
         Self { address, state }
     }
 
@@ -88,12 +51,12 @@ impl StandIn {
 
     /// The method and path of each call so far.
     pub(crate) fn heard(&self) -> Vec<String> {
-        self.state.heard.lock().unwrap().clone()
+        self.state.record.heard()
     }
 
     /// Waits until it was asked so many times.
     pub(crate) async fn asked(&self, times: usize) {
-        self.state.count.subscribe().wait_for(|count| *count >= times).await.unwrap();
+        self.state.record.asked(times).await;
     }
 
     /// The states of the keys that there are.
@@ -107,76 +70,18 @@ impl StandIn {
     }
 }
 
-impl Asked {
-    async fn read(request: Request<Incoming>) -> Self {
-        let field = |name: &str| {
-            request.headers().get(name).map(|value| value.to_str().unwrap().to_owned()).unwrap_or_default()
-        };
-        let (authorization, flavour) = (field("authorization"), field("metadata-flavor"));
-        let (method, path) = (request.method().to_string(), request.uri().path().to_owned());
-        let query = request.uri().query().unwrap_or_default().to_owned();
-        let body = request.into_body().collect().await.map(|body| body.to_bytes()).unwrap_or_default();
-
-        Self { method, path, query, authorization, flavour, body }
+impl Service for State {
+    fn record(&self) -> &Record {
+        &self.record
     }
 
-    /// A field of a form.
-    pub(crate) fn form(&self, name: &str) -> String {
-        let read = format!("http://form/?{}", String::from_utf8_lossy(&self.body));
-        let read: reqwest::Url = read.parse().unwrap();
-
-        read.query_pairs()
-            .find(|(field, _)| field == name)
-            .map(|(_, value)| value.into_owned())
-            .unwrap_or_default()
+    fn answer(&self, asked: &Asked) -> Answer {
+        self.answered(asked)
     }
-}
-
-async fn served(state: Arc<State>, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
-    let asked = Asked::read(request).await;
-    let call = format!("{} {}", asked.method, asked.path);
-    let fault = state.faults.next(&call);
-    state.heard.lock().unwrap().push(call);
-    state.count.send_modify(|count| *count += 1);
-
-    match fault {
-        Some(Fault::Answer(status, headers, body)) => return Ok(response(status, &headers, whole(body))),
-        Some(Fault::HangBefore) => std::future::pending().await,
-        Some(Fault::Cut | Fault::HangAfter | Fault::Lie(_)) | None => {}
-    }
-    let answer = state.answer(&asked);
-    let (status, mut body) = answer.map_or_else(|refused| refused, |body| (200, body));
-    if let Some(Fault::Lie(lie)) = &fault {
-        lie(&mut body);
-    }
-    let body = match fault {
-        Some(Fault::HangAfter) => std::future::pending().await,
-        Some(Fault::Cut) => cut(&body.to_string()),
-        _ => whole(body.to_string()),
-    };
-    Ok(response(status, &[], body))
-}
-
-fn response(status: u16, headers: &[(&'static str, &'static str)], body: Body) -> Response<Body> {
-    let builder = Response::builder().status(status).header("content-type", "application/json");
-    let builder = headers.iter().fold(builder, |builder, (name, value)| builder.header(*name, *value));
-
-    builder.body(body).unwrap()
-}
-
-fn whole(body: String) -> Body {
-    http_body_util::Full::from(body).map_err(|never| match never {}).boxed()
-}
-
-fn cut(body: &str) -> Body {
-    let half = Bytes::from(body.as_bytes()[..body.len() / 2].to_vec());
-    let frames = [Ok(Frame::data(half)), Err(io::ErrorKind::ConnectionReset.into())];
-
-    BodyExt::boxed(StreamBody::new(stream::iter(frames)))
 }
 
 impl State {
-    fn answer(&self, asked: &Asked) -> Answer {
+    fn answered(&self, asked: &Asked) -> Answer {
         if let Some(answer) = self.access.endpoint(asked) {
             return answer;
         }

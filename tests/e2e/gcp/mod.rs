@@ -1,0 +1,115 @@
+//! Keys in Google Cloud KMS, by a stand-in for it: the example's configuration, and every contract through it.
+
+#[expect(dead_code, reason = "made for the backend's own tests, which use all of it")]
+#[path = "../../../gateway/backends/tests/gcp/stand_in/mod.rs"]
+mod stand_in;
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+
+use serde_json::json;
+use tokio::process::Command;
+
+use crate::harness::{Gateway, Hash, KEYPORT, Plan, Site, digest_of, eventually, token_of};
+use crate::peer::fault::Fault;
+use stand_in::{StandIn, key_file};
+
+#[tokio::test]
+async fn the_example_signs_over_webhook_and_v1_with_keys_of_cloud_kms() {
+    let (site, stand_in) = staged().await;
+    let gateway = serve(&site, &stand_in).await.unwrap_or_else(|ended| panic!("no start: {ended:#?}"));
+    let webhook = gateway.webhook(&token_of("program"));
+    for (name, key_type, hash) in [
+        ("curve", "EC-P256", Hash::Sha256),
+        ("wide", "EC-P384", Hash::Sha256),
+        ("rsa", "RSA-2048", Hash::Sha512),
+    ] {
+        let key = webhook.create(name, key_type).await;
+        webhook.sign(&key, hash, b"hello").await;
+    }
+
+    let v1 = webhook.client.with_base("/v1");
+    let message = json!({ "message": "aGVsbG8=", "scheme": "EdDSA" }).to_string();
+    v1.post("/keys", json!({ "name": "edwards", "type": "ed25519" }).to_string()).await.expect(201);
+    v1.post("/keys/edwards/sign", message).await.expect(200);
+    let labels: Vec<_> = stand_in
+        .state
+        .keys
+        .lock()
+        .unwrap()
+        .values()
+        .map(|key| key.described["labels"]["key"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(labels.len(), 4);
+    assert!(["curve", "wide", "rsa", "edwards"].iter().all(|name| labels.iter().any(|label| label == name)));
+
+    // What Google asks for is passed on.
+    let busy = Fault::Answer(429, vec![("retry-after", "3600")], refusal("RESOURCE_EXHAUSTED"));
+    stand_in.state.record.faults.add(":asymmetricSign", 1, busy);
+    let refused = webhook.ask_to_sign("curve", Hash::Sha256, b"hello").await;
+    assert!(refused.expect(429).header("retry-after").is_some());
+}
+
+#[tokio::test]
+async fn a_key_that_is_released_is_scheduled_for_destruction_and_one_that_was_registered_is_not() {
+    let (site, stand_in) = staged().await;
+    let gateway = serve(&site, &stand_in).await.unwrap_or_else(|ended| panic!("no start: {ended:#?}"));
+    let v1 = gateway.server.client().with_token(&token_of("program")).with_base("/v1");
+    v1.post("/keys", json!({ "name": "short-lived", "type": "ec-p256" }).to_string()).await.expect(201);
+    put(&stand_in, "ca-2024");
+
+    let object = format!("{RING}/cryptoKeys/ca-2024/cryptoKeyVersions/1");
+    let register = json!({ "object": object }).to_string();
+    v1.post("/keys/root/register", register).await.expect(201);
+    for name in ["short-lived", "root"] {
+        v1.post(&format!("/keys/{name}/release"), "{}").await.expect(204);
+    }
+    eventually("the key to be destroyed", async || {
+        let mut states = stand_in.states();
+        states.sort_unstable();
+        (states == ["DESTROY_SCHEDULED", "ENABLED"]).then_some(())
+    })
+    .await;
+    let foreign = json!({ "object": object.replace("ca-2024", "other") }).to_string();
+    v1.post("/keys/other/register", foreign).await.expect(403);
+}
+
+/// Puts a key there that no gateway made.
+fn put(stand_in: &StandIn, name: &str) {
+    let described = json!({ "versionTemplate": { "protectionLevel": "SOFTWARE" } });
+    let key = stand_in::Key::new("EC_SIGN_P256_SHA256", described, 0).unwrap();
+
+    stand_in.state.keys.lock().unwrap().insert(format!("{RING}/cryptoKeys/{name}"), key);
+}
+
+fn refusal(status: &str) -> String {
+    json!({ "error": { "code": 429, "message": "Quota exceeded", "status": status } }).to_string()
+}
+
+/// The example's configuration in a folder of its own, with a service account's key, and a stand-in.
+async fn staged() -> (Site, StandIn) {
+    let site = Site::new(&Plan::soft());
+    let text = std::fs::read_to_string(folder().join("keyport.toml")).expect("the example");
+    site.write("keyport.toml", text.replace("grace = \"7d\"", "grace = \"0s\""));
+    site.write("key.json", key_file().to_string());
+    std::fs::set_permissions(site.path("key.json"), std::fs::Permissions::from_mode(0o600))
+        .expect("its mode");
+
+    (site, StandIn::start().await)
+}
+
+async fn serve(site: &Site, stand_in: &StandIn) -> Result<Gateway, crate::harness::Ended> {
+    let digest = format!("sha256:{}", digest_of(token_of("program").as_bytes()));
+    let mut command = Command::new(KEYPORT);
+    command.args(["serve", "--config"]).arg(site.path("keyport.toml"));
+    command.env("KEYPORT_LISTEN", "127.0.0.1:0").env("KEYPORT_ADMIN", "127.0.0.1:0");
+    command.env("KEYPORT_TOKEN_DIGEST", digest).env("GCP_KEY_RING", RING).env("GCP_ENDPOINT", stand_in.url());
+
+    Gateway::start(command, site.path("ca.pem")).await
+}
+
+fn folder() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../examples/gcp-kms")
+}
+
+const RING: &str = "projects/acme/locations/europe-west3/keyRings/keyport";
