@@ -4,6 +4,7 @@
 //! through one door, [`blocking::Door`], bounded in number and time.
 //!
 //! - `aws`: AWS KMS (feature `aws`).
+//! - `azure`: Azure Key Vault (feature `azure`).
 //! - `cloud`: what the backends for key management services share.
 //! - [`derived`]: Ed25519 keys that follow from a seed, for development.
 //! - `gcp`: Google Cloud KMS (feature `gcp`).
@@ -14,10 +15,12 @@
 
 #[cfg(feature = "aws")]
 pub mod aws;
+#[cfg(feature = "azure")]
+pub mod azure;
 pub mod blocking;
-#[cfg(any(feature = "aws", feature = "gcp", feature = "vault"))]
+#[cfg(any(feature = "aws", feature = "azure", feature = "gcp", feature = "vault"))]
 #[cfg_attr(
-    not(all(feature = "aws", feature = "gcp", feature = "vault")),
+    not(all(feature = "aws", feature = "azure", feature = "gcp", feature = "vault")),
     allow(dead_code, unused_imports, reason = "each service needs some of it")
 )]
 pub mod cloud;

@@ -7,6 +7,7 @@ mod digest;
 mod gate;
 mod publics;
 mod template;
+mod tokens;
 mod web;
 
 pub use bucket::{Rate, Rates};
@@ -14,5 +15,6 @@ pub(crate) use digest::widened;
 pub(crate) use gate::{Call, Gate, Retry};
 pub(crate) use publics::Publics;
 pub use template::{BadTemplate, Template};
+pub(crate) use tokens::{Issuer, Token, Tokens};
 pub(crate) use web::Web;
 pub use web::WebError;

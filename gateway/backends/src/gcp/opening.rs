@@ -7,12 +7,12 @@ use keyport_core::outside::Clock;
 use reqwest::header::HeaderValue;
 
 use super::connection::{Connection, OpenError};
-use super::credentials::{Source, Tokens};
+use super::credentials::Source;
 use super::name::{Names, is_prefix};
 use super::rsa::Algorithms;
 use super::service::Service;
 use super::{Gcp, making};
-use crate::cloud::{Gate, Web};
+use crate::cloud::{Gate, Tokens, Web};
 use crate::http;
 
 impl Gcp {
@@ -57,11 +57,13 @@ fn service(connection: &Connection, names: Names, clock: Arc<dyn Clock>) -> Resu
 
     let ca = connection.ca.as_deref();
     let web = Web::open(ca, connection.proxy.as_deref())?;
-    let source = Source::open(&connection.credentials, web.clone(), Web::open(ca, None)?)?;
+    let clients = (web.clone(), Web::open(ca, None)?);
+    let source = Source::open(&connection.credentials, clients, Arc::clone(&clock))?;
     Ok(Service {
         web,
         gate: Gate::new(connection.rates),
-        tokens: Tokens::of(source, clock),
+        tokens: Tokens::of(Box::new(source)),
+        clock,
         endpoint,
         quota_project,
         names,

@@ -1,7 +1,10 @@
 //! Google's service: one function for each of its methods that is called, and the checks of what comes back.
 
+use std::sync::Arc;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use keyport_core::outside::Clock;
 use keyport_core::{Failure, FailureKind};
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use reqwest::{Method, Request, Url};
@@ -10,11 +13,10 @@ use serde_json::{Value, json};
 
 use super::algorithm::Payload;
 use super::checksum;
-use super::credentials::Tokens;
 use super::name::Names;
 use super::status;
 use super::wire::{Permissions, Public, Signed, Version};
-use crate::cloud::{Call, Gate, Web};
+use crate::cloud::{Call, Gate, Tokens, Web};
 use crate::http::exchange::Whole;
 
 /// The way to the service.
@@ -23,6 +25,8 @@ pub(super) struct Service {
     pub(super) web: Web,
     pub(super) gate: Gate,
     pub(super) tokens: Tokens,
+    /// For what the service says of the time.
+    pub(super) clock: Arc<dyn Clock>,
     pub(super) endpoint: Url,
     pub(super) quota_project: Option<HeaderValue>,
     pub(super) names: Names,
@@ -123,7 +127,7 @@ impl Service {
             answer
         };
 
-        if answer.status == OK { Ok(answer) } else { Err(status::failure(&answer, self.tokens.wall())) }
+        if answer.status == OK { Ok(answer) } else { Err(status::failure(&answer, self.clock.wall())) }
     }
 
     fn request(

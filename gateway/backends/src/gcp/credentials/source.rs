@@ -1,8 +1,10 @@
 //! Where access tokens come from. Files are read anew for each, so that exchanged ones are taken over.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use keyport_core::outside::Clock;
 use keyport_core::secret::Secret;
 use keyport_core::{Failure, FailureKind};
@@ -13,8 +15,8 @@ use tokio::runtime::Handle;
 
 use super::file::{Account, External, File, Impersonated, Subject, User};
 use super::jwt::{self, Signer};
-use super::{CredentialsError, Token, refused};
-use crate::cloud::Web;
+use super::{CredentialsError, refused};
+use crate::cloud::{Issuer, Token, Web};
 use crate::gcp::connection::Credentials;
 use crate::http::exchange::Whole;
 
@@ -25,6 +27,7 @@ pub(in crate::gcp) struct Source {
     web: Web,
     /// For the metadata server, which is never behind a proxy.
     direct: Web,
+    clock: Arc<dyn Clock>,
 }
 
 #[derive(Debug)]
@@ -37,8 +40,8 @@ impl Source {
     /// Reads what there is to read, so that mistakes show at once. Nobody is asked.
     pub(in crate::gcp) fn open(
         credentials: &Credentials,
-        web: Web,
-        direct: Web,
+        (web, direct): (Web, Web),
+        clock: Arc<dyn Clock>,
     ) -> Result<Self, CredentialsError> {
         let from = match credentials {
             Credentials::Default => {
@@ -51,31 +54,10 @@ impl Source {
             File::read(file)?;
         }
 
-        Ok(Self { from, web, direct })
+        Ok(Self { from, web, direct, clock })
     }
 
-    pub(super) fn runtime(&self) -> &Handle {
-        self.web.runtime()
-    }
-
-    /// A new token.
-    pub(super) async fn fetch(&self, clock: &dyn Clock) -> Result<Token, Failure> {
-        match &self.from {
-            From::File(path) => {
-                let path = path.clone();
-                let read = tokio::task::spawn_blocking(move || File::read(&path)).await;
-                let read = read.map_err(|broken| Failure::new(FailureKind::Internal, broken.to_string()))?;
-                self.described(&read.map_err(|error| refused(error.to_string()))?, clock).await
-            }
-            From::Metadata(url) => {
-                let mut request = Request::new(Method::GET, url.clone());
-                request.headers_mut().insert("metadata-flavor", HeaderValue::from_static("Google"));
-                told(&self.direct.ask(request).await?, "the metadata server")
-            }
-        }
-    }
-
-    async fn described(&self, file: &File, clock: &dyn Clock) -> Result<Token, Failure> {
+    async fn described(&self, file: &File) -> Result<Token, Failure> {
         match file {
             File::AuthorizedUser(user) => self.of_user(user).await,
             File::ExternalAccount(external) => self.of_external(external).await,
@@ -92,7 +74,7 @@ impl Source {
                 };
                 self.impersonated(service_account_impersonation_url, delegates, &own).await
             }
-            File::ServiceAccount(account) => of_account(account, clock),
+            File::ServiceAccount(account) => of_account(account, &*self.clock),
         }
     }
 
@@ -165,7 +147,30 @@ impl Source {
         let answer = self.web.ask(request).await?;
         granted(&answer, "Google's service that impersonates")?;
         let read: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
-        Token::living(read.get("accessToken").and_then(Value::as_str).unwrap_or_default(), LIFE)
+        living(read.get("accessToken").and_then(Value::as_str).unwrap_or_default(), LIFE)
+    }
+}
+
+#[async_trait]
+impl Issuer for Source {
+    async fn fetch(&self) -> Result<Token, Failure> {
+        match &self.from {
+            From::File(path) => {
+                let path = path.clone();
+                let read = tokio::task::spawn_blocking(move || File::read(&path)).await;
+                let read = read.map_err(|broken| Failure::new(FailureKind::Internal, broken.to_string()))?;
+                self.described(&read.map_err(|error| refused(error.to_string()))?).await
+            }
+            From::Metadata(url) => {
+                let mut request = Request::new(Method::GET, url.clone());
+                request.headers_mut().insert("metadata-flavor", HeaderValue::from_static("Google"));
+                told(&self.direct.ask(request).await?, "the metadata server")
+            }
+        }
+    }
+
+    fn runtime(&self) -> &Handle {
+        self.web.runtime()
     }
 }
 
@@ -173,7 +178,7 @@ fn of_account(account: &Account, clock: &dyn Clock) -> Result<Token, Failure> {
     let (email, key_id) = (&*account.client_email, &*account.private_key_id);
     let signer = Signer { email, key_id, key: account.private_key.expose() };
 
-    Token::living(&signer.token(clock.wall()).map_err(refused)?, jwt::LIFE)
+    living(&signer.token(clock.wall()).map_err(refused)?, jwt::LIFE)
 }
 
 fn metadata(host: &str) -> Result<From, CredentialsError> {
@@ -237,10 +242,11 @@ fn told(answer: &Whole, who: &str) -> Result<Token, Failure> {
     let read: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
     let life = read.get("expires_in").and_then(Value::as_u64).unwrap_or_default();
 
-    Token::living(
-        read.get("access_token").and_then(Value::as_str).unwrap_or_default(),
-        Duration::from_secs(life),
-    )
+    living(read.get("access_token").and_then(Value::as_str).unwrap_or_default(), Duration::from_secs(life))
+}
+
+fn living(token: &str, life: Duration) -> Result<Token, Failure> {
+    Token::living(token, life).ok_or_else(|| refused("the answer holds no access token"))
 }
 
 /// What an endpoint says that gives no token: whoever is overloaded may give one later. Only the word for the error is

@@ -1,0 +1,167 @@
+//! Access tokens of Microsoft Entra, from wherever the login says.
+//!
+//! Microsoft's own crate for this is in beta, and brings clients of HTTP of its own.
+
+use std::path::Path;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use keyport_core::secret::Secret;
+use keyport_core::{Failure, FailureKind};
+use reqwest::header::{CONTENT_TYPE, HeaderValue};
+use reqwest::{Method, Request, Url};
+use serde_json::Value;
+use tokio::runtime::Handle;
+
+use super::connection::{Login, OpenError, Proof};
+use crate::cloud::{Issuer, Token, Web};
+use crate::http;
+use crate::http::exchange::Whole;
+use crate::secret_file;
+
+/// Where access tokens come from.
+#[derive(Debug)]
+pub(super) struct Source {
+    from: From,
+    /// What they are for.
+    resource: String,
+    web: Web,
+}
+
+#[derive(Debug)]
+enum From {
+    Application { url: Url, client: String, proof: Proof },
+    Managed(Url),
+}
+
+impl Source {
+    /// Reads what there is to read, so that mistakes show at once. Nobody is asked. The metadata service is asked `direct`ly.
+    pub(super) fn open(login: &Login, resource: &str, web: Web, direct: Web) -> Result<Self, OpenError> {
+        let resource = resource.to_owned();
+        match login {
+            Login::Application { authority, tenant, client, proof } => {
+                if let Proof::Secret(file) = proof {
+                    secret_file::read(file, "the application's secret", LONGEST)?;
+                }
+                let bad = || OpenError::Authority(authority.clone());
+                let base = http::base(authority).map_err(|_bad| bad())?;
+                if !is_word(tenant) || !is_word(client) {
+                    return Err(OpenError::Identity);
+                }
+                let url = format!("{}/{tenant}/oauth2/v2.0/token", base.as_str().trim_end_matches('/'));
+                let url = url.parse().map_err(|_bad| bad())?;
+                let from = From::Application { url, client: client.clone(), proof: proof.clone() };
+                Ok(Self { from, resource, web })
+            }
+            Login::Managed { client, metadata } => {
+                let bad = || OpenError::Authority(metadata.clone());
+                let mut url: Url = metadata.parse().map_err(|_bad| bad())?;
+                url.set_path("/metadata/identity/oauth2/token");
+                url.query_pairs_mut()
+                    .append_pair("api-version", "2018-02-01")
+                    .append_pair("resource", &resource);
+                if let Some(client) = client {
+                    url.query_pairs_mut().append_pair("client_id", client);
+                }
+                Ok(Self { from: From::Managed(url), resource, web: direct })
+            }
+        }
+    }
+
+    async fn of_application(&self, url: &Url, client: &str, proof: &Proof) -> Result<Whole, Failure> {
+        let proven = match proof {
+            Proof::Secret(file) => read(file, true).await?,
+            Proof::Federated(file) => read(file, false).await?,
+        };
+        let text = std::str::from_utf8(proven.expose()).map_err(|_bytes| refused("a secret is no text"))?;
+        let scope = format!("{}/.default", self.resource);
+        let asked = [("grant_type", "client_credentials"), ("client_id", client), ("scope", &scope)];
+        let proof = match proof {
+            Proof::Secret(_) => vec![("client_secret", text)],
+            Proof::Federated(_) => vec![("client_assertion_type", ASSERTION), ("client_assertion", text)],
+        };
+
+        let mut form: Url = "https://form/".parse().map_err(|_never| refused("no form"))?;
+        form.query_pairs_mut().extend_pairs(asked).extend_pairs(proof);
+        let mut request = Request::new(Method::POST, url.clone());
+        let kind = HeaderValue::from_static("application/x-www-form-urlencoded");
+        request.headers_mut().insert(CONTENT_TYPE, kind);
+        *request.body_mut() = Some(form.query().unwrap_or_default().to_owned().into());
+        self.web.ask(request).await
+    }
+}
+
+#[async_trait]
+impl Issuer for Source {
+    async fn fetch(&self) -> Result<Token, Failure> {
+        let answer = match &self.from {
+            From::Application { url, client, proof } => self.of_application(url, client, proof).await?,
+            From::Managed(url) => {
+                let mut request = Request::new(Method::GET, url.clone());
+                request.headers_mut().insert("metadata", HeaderValue::from_static("true"));
+                self.web.ask(request).await?
+            }
+        };
+
+        told(&answer)
+    }
+
+    fn runtime(&self) -> &Handle {
+        self.web.runtime()
+    }
+}
+
+async fn read(file: &Path, is_secret: bool) -> Result<Secret, Failure> {
+    let path = file.to_owned();
+    let read = tokio::task::spawn_blocking(move || {
+        if is_secret {
+            let text = secret_file::read(&path, "the application's secret", LONGEST);
+            return text.map(|text| text.trim().as_bytes().to_vec()).map_err(|error| error.to_string());
+        }
+        let bytes = std::fs::read(&path).map(|bytes| bytes.trim_ascii().to_vec());
+        bytes.map_err(|error| format!("{}: the federated token cannot be read: {error}", path.display()))
+    });
+
+    let read = read.await.map_err(|broken| Failure::new(FailureKind::Internal, broken.to_string()))?;
+    read.map(Secret::new).map_err(refused)
+}
+
+/// An access token, as OAuth 2.0 answers it (RFC 6749, section 5.1). Of an error only its word and Entra's number are repeated.
+fn told(answer: &Whole) -> Result<Token, Failure> {
+    let read: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+    let field = |name: &str| read.get(name).and_then(Value::as_str).unwrap_or_default();
+    if answer.status == 200 {
+        // The metadata service writes numbers as text.
+        let life = read.get("expires_in");
+        let life =
+            life.and_then(|life| life.as_u64().or_else(|| life.as_str()?.parse().ok())).unwrap_or_default();
+        let token = Token::living(field("access_token"), Duration::from_secs(life));
+        return token.ok_or_else(|| refused("the answer holds no access token"));
+    }
+
+    let number =
+        field("error_description").split([':', ' ']).next().filter(|word| word.starts_with("AADSTS"));
+    let message = format!(
+        "Entra gave no access token (status {}: {} {})",
+        answer.status,
+        field("error").chars().take(100).collect::<String>(),
+        number.unwrap_or_default()
+    );
+    if answer.status == 429 || answer.status >= 500 {
+        return Err(Failure::new(FailureKind::Unavailable, message));
+    }
+    Err(refused(format!("{message}: the login is wrong, expired or revoked")))
+}
+
+fn refused(message: impl Into<String>) -> Failure {
+    Failure { code: 401, ..Failure::new(FailureKind::Credentials, message) }
+}
+
+fn is_word(text: &str) -> bool {
+    !text.is_empty()
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_'))
+}
+
+const ASSERTION: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+/// Bytes of a secret.
+const LONGEST: usize = 16 << 10;

@@ -1,0 +1,290 @@
+//! Azure Key Vault and Managed HSM: keys in one vault, by REST (version 7.4).
+//!
+//! Microsoft's own crates are in beta, and bring clients of HTTP and retries of their own for five operations that are JSON over HTTPS.
+//!
+//! A key is named `PREFIX-KEY-ID`, and found by one call. Making a key of a name that is there makes another version of it,
+//! so the gateway looks first, makes one at a time, and looks again when it does not know what became of a call. A deleted key is kept by the
+//! vault until it is purged: that, and recovery, are for operators, and its name cannot be used meanwhile.
+
+mod connection;
+mod key;
+mod login;
+mod service;
+mod status;
+mod wire;
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use async_trait::async_trait;
+use keyport_core::backend::{Backend, Generate, Generated, Object};
+use keyport_core::custody::Mechanism;
+use keyport_core::key::{KeyId, NativeId};
+use keyport_core::name::TenantId;
+use keyport_core::public_key::PublicKey;
+use keyport_core::scheme::KeyType;
+use keyport_core::{Failure, FailureKind};
+use serde_json::{Value, json};
+use tokio::sync::Mutex;
+
+pub use connection::{Connection, Login, OpenError, Proof};
+
+use crate::cloud::{Call, Gate, Retry, Template, Tokens, Web};
+use crate::http;
+use login::Source;
+use service::{Service, lie};
+use wire::Bundle;
+
+/// The keys of a vault.
+#[derive(Debug)]
+pub struct Azure {
+    service: Service,
+    prefix: String,
+    hsm: bool,
+    tags: Vec<(String, Template)>,
+    verify: bool,
+    /// Held by whoever makes a key; each key-id has one of them.
+    making: [Mutex<()>; 16],
+}
+
+impl Azure {
+    /// Prepares the connection; nothing is sent. To be called on the runtime where exchanges shall run.
+    ///
+    /// Reads files.
+    pub fn open(connection: Connection) -> Result<Self, OpenError> {
+        let is_letter = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+        let Connection { prefix, tags, hsm, verify, .. } = &connection;
+        if !(1..=90).contains(&prefix.len()) || !prefix.bytes().all(is_letter) {
+            return Err(OpenError::Prefix(connection.prefix));
+        }
+        let fits = |(name, _): &(String, Template)| (1..=256).contains(&name.len()) && !name.starts_with(OWN);
+        if tags.len() > 12 || !tags.iter().all(fits) {
+            return Err(OpenError::Tags);
+        }
+
+        let vault = http::base(&connection.vault).map_err(|_bad| OpenError::Vault)?;
+        if vault.path() != "/" {
+            return Err(OpenError::Vault);
+        }
+        let web = Web::open(connection.ca.as_deref(), connection.proxy.as_deref())?;
+        let direct = Web::open(connection.ca.as_deref(), None)?;
+        let source = Source::open(&connection.login, &connection.resource, web.clone(), direct)?;
+        let service = Service {
+            web,
+            gate: Gate::new(connection.rates),
+            tokens: Tokens::of(Box::new(source)),
+            vault: vault.as_str().trim_end_matches('/').to_owned(),
+        };
+
+        let (prefix, tags, making) = (prefix.clone(), tags.clone(), <[Mutex<()>; 16]>::default());
+        Ok(Self { service, prefix, hsm: *hsm, tags, verify: *verify, making })
+    }
+
+    fn name(&self, key_id: KeyId) -> String {
+        format!("{}-{key_id}", self.prefix)
+    }
+
+    /// The version that an object is, after `…/keys/`; the latest where its native id was never recorded.
+    fn version(&self, object: &Object) -> Option<String> {
+        let native_id = object.native_id.as_str();
+        if native_id == object.key_id.to_string() {
+            return Some(self.name(object.key_id));
+        }
+
+        self.reference(native_id)
+    }
+
+    /// A key or a version of this vault, after `…/keys/`.
+    fn reference(&self, kid: &str) -> Option<String> {
+        let rest = kid.strip_prefix(&self.service.kid(""))?;
+        let is_word = |word: &str| {
+            !word.is_empty()
+                && word.len() <= 127
+                && word.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+        };
+
+        let mut words = rest.split('/');
+        let fits = words.clone().count() <= 2 && words.all(is_word);
+        fits.then(|| rest.to_owned())
+    }
+
+    fn described(&self, request: &Generate) -> Option<Value> {
+        let mut described = key::described(request.key_type, self.hsm)?;
+        let more = self.tags.iter().map(|(name, template)| {
+            (name.clone(), template.fill(request, |char| !char.is_control(), LONGEST_TAG))
+        });
+        let own = [
+            (format!("{OWN}-gateway"), self.prefix.clone()),
+            (format!("{OWN}-key-id"), request.key_id.to_string()),
+        ];
+        let tags: BTreeMap<_, _> = own.into_iter().chain(more).collect();
+
+        let fields = described.as_object_mut()?;
+        fields.insert("key_ops".to_owned(), json!(["sign", "verify"]));
+        fields.insert("tags".to_owned(), json!(tags));
+        Some(described)
+    }
+
+    /// Makes the key, if it is not there.
+    async fn make(
+        &self,
+        request: &Generate,
+        described: &Value,
+        deadline: Instant,
+    ) -> Result<Bundle, Failure> {
+        let name = self.name(request.key_id);
+        let [first, ..] = *request.key_id.bytes();
+        let one = self.making.get(usize::from(first) % self.making.len());
+        let _alone = match one {
+            Some(one) => Some(one.lock().await),
+            None => None,
+        };
+
+        match self.service.key(Call::read(deadline), &name).await {
+            Err(failure) if failure.kind == FailureKind::NotFound => (),
+            found => return found,
+        }
+        match self.service.create(Call::manage(Retry::Never, deadline), &name, described).await {
+            // It may have been made.
+            Err(failure) if failure.kind == FailureKind::Unavailable => {
+                let found = self.service.key(Call::read(deadline), &name).await;
+                found.map_err(|other| if other.kind == FailureKind::NotFound { failure } else { other })
+            }
+            made => made,
+        }
+    }
+}
+
+#[async_trait]
+impl Backend for Azure {
+    fn acts_outside(&self) -> bool {
+        true
+    }
+
+    fn code_name(&self, code: u32) -> Option<&'static str> {
+        status::name_of(code)
+    }
+
+    async fn generate(&self, request: Generate, deadline: Instant) -> Result<Generated, Failure> {
+        let described = self.described(&request).ok_or_else(|| not_offered(request.key_type))?;
+        let bundle = self.make(&request, &described, deadline).await?;
+
+        let made = generated(bundle)?;
+        if made.public.key_type() == request.key_type {
+            return Ok(made);
+        }
+        let message = format!("there is a key `{}`, of another type", made.native_id.as_str());
+        Err(Failure::new(FailureKind::Exists, message))
+    }
+
+    async fn find(
+        &self,
+        _tenant: &TenantId,
+        key_id: KeyId,
+        deadline: Instant,
+    ) -> Result<Option<NativeId>, Failure> {
+        match self.service.key(Call::read(deadline), &self.name(key_id)).await {
+            Err(failure) if failure.kind == FailureKind::NotFound => Ok(None),
+            found => Ok(Some(NativeId::new(found?.key.kid))),
+        }
+    }
+
+    async fn locate(&self, reference: &str, deadline: Instant) -> Result<Generated, Failure> {
+        let name = self.reference(reference).ok_or_else(|| {
+            let message =
+                format!("`{reference}` is no key of this vault: write {}", self.service.kid("NAME/VERSION"));
+            Failure::new(FailureKind::InvalidArgument, message)
+        })?;
+        let bundle = self.service.key(Call::read(deadline), &name).await?;
+        if !bundle.attributes.enabled {
+            return Err(Failure::new(FailureKind::KeyGone, format!("`{reference}` is disabled")));
+        }
+        if !bundle.key.key_ops.iter().any(|operation| operation == "sign") {
+            return Err(Failure::new(FailureKind::Unsupported, format!("`{reference}` may not sign")));
+        }
+
+        generated(bundle)
+    }
+
+    async fn identity(&self, _deadline: Instant) -> Result<Option<String>, Failure> {
+        Ok(Some(self.service.vault.clone()))
+    }
+
+    async fn public_key(&self, object: &Object, deadline: Instant) -> Result<PublicKey, Failure> {
+        let version = self.version(object).ok_or_else(|| not_there(object))?;
+
+        Ok(generated(self.service.key(Call::read(deadline), &version).await?)?.public)
+    }
+
+    async fn sign(
+        &self,
+        object: &Object,
+        mechanism: Mechanism,
+        input: &[u8],
+        deadline: Instant,
+    ) -> Result<Vec<u8>, Failure> {
+        let (algorithm, digest) = key::order(object.key_type, mechanism, input)?;
+        let version = self.version(object).ok_or_else(|| not_there(object))?;
+        let version = if version.contains('/') {
+            version
+        } else {
+            // Which version the latest is, only the vault knows.
+            let latest = self.service.key(Call::read(deadline), &version).await?.key.kid;
+            self.reference(&latest).ok_or_else(|| lie("a key's version is called as no version is"))?
+        };
+
+        let signature = self.service.sign(Call::sign(deadline), &version, (algorithm, &digest)).await?;
+        if signature.len() == key::signature_length(object.key_type) {
+            return Ok(signature);
+        }
+        Err(lie("a signature has another length"))
+    }
+
+    fn is_verified(&self) -> bool {
+        self.verify
+    }
+
+    async fn destroy(&self, object: &Object, deadline: Instant) -> Result<(), Failure> {
+        // What is no key of this vault is not there. Keys go with every version.
+        let Some(version) = self.version(object) else { return Ok(()) };
+        let name = version.split('/').next().unwrap_or_default();
+
+        match self.service.delete(Call::manage(Retry::Safe, deadline), name).await {
+            Err(failure) if failure.kind == FailureKind::NotFound => Ok(()),
+            deleted => deleted,
+        }
+    }
+
+    /// Has a key that is never there sign: who may not is told so, and who may is told that there is none.
+    async fn health(&self, deadline: Instant) -> Result<(), Failure> {
+        let name = format!("{}-health/none", self.prefix);
+        match self.service.sign(Call::read(deadline), &name, ("ES256", &[0; 32])).await {
+            Err(failure) if failure.kind == FailureKind::NotFound => Ok(()),
+            signed => signed.map(|_| ()),
+        }
+    }
+}
+
+fn generated(bundle: Bundle) -> Result<Generated, Failure> {
+    let public = key::public(&bundle.key).ok_or_else(|| {
+        let message = format!("`{}` is of a type that signs nothing here", bundle.key.kid);
+        Failure::new(FailureKind::Unsupported, message)
+    })?;
+
+    Ok(Generated { native_id: NativeId::new(bundle.key.kid), public })
+}
+
+fn not_there(object: &Object) -> Failure {
+    let message = format!("`{}` is no key of this vault", object.native_id.as_str());
+
+    Failure::new(FailureKind::NotFound, message)
+}
+
+fn not_offered(key_type: KeyType) -> Failure {
+    Failure::new(FailureKind::Unsupported, format!("Azure Key Vault makes no {key_type} keys"))
+}
+
+/// How the gateway's own tags begin.
+const OWN: &str = "keyport";
+/// Characters of what a tag says.
+const LONGEST_TAG: usize = 256;

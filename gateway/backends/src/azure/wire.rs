@@ -1,0 +1,71 @@
+//! What a vault answers, as far as it is read.
+
+use serde::Deserialize;
+
+/// A key's version.
+#[derive(Debug, Deserialize)]
+pub(super) struct Bundle {
+    pub(super) key: Jwk,
+    #[serde(default)]
+    pub(super) attributes: Attributes,
+}
+
+/// Its public half, and what it is called.
+#[derive(Debug, Deserialize)]
+pub(super) struct Jwk {
+    pub(super) kid: String,
+    pub(super) kty: String,
+    #[serde(default)]
+    pub(super) key_ops: Vec<String>,
+    pub(super) crv: Option<String>,
+    pub(super) x: Option<String>,
+    pub(super) y: Option<String>,
+    pub(super) n: Option<String>,
+    pub(super) e: Option<String>,
+}
+
+/// Whether it can be used.
+#[derive(Debug, Deserialize)]
+pub(super) struct Attributes {
+    #[serde(default = "yes")]
+    pub(super) enabled: bool,
+}
+
+impl Default for Attributes {
+    fn default() -> Self {
+        Self { enabled: true }
+    }
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// A signature.
+#[derive(Debug, Deserialize)]
+pub(super) struct Signed {
+    pub(super) kid: String,
+    pub(super) value: String,
+}
+
+/// What it answers instead.
+#[derive(Debug, Deserialize)]
+pub(super) struct Refused {
+    pub(super) error: Reason,
+}
+
+/// Why.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Reason {
+    pub(super) code: String,
+    pub(super) message: String,
+    pub(super) innererror: Option<Box<Inner>>,
+}
+
+/// Why, more exactly.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Inner {
+    pub(super) code: String,
+}

@@ -1,0 +1,162 @@
+//! What keys are called, tagged and deleted as, and which ones an operator can name; and logins.
+
+use keyport_backends::azure::{Azure, Login, OpenError, Proof};
+use keyport_core::FailureKind;
+use keyport_core::backend::Backend;
+use keyport_core::custody::Mechanism;
+use keyport_core::key::NativeId;
+use keyport_core::scheme::KeyType;
+
+use crate::opened::{Opened, application, connection, write};
+use crate::suite::{object, request, soon};
+use crate::vault::StandIn;
+
+#[tokio::test]
+async fn a_key_is_named_by_its_key_id_and_tagged_for_people() {
+    let (opened, request) = (Opened::new().await, request(KeyType::EcP256));
+    let made = opened.azure.generate(request.clone(), soon()).await.unwrap();
+
+    let name = format!("keyport-{}", request.key_id);
+    let keys = opened.stand_in.state.keys.lock().unwrap();
+    let key = &keys[&name][0];
+    assert_eq!(made.native_id.as_str(), format!("{}/keys/{name}/{}", opened.stand_in.url(), key.version));
+    assert_eq!(key.described["kty"], "EC");
+    assert_eq!(
+        key.described["tags"],
+        serde_json::json!({
+            "keyport-gateway": "keyport",
+            "keyport-key-id": request.key_id.to_string(),
+            "tenant": "conformance",
+        })
+    );
+}
+
+#[tokio::test]
+async fn a_key_whose_native_id_was_never_recorded_signs_and_is_deleted() {
+    let (opened, request) = (Opened::new().await, request(KeyType::EcP256));
+    let made = opened.azure.generate(request.clone(), soon()).await.unwrap();
+    let unrecorded = object(&request, &NativeId::new(request.key_id.to_string()));
+
+    assert_eq!(opened.azure.public_key(&unrecorded, soon()).await.unwrap(), made.public);
+    opened.azure.sign(&unrecorded, Mechanism::Ecdsa, &[7; 32], soon()).await.unwrap();
+    opened.azure.destroy(&unrecorded, soon()).await.unwrap();
+    assert!(opened.stand_in.versions().is_empty());
+}
+
+#[tokio::test]
+async fn a_key_that_was_deleted_can_be_recovered_by_an_operator_and_is_not_made_again() {
+    let (opened, request) = (Opened::new().await, request(KeyType::EcP256));
+    let made = opened.azure.generate(request.clone(), soon()).await.unwrap();
+    opened.azure.destroy(&object(&request, &made.native_id), soon()).await.unwrap();
+
+    let refused = opened.azure.generate(request, soon()).await.unwrap_err();
+    assert_eq!(refused.kind, FailureKind::KeyGone, "{refused}");
+    assert!(refused.message.contains("recovers or purges"), "{refused}");
+}
+
+#[tokio::test]
+async fn a_key_that_is_there_already_is_taken_over_by_its_identifier() {
+    let opened = Opened::with(|connection| connection.prefix = "other".to_owned()).await;
+    let made = opened.azure.generate(request(KeyType::Rsa2048), soon()).await.unwrap();
+    let version = made.native_id.as_str();
+    let (key, _) = version.rsplit_once('/').unwrap();
+
+    for reference in [version, key] {
+        let located = opened.azure.locate(reference, soon()).await.unwrap();
+        assert_eq!((located.native_id.as_str(), &located.public), (version, &made.public));
+    }
+    for other in ["keys/a", "https://other.vault.azure.net/keys/a/b", &format!("{version}/sign")] {
+        let refused = opened.azure.locate(other, soon()).await.unwrap_err();
+        assert_eq!(refused.kind, FailureKind::InvalidArgument, "{other}");
+    }
+    for key in opened.stand_in.state.keys.lock().unwrap().values_mut().flatten() {
+        key.enabled = false;
+    }
+    assert_eq!(opened.azure.locate(version, soon()).await.unwrap_err().kind, FailureKind::KeyGone);
+}
+
+#[tokio::test]
+async fn a_disabled_key_is_gone_for_signing() {
+    let (opened, request) = (Opened::new().await, request(KeyType::EcP256));
+    let made = opened.azure.generate(request.clone(), soon()).await.unwrap();
+    for key in opened.stand_in.state.keys.lock().unwrap().values_mut().flatten() {
+        key.enabled = false;
+    }
+
+    let object = object(&request, &made.native_id);
+    let refused = opened.azure.sign(&object, Mechanism::Ecdsa, &[7; 32], soon()).await.unwrap_err();
+    assert_eq!(
+        (refused.kind, opened.azure.code_name(refused.code)),
+        (FailureKind::KeyGone, Some("Forbidden"))
+    );
+}
+
+#[tokio::test]
+async fn a_federated_token_and_a_machines_identity_are_taken() {
+    let stand_in = StandIn::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("token");
+    std::fs::write(&file, "f3derated\n").unwrap();
+    let machine = Login::Managed { client: None, metadata: stand_in.url() };
+
+    for login in [application(&stand_in.url(), Proof::Federated(file)), machine] {
+        let azure = Azure::open(connection(&stand_in.url(), login)).unwrap();
+        azure.health(soon()).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_login_that_is_wrong_is_said_to_be_and_shows_no_secret() {
+    let opened = Opened::new().await;
+    write(&opened.folder.path().join("secret"), "another");
+
+    let refused = opened.azure.health(soon()).await.unwrap_err();
+    assert_eq!(refused.kind, FailureKind::Credentials);
+    assert!(refused.message.contains("AADSTS7000215"), "{refused}");
+    assert!(!refused.message.contains("s3cr3t") && !refused.message.contains("another"), "{refused}");
+
+    // The file is read anew for every token.
+    write(&opened.folder.path().join("secret"), "s3cr3t");
+    opened.azure.health(soon()).await.unwrap();
+    assert!(!format!("{:?}", opened.azure).contains("s3cr3t"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_that_was_revoked_is_exchanged() {
+    let opened = Opened::new().await;
+    opened.azure.health(soon()).await.unwrap();
+    tokio::time::advance(std::time::Duration::from_millis(150)).await;
+    opened.stand_in.state.revoke();
+
+    opened.azure.health(soon()).await.unwrap();
+}
+
+#[tokio::test]
+async fn who_may_not_sign_is_not_well() {
+    let opened = Opened::new().await;
+    *opened.stand_in.state.forbids.lock().unwrap() = true;
+
+    assert_eq!(opened.azure.health(soon()).await.unwrap_err().kind, FailureKind::Denied);
+}
+
+#[tokio::test]
+async fn a_mistake_is_named_with_its_mend() {
+    let login = || Login::Managed { client: None, metadata: "http://169.254.169.254".to_owned() };
+    let refusal = |change: fn(&mut keyport_backends::azure::Connection)| {
+        let mut described = connection("https://acme.vault.azure.net", login());
+        change(&mut described);
+        Azure::open(described).unwrap_err()
+    };
+
+    assert!(matches!(refusal(|it| it.vault = "http://acme.vault.azure.net".into()), OpenError::Vault));
+    assert!(matches!(refusal(|it| it.vault = "https://acme.vault.azure.net/keys".into()), OpenError::Vault));
+    assert!(matches!(refusal(|it| it.prefix = "a_b".into()), OpenError::Prefix(_)));
+    assert!(matches!(
+        refusal(|it| it.tags = vec![("keyport-a".into(), "a".parse().unwrap())]),
+        OpenError::Tags
+    ));
+    let missing = |it: &mut keyport_backends::azure::Connection| {
+        it.login = application("https://login.microsoftonline.com", Proof::Secret("/no/such/secret".into()));
+    };
+    assert!(matches!(refusal(missing), OpenError::Secret(_)));
+}

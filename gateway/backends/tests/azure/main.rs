@@ -1,0 +1,53 @@
+//! Azure Key Vault, by a stand-in: what every backend promises, and what it promises alone.
+
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::unimplemented,
+    clippy::unwrap_used,
+    reason = "clippy's leave for tests does not reach the helpers of a test crate"
+)]
+
+mod keys;
+mod opened;
+#[path = "../stand_in/mod.rs"]
+mod peer;
+#[path = "../suite/mod.rs"]
+mod suite;
+mod trouble;
+mod vault;
+
+use keyport_core::custody::Mechanism;
+use keyport_core::scheme::{Hash, KeyType};
+
+use opened::Opened;
+use suite::Custodian;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_keeps_what_every_backend_promises() {
+    for hsm in [false, true] {
+        let opened = Opened::with(|connection| connection.hsm = hsm).await;
+
+        suite::backend(&custodian(&opened)).await;
+    }
+}
+
+fn custodian(opened: &Opened) -> Custodian {
+    let rsa = [Hash::ALL.map(Mechanism::RsaPkcs1v15), Hash::ALL.map(Mechanism::RsaPss)].concat();
+
+    Custodian {
+        backend: opened.azure.clone(),
+        key_types: vec![
+            KeyType::EcP256,
+            KeyType::EcP384,
+            KeyType::EcP521,
+            KeyType::EcSecp256k1,
+            KeyType::Rsa2048,
+            KeyType::Rsa3072,
+            KeyType::Rsa4096,
+        ],
+        mechanisms: [&[Mechanism::Ecdsa], rsa.as_slice()].concat(),
+        imports: Vec::new(),
+        binds_tenant: false,
+    }
+}

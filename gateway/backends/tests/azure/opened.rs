@@ -1,0 +1,65 @@
+//! A vault at a stand-in, opened.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::sync::Arc;
+
+use keyport_backends::azure::{Azure, Connection, Login, Proof};
+use keyport_backends::cloud::Rates;
+use tempfile::TempDir;
+
+use crate::vault::StandIn;
+
+/// An opened vault.
+pub(crate) struct Opened {
+    pub(crate) stand_in: StandIn,
+    pub(crate) azure: Arc<Azure>,
+    pub(crate) folder: TempDir,
+}
+
+impl Opened {
+    /// One of an application with a secret.
+    pub(crate) async fn new() -> Self {
+        Self::with(|_| ()).await
+    }
+
+    /// The same, configured otherwise.
+    pub(crate) async fn with(change: impl FnOnce(&mut Connection)) -> Self {
+        let (stand_in, folder) = (StandIn::start().await, tempfile::tempdir().unwrap());
+        let file = folder.path().join("secret");
+        write(&file, "s3cr3t\n");
+        let mut described = connection(&stand_in.url(), application(&stand_in.url(), Proof::Secret(file)));
+        change(&mut described);
+
+        Self { stand_in, azure: Arc::new(Azure::open(described).unwrap()), folder }
+    }
+}
+
+/// The application, at this authority.
+pub(crate) fn application(authority: &str, proof: Proof) -> Login {
+    let (tenant, client) = ("directory".to_owned(), "application".to_owned());
+
+    Login::Application { authority: authority.to_owned(), tenant, client, proof }
+}
+
+/// A connection to the vault at `url`.
+pub(crate) fn connection(url: &str, login: Login) -> Connection {
+    Connection {
+        vault: url.to_owned(),
+        prefix: "keyport".to_owned(),
+        login,
+        resource: "https://vault.azure.net".to_owned(),
+        hsm: false,
+        tags: vec![("tenant".to_owned(), "{tenant}".parse().unwrap())],
+        verify: true,
+        rates: Rates::default(),
+        ca: None,
+        proxy: None,
+    }
+}
+
+/// Writes a secret file.
+pub(crate) fn write(file: &Path, text: &str) {
+    std::fs::write(file, text).unwrap();
+    std::fs::set_permissions(file, std::fs::Permissions::from_mode(0o600)).unwrap();
+}
