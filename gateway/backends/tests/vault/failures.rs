@@ -1,5 +1,6 @@
 //! Bad days of the server, and of what is between it and the gateway.
 
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -190,6 +191,36 @@ async fn a_thousand_signatures_at_once_are_made_over_a_bounded_number_of_connect
     assert_eq!(signing.join_all().await.len(), 1000);
     let most = proxy.most_at_once();
     assert!((2..=64).contains(&most), "{most} at once");
+}
+
+#[tokio::test]
+async fn who_finds_no_place_among_the_requests_in_time_is_throttled() {
+    let Some((bao, proxy)) = between().await else { return };
+    let connection = Connection { address: proxy.url(), in_flight: NonZeroUsize::MIN, ..bao.connection() };
+    let vault = Vault::open(connection).unwrap();
+    let object = make(&vault).await;
+    proxy.says(at_first(1, Then::Hang));
+
+    let in_a_moment = (Instant::now() + Duration::from_millis(300)).into_std();
+    let (first, second) = tokio::join!(
+        vault.sign(&object, Mechanism::Ecdsa, &[7; 32], soon_enough()),
+        vault.sign(&object, Mechanism::Ecdsa, &[7; 32], in_a_moment),
+    );
+    assert_eq!(first.unwrap_err().kind, FailureKind::Unavailable);
+    assert_eq!(second.unwrap_err().kind, FailureKind::Throttled);
+    sign(&vault, &object).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_proxy_that_is_configured_is_used_for_everything() {
+    let Some((bao, proxy)) = between().await else { return };
+    let vault = Vault::open(Connection { proxy: Some(proxy.url()), ..bao.connection() }).unwrap();
+    let object = make(&vault).await;
+    sign(&vault, &object).await.unwrap();
+
+    for path in ["auth/token/lookup-self", "transit/keys/", "transit/sign/"] {
+        assert_eq!(proxy.count(path), 1, "{path}");
+    }
 }
 
 #[tokio::test]

@@ -178,5 +178,7 @@ async fn read(stream: &mut BufReader<TcpStream>) -> Option<Heard> {
     let length = headers.get("content-length").map_or(0, |length| length.parse().unwrap());
     let mut body = vec![0; length];
     stream.read_exact(&mut body).await.ok()?;
-    Some(Heard { method, path: target.strip_prefix("/v1/")?.to_owned(), headers, body })
+    // Who takes it for a proxy says the whole URL.
+    let (_, path) = target.split_once("/v1/")?;
+    Some(Heard { method, path: path.to_owned(), headers, body })
 }
