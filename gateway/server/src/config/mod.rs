@@ -42,7 +42,9 @@ pub(crate) use contract::Contracts;
 pub(crate) use credential::Presented;
 pub(crate) use derived::Derived;
 pub(crate) use environment::{Environment, variables};
-pub(crate) use gcp::{Gcp, GcpCredentials, GcpProtection, GcpRsa};
+pub(crate) use gcp::Gcp;
+#[cfg(feature = "gcp")]
+pub(crate) use gcp::{GcpCredentials, GcpProtection, GcpRsa};
 pub(crate) use host::{Cache, Host};
 pub(crate) use http::{Credential, Http, SecretSource};
 pub(crate) use limits::Limits;
@@ -50,11 +52,14 @@ pub(crate) use listen::{Admin, Listen};
 pub(crate) use mistake::Mistakes;
 pub(crate) use pkcs11::{Pin, Pkcs11, Token};
 pub(crate) use provider::{Instances, Limits as ProviderLimits, Provider, SignedBy};
+#[cfg(any(feature = "gcp", feature = "vault"))]
 pub(crate) use rates::Rates;
 pub(crate) use swap::Canary;
 pub(crate) use tenant::{ANONYMOUS, Tenant};
 pub(crate) use testdouble::{TestDouble, Work};
-pub(crate) use vault::{Vault, VaultLogin};
+pub(crate) use vault::Vault;
+#[cfg(feature = "vault")]
+pub(crate) use vault::VaultLogin;
 
 use crate::auth::Issuer;
 use mistake::Problem;

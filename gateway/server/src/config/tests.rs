@@ -79,6 +79,36 @@ fn a_pkcs11_token_is_read_with_what_it_may_reach() {
 }
 
 #[test]
+fn a_transit_engine_is_read_with_its_login_and_its_rates() {
+    let text = std::fs::read_to_string(example()).unwrap();
+    let engine = r#"
+        [[connection]]
+        name = "transit"
+        kind = "vault"
+        address = "http://127.0.0.1:8100"
+        namespace = "team/a"
+        rates = { sign = 500 }
+        login = { method = "token", environment = "KEYPORT_MASTER_KEY" }
+    "#;
+    let read = |text: &str| match parse(text).unwrap().connections.remove(1).custodian {
+        Custodian::Vault(vault) => vault,
+        other => panic!("another kind: {other:?}"),
+    };
+
+    let vault = read(&format!("{text}{engine}"));
+    assert_eq!((vault.mount.as_str(), vault.prefix.as_str(), vault.verify), ("transit", "keyport", true));
+    assert_eq!((vault.rates.sign, vault.rates.manage, vault.create_mount), (Some(500), None, false));
+    assert!(matches!(vault.login, VaultLogin::Token(_)) && !format!("{vault:?}").contains("hunter2"));
+    let pod = engine.replace(
+        "method = \"token\", environment = \"KEYPORT_MASTER_KEY\"",
+        "method = \"kubernetes\", role = \"r\"",
+    );
+    let service_account = "/var/run/secrets/kubernetes.io/serviceaccount/token".into();
+    let (mount, role) = ("kubernetes".to_owned(), "r".to_owned());
+    assert_eq!(read(&format!("{text}{pod}")).login, VaultLogin::Jwt { mount, role, file: service_account });
+}
+
+#[test]
 fn the_example_is_right_and_means_what_it_says() {
     let text = std::fs::read_to_string(example()).unwrap();
     let config = parse(&text).unwrap();
