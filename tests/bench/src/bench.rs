@@ -50,6 +50,11 @@ impl Bench {
         Self { cpus: self.cpus.lent(), ..self.clone() }
     }
 
+    /// The same, with servers on the clients' CPUs: for what stands before another server, which has the others to itself.
+    pub(crate) fn beside_clients(&self) -> Self {
+        Self { cpus: self.cpus.beside_clients(), ..self.clone() }
+    }
+
     /// How often each variant is measured.
     pub(crate) fn rounds(&self) -> usize {
         if self.options.quick { 2 } else { 5 }

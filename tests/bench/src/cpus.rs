@@ -33,6 +33,11 @@ impl Cpus {
         Self { servers, clients: self.clients }
     }
 
+    /// The same, but servers have the clients' CPUs and no others.
+    pub(crate) fn beside_clients(&self) -> Self {
+        Self { servers: self.clients, clients: self.clients }
+    }
+
     /// How many CPUs servers have.
     pub(crate) fn servers(&self) -> usize {
         count(&self.servers)

@@ -41,15 +41,20 @@ impl Head {
         let length = lines
             .filter_map(|line| line.split_once(':'))
             .find(|(name, _)| name.eq_ignore_ascii_case("content-length"))
+            .map(|(_, length)| length.trim())
+            .or((status == NO_CONTENT).then_some("0"))
             .context("an answer without Content-Length")?;
 
         Ok(Some(Self {
             status: status.parse().context("the status is not a number")?,
             length: end + 4,
-            body: length.1.trim().parse().context("Content-Length is not a number")?,
+            body: length.parse().context("Content-Length is not a number")?,
         }))
     }
 }
+
+/// Has no body, and need not say so (RFC 9110, section 8.6).
+const NO_CONTENT: &str = "204";
 
 #[cfg(test)]
 mod tests {

@@ -6,9 +6,11 @@
 mod answer;
 mod target;
 
+use std::net::SocketAddr;
+
 use anyhow::{Context, Result, ensure};
 use rustls_pki_types::ServerName;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -21,9 +23,18 @@ pub(crate) use target::Target;
 
 /// One connection.
 #[derive(Debug)]
-pub(crate) struct Client {
-    stream: TlsStream<TcpStream>,
+pub(crate) struct Client<S = TlsStream<TcpStream>> {
+    stream: S,
     buffer: Vec<u8>,
+}
+
+impl Client<TcpStream> {
+    /// Connects without TLS.
+    pub(crate) async fn connect_plainly(address: SocketAddr) -> Result<Self> {
+        let stream = TcpStream::connect(address).await.context("cannot connect")?;
+        stream.set_nodelay(true)?;
+        Ok(Self { stream, buffer: Vec::with_capacity(BUFFER) })
+    }
 }
 
 impl Client {
@@ -36,6 +47,21 @@ impl Client {
         Ok(Self { stream, buffer: Vec::with_capacity(BUFFER) })
     }
 
+    /// Creates a key.
+    pub(crate) async fn create(
+        &mut self,
+        target: &Target,
+        contract: Contract,
+        name: &str,
+        key_type: KeyType,
+    ) -> Result<VerifyingKey> {
+        let answer = self.exchange(&contract.create(target, name, key_type)).await?;
+
+        contract.created(&answer, key_type, target.proof)
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
     /// Sends `request` and reads the whole answer.
     pub(crate) async fn exchange(&mut self, request: &[u8]) -> Result<Answer<'_>> {
         self.stream.write_all(request).await?;
@@ -59,19 +85,6 @@ impl Client {
         let read = self.stream.read_buf(&mut self.buffer).await?;
         ensure!(read > 0, "the server closed the connection");
         Ok(())
-    }
-
-    /// Creates a key.
-    pub(crate) async fn create(
-        &mut self,
-        target: &Target,
-        contract: Contract,
-        name: &str,
-        key_type: KeyType,
-    ) -> Result<VerifyingKey> {
-        let answer = self.exchange(&contract.create(target, name, key_type)).await?;
-
-        contract.created(&answer, key_type, target.proof)
     }
 }
 

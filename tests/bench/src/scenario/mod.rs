@@ -14,6 +14,7 @@ mod pkcs11;
 mod slow_token;
 mod swap;
 mod throughput;
+mod vault;
 
 use anyhow::{Context, Result};
 use aws_lc_rs::digest::{SHA256, digest};
@@ -48,6 +49,8 @@ pub(crate) enum Scenario {
     Pkcs11,
     /// What of a slow token's rate is left behind the gateway
     SlowToken,
+    /// Keys in an OpenBao beside the OpenBao that is called directly
+    Vault,
     /// Requests while versions of the provider change
     Swap,
     /// Resident memory after many signatures
@@ -68,6 +71,7 @@ impl Scenario {
             Self::ManyKeys => many_keys::run(bench).await,
             Self::Pkcs11 => pkcs11::run(bench).await,
             Self::SlowToken => slow_token::run(bench).await,
+            Self::Vault => vault::run(bench).await,
             Self::Swap => swap::run(bench).await,
             Self::Memory => memory::run(bench).await,
         }

@@ -4,6 +4,7 @@ mod express;
 mod floor;
 mod gateway;
 mod hsm;
+mod transit;
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -24,6 +25,7 @@ pub(crate) use express::{Crypto, Express};
 pub(crate) use floor::{floor, forcing_floor};
 pub(crate) use gateway::{Audit, Gateway, Instances};
 pub(crate) use hsm::Hsm;
+pub(crate) use transit::Transit;
 
 /// A server that is ready. It is killed when it is dropped.
 #[derive(Debug)]
