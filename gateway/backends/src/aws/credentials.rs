@@ -117,3 +117,91 @@ fn lasts(credentials: &Credentials, until: SystemTime) -> bool {
 const AHEAD: Duration = Duration::from_secs(300);
 /// How long an origin is left alone that was just asked.
 const PAUSE: Duration = Duration::from_secs(10);
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU64, Ordering};
+    use std::time::UNIX_EPOCH;
+
+    use aws_smithy_async::time::TimeSource;
+    use keyport_core::FailureKind;
+
+    use super::*;
+
+    #[derive(Clone, Debug, Default)]
+    struct Clock(Arc<AtomicU64>);
+
+    impl TimeSource for Clock {
+        fn now(&self) -> SystemTime {
+            at(self.0.load(Ordering::SeqCst))
+        }
+    }
+
+    fn at(seconds: u64) -> SystemTime {
+        UNIX_EPOCH + Duration::from_secs(seconds)
+    }
+
+    fn until(name: &str, seconds: u64) -> Result<Credentials, Failure> {
+        Ok(Credentials::new(name, "secret", None, Some(at(seconds)), "test"))
+    }
+
+    fn refusal() -> Result<Credentials, Failure> {
+        Err(Failure::new(FailureKind::Credentials, "no more"))
+    }
+
+    fn kept(answers: Vec<Result<Credentials, Failure>>) -> (Kept, Clock) {
+        let clock = Clock::default();
+
+        (Kept::new(Origin::Script(Mutex::new(answers)), SharedTimeSource::new(clock.clone())), clock)
+    }
+
+    async fn name(kept: &Kept) -> String {
+        kept.current().await.unwrap().access_key_id().to_owned()
+    }
+
+    #[tokio::test]
+    async fn they_are_got_anew_five_minutes_before_their_end() {
+        let (kept, clock) = kept(vec![until("one", 1000), until("two", 2000)]);
+
+        for (now, expected) in [(0, "one"), (699, "one"), (700, "two"), (1699, "two")] {
+            clock.0.store(now, Ordering::SeqCst);
+            assert_eq!(name(&kept).await, expected, "{now}");
+        }
+    }
+
+    #[tokio::test]
+    async fn the_old_ones_serve_as_long_as_they_last_and_their_origin_is_not_pressed() {
+        let (kept, clock) =
+            kept(vec![until("one", 1000), refusal(), refusal(), refusal(), until("two", 2000)]);
+
+        // At 700 and 710 the origin is asked, and in between it is left alone.
+        for now in [0, 700, 705, 710, 715] {
+            clock.0.store(now, Ordering::SeqCst);
+            assert_eq!(name(&kept).await, "one", "{now}");
+        }
+        clock.0.store(1000, Ordering::SeqCst);
+        assert_eq!(kept.current().await.unwrap_err().kind, FailureKind::Credentials);
+        assert_eq!(name(&kept).await, "two");
+    }
+
+    #[tokio::test]
+    async fn those_that_the_service_does_not_take_are_got_anew_but_not_at_every_call() {
+        let (kept, clock) = kept(vec![until("one", 9000), until("two", 9000)]);
+        assert_eq!(name(&kept).await, "one");
+
+        kept.doubt();
+        assert_eq!(name(&kept).await, "one");
+        clock.0.store(10, Ordering::SeqCst);
+        kept.doubt();
+        assert_eq!(name(&kept).await, "two");
+    }
+
+    #[tokio::test]
+    async fn whoever_comes_at_once_waits_for_the_one_who_asks() {
+        let (kept, _clock) = kept(vec![until("one", 9000)]);
+
+        let names = futures_util::future::join_all([name(&kept), name(&kept), name(&kept)]).await;
+
+        assert_eq!(names, ["one"; 3]);
+    }
+}

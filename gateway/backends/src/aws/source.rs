@@ -20,6 +20,9 @@ use super::wire::Wire;
 /// Where credentials are got from, as often as they are needed: files and variables are read again each time.
 #[derive(Debug)]
 pub(super) enum Origin {
+    /// What a test says.
+    #[cfg(test)]
+    Script(std::sync::Mutex<Vec<Result<Credentials, Failure>>>),
     /// A role, with the credentials that the client has.
     Role(Sts, Role),
     Static(Credentials),
@@ -55,6 +58,8 @@ impl Origin {
 
     pub(super) async fn get(&self) -> Result<Credentials, Failure> {
         match self {
+            #[cfg(test)]
+            Self::Script(answers) => answers.lock().unwrap().remove(0),
             Self::Role(sts, role) => assumed(sts, role).await,
             Self::Static(credentials) => Ok(credentials.clone()),
             Self::Vendor { wire, region, profile } => vendor(wire, region, profile.as_deref()).await,
