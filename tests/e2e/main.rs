@@ -10,6 +10,7 @@
 mod admin;
 mod administration;
 mod auth;
+mod aws;
 mod backend;
 mod chain;
 mod code;

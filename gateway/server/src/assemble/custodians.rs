@@ -13,7 +13,7 @@ use keyport_core::name::ConnectionName;
 use keyport_store::{Pins, Store};
 use tokio::task::JoinSet;
 
-use super::{credential, gcp, pin, refused, seed, vault};
+use super::{aws, credential, gcp, pin, refused, seed, vault};
 use crate::config::{self, Config, Connection, Custodian, Pin, Token, variables};
 
 /// The configured master key, read.
@@ -25,6 +25,7 @@ pub(super) fn master_key(config: &Config) -> Result<Option<MasterKey>> {
 pub(super) fn check_secrets(config: &Config) -> Result<()> {
     for Connection { name, custodian, .. } in &config.connections {
         match custodian {
+            Custodian::Aws(account) => aws::check(name, account).with_context(|| cannot_open(name))?,
             Custodian::Derived(derived) => {
                 seed::opened(derived).with_context(|| cannot_open(name))?;
             }
@@ -59,6 +60,11 @@ pub(super) async fn open(
     let mut opening = JoinSet::new();
     for Connection { name, custodian, .. } in &config.connections {
         match custodian {
+            Custodian::Aws(account) => {
+                let bound = bound(name, store, rebind).await?;
+                let opened = aws::opened(name, account, bound).with_context(|| cannot_open(name))?;
+                backends.insert(name.clone(), opened);
+            }
             Custodian::Derived(derived) => {
                 let bound = bound(name, store, rebind).await?;
                 let derived = seed::serving(name, derived, bound.as_deref());

@@ -166,7 +166,8 @@ impl Front {
 fn warnings(config: &Config) -> Vec<Warning> {
     let derived = |connection: &Connection| match &connection.custodian {
         Custodian::Derived(_) => Some(Warning::DerivedKeys(connection.name.clone())),
-        Custodian::Gcp(_)
+        Custodian::Aws(_)
+        | Custodian::Gcp(_)
         | Custodian::Http(_)
         | Custodian::Pkcs11(_)
         | Custodian::Soft { .. }

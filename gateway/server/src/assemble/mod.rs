@@ -1,6 +1,7 @@
 //! Puts the gateway together from its configuration: the one place that names every concrete part.
 
 mod authentication;
+mod aws;
 mod binding;
 mod changes;
 mod check;

@@ -7,6 +7,7 @@ use keyport_core::grant::ConnectionKind;
 use keyport_core::name::ConnectionName;
 use keyport_core::secret::Secret;
 
+use super::aws::Aws;
 use super::derived::Derived;
 use super::environment::secret_of;
 use super::gcp::Gcp;
@@ -33,6 +34,8 @@ pub(crate) struct Connection {
 /// What a connection reaches.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum Custodian {
+    /// `kind = "aws"`: an account's keys in one region of AWS KMS.
+    Aws(Box<Aws>),
     /// `kind = "derived"`: keys that follow from a seed, for development.
     Derived(Derived),
     /// `kind = "gcp"`: a key ring of Google Cloud KMS.
@@ -54,6 +57,7 @@ impl Custodian {
     /// Its kind.
     pub(crate) fn kind(&self) -> ConnectionKind {
         match self {
+            Self::Aws(_) => ConnectionKind::Aws,
             Self::Derived(_) => ConnectionKind::Derived,
             Self::Gcp(_) => ConnectionKind::Gcp,
             Self::Http(_) => ConnectionKind::Http,
@@ -91,6 +95,7 @@ impl Connection {
         let kind =
             section.required("kind", "\"soft\"", one("a kind of connection", &KINDS, |kind| kind.as_str()));
         let custodian = match kind {
+            Some(ConnectionKind::Aws) => Aws::read(&mut section, folder).map(Box::new).map(Custodian::Aws),
             Some(ConnectionKind::Derived) => Derived::read(&mut section, folder).map(Custodian::Derived),
             Some(ConnectionKind::Gcp) => Gcp::read(&mut section, folder).map(Box::new).map(Custodian::Gcp),
             Some(ConnectionKind::Http) => Http::read(&mut section, folder).map(Box::new).map(Custodian::Http),
@@ -102,7 +107,7 @@ impl Connection {
                 Vault::read(&mut section, folder).map(Box::new).map(Custodian::Vault)
             }
             // What else is there belongs to the kind that is not known.
-            Some(ConnectionKind::Aws | ConnectionKind::Azure) | None => return None,
+            Some(ConnectionKind::Azure) | None => return None,
         };
         let replicas = section.list("replicas", super::value::name).unwrap_or_default();
         section.end();
@@ -199,7 +204,8 @@ impl MasterKey {
     }
 }
 
-const KINDS: [ConnectionKind; 6] = [
+const KINDS: [ConnectionKind; 7] = [
+    ConnectionKind::Aws,
     ConnectionKind::Derived,
     ConnectionKind::Gcp,
     ConnectionKind::Http,

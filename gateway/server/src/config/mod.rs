@@ -1,6 +1,7 @@
 //! The configuration file: read completely or not at all, and every mistake in it named at once.
 
 mod audit;
+mod aws;
 mod component;
 mod connection;
 mod contract;
@@ -36,6 +37,7 @@ use std::path::{Path, PathBuf};
 use toml::de::DeTable;
 
 pub(crate) use audit::{Audit, Sync};
+pub(crate) use aws::{Aws, AwsCredentials};
 pub(crate) use component::{BuiltIn, Component};
 pub(crate) use connection::{Connection, Custodian, MasterKey};
 pub(crate) use contract::Contracts;

@@ -1,0 +1,159 @@
+//! Keys in AWS KMS, through the whole gateway and as the example has it: with a stand-in for the service.
+
+#[expect(dead_code, reason = "the backend's own tests use the rest")]
+#[path = "../../../gateway/backends/tests/aws/standin/mod.rs"]
+mod standin;
+
+use std::fs;
+use std::path::PathBuf;
+
+use hyper::Method;
+use serde_json::{Value, json};
+use tokio::process::Command;
+
+use crate::harness::{Client, Gateway, Hash, KEYPORT, Plan, Site, digest_of, entries, eventually, token_of};
+use standin::{ACCESS_KEY, SECRET, Service};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_example_signs_with_keys_in_the_service_and_deletes_them_there() {
+    let stage = Stage::set().await;
+    let gateway = stage.start(SECRET).await;
+    let v1 = client(&gateway);
+    let made =
+        v1.post("/keys", json!({ "name": "a", "type": "ec-p256" }).to_string()).await.expect(201).json();
+    assert_eq!(stage.service.keys().all()[0].description, "keyport: a of example");
+
+    let webhook = gateway.webhook(&token_of("acme"));
+    let key = webhook.create("demo", "EC-P384").await;
+    webhook.sign(&key, Hash::Sha384, b"hello").await;
+    webhook.sign(&key, Hash::Sha256, b"hello").await;
+    sign(&v1, &made).await;
+    gateway.stop().await;
+
+    let gateway = stage.start(SECRET).await;
+    let v1 = client(&gateway);
+    sign(&v1, &made).await;
+    v1.call(Method::DELETE, "/keys/a", "").await.expect(204);
+    eventually("the key's deletion to be scheduled", async || {
+        entries(&stage.site.data()).iter().any(|entry| entry.is("destroy", "ok")).then_some(())
+    })
+    .await;
+    assert_eq!(stage.service.keys().alive(), 1);
+
+    stage.every_call_is_in_the_policy();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn credentials_that_are_not_taken_are_the_operators_matter() {
+    let stage = Stage::set().await;
+    let gateway = stage.start("another").await;
+
+    let refused = client(&gateway).post("/keys", json!({ "name": "a", "type": "ec-p256" }).to_string()).await;
+
+    assert!(refused.status >= 500 && !refused.text().contains("Signature"), "{}", refused.text());
+    assert!(gateway.logged().contains("InvalidSignatureException"), "{}", gateway.logged());
+    assert!(!gateway.logged().contains("another\""), "the secret was printed");
+}
+
+#[test]
+fn the_example_shows_every_setting() {
+    let text = fs::read_to_string(example("keyport.toml")).unwrap();
+    for setting in SETTINGS {
+        let is_shown = text.lines().any(|line| {
+            line.trim_start_matches('#').split_once('=').is_some_and(|(name, _)| name.trim() == setting)
+        });
+        assert!(is_shown, "`{setting}` is not in the example");
+    }
+}
+
+/// The example, with the services at the stand-in.
+struct Stage {
+    service: Service,
+    site: Site,
+}
+
+impl Stage {
+    async fn set() -> Self {
+        let (service, site) = (Service::start().await, Site::new(&Plan::soft()));
+        let url = service.url();
+        let places =
+            format!("endpoint = \"{url}\"\nsts-endpoint = \"{url}\"\ntagging-endpoint = \"{url}\"\n");
+        let text = fs::read_to_string(example("keyport.toml")).unwrap();
+        let text = text.replace("kind = \"aws\"\n", &format!("kind = \"aws\"\nsettling = \"0s\"\n{places}"));
+        site.write("keyport.toml", text.replace("\"release\"", "\"release\", \"delete\""));
+
+        Self { service, site }
+    }
+
+    async fn start(&self, secret: &str) -> Gateway {
+        let mut command = Command::new(KEYPORT);
+        command.args(["serve", "--config"]).arg(self.site.path("keyport.toml"));
+        command.env("KEYPORT_LISTEN", "127.0.0.1:0").env("KEYPORT_ADMIN", "127.0.0.1:0");
+        command.env("AWS_ACCESS_KEY_ID", ACCESS_KEY).env("AWS_SECRET_ACCESS_KEY", secret);
+        command.env("KEYPORT_TOKEN_DIGEST", format!("sha256:{}", digest_of(token_of("acme").as_bytes())));
+
+        let gateway = Gateway::start(command, self.site.path("ca.pem")).await;
+        gateway.unwrap_or_else(|ended| panic!("no start: {ended:#?}"))
+    }
+
+    /// Who may do what the policy says may do all that was done.
+    fn every_call_is_in_the_policy(&self) {
+        let policy = fs::read_to_string(example("policy.json")).unwrap();
+        let _: Value = serde_json::from_str(&policy).unwrap();
+        for call in self.service.calls() {
+            // Who one is, everybody may ask.
+            let is_allowed =
+                ["kms", "tag"].iter().any(|service| policy.contains(&format!("\"{service}:{call}\"")));
+            assert!(is_allowed || call == "GetCallerIdentity", "{call}");
+        }
+    }
+}
+
+fn client(gateway: &Gateway) -> Client {
+    gateway.server.client().with_token(&token_of("acme")).with_base("/v1")
+}
+
+async fn sign(client: &Client, made: &Value) {
+    let request = r#"{ "message": "bWVzc2FnZQ==", "scheme": "ES256" }"#;
+    let signed = client.post("/keys/a/sign", request).await.expect(200).json();
+    let pem = made["public_key"]["pem"].as_str().unwrap();
+
+    assert!(signed["signature"].is_string() && pem.contains("PUBLIC KEY"), "{signed}");
+}
+
+fn example(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../examples/aws-kms").join(name)
+}
+
+/// All that can be said of a connection of kind `aws`.
+const SETTINGS: [&str; 29] = [
+    "access-key-id",
+    "arn",
+    "ca",
+    "deletion-window",
+    "description",
+    "dual-stack",
+    "endpoint",
+    "environment",
+    "external-id",
+    "file",
+    "fips",
+    "kind",
+    "manage",
+    "multi-region",
+    "name",
+    "prefix",
+    "profile",
+    "proxy",
+    "read",
+    "region",
+    "role-arn",
+    "settling",
+    "sign",
+    "sts-endpoint",
+    "tagging-endpoint",
+    "tags",
+    "verify",
+    "web-identity",
+    "objects",
+];
