@@ -96,6 +96,16 @@ fn trials_are_for_the_kit_alone() {
 }
 
 #[test]
+fn custodians_are_tried_out_by_probes_alone() {
+    for file in rust_files("gateway") {
+        let is_home =
+            ["custody", "probe.rs", "probing.rs", "test_key.rs"].iter().any(|home| has(&file, home));
+        let is_opened = has(&file, "assemble") && has(&file, "tryout.rs");
+        assert!(is_home || is_opened || !mentions(&file, "custody::tryout"), "{} tries keys", file.display());
+    }
+}
+
+#[test]
 fn only_assembly_names_concrete_parts() {
     for file in rust_files("gateway/server/src") {
         if has(&file, "assemble") || is_for_tests(&file) {

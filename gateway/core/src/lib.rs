@@ -34,7 +34,6 @@ pub mod store;
 #[cfg(test)]
 mod testing;
 pub mod trial;
-pub mod tryout;
 
 pub use error::{Cause, Error, Result};
 pub use failure::{Failure, FailureKind};

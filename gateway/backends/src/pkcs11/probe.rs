@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use keyport_core::backend::Backend;
 use keyport_core::custody::Mechanism;
+use keyport_core::custody::tryout::{TestKey, Tryout};
 use keyport_core::outside::Random;
 use keyport_core::scheme::{Hash, KeyType, Scheme};
 use keyport_core::secret::Secret;
-use keyport_core::tryout::{TestKey, Tryout};
 use keyport_core::{Failure, FailureKind};
 use tokio::time::Instant;
 

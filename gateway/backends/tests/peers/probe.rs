@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use keyport_backends::pkcs11::{Network, Probe, TokenChoice, probe};
 use keyport_core::FailureKind;
+use keyport_core::custody::tryout::TestKey;
 use keyport_core::scheme::{KeyType, Scheme};
-use keyport_core::tryout::TestKey;
 
 use crate::token::{Token, host, pin};
 

@@ -16,6 +16,7 @@ mod outbound;
 mod replicas;
 #[cfg(test)]
 mod tests;
+pub mod tryout;
 
 use std::collections::HashMap;
 use std::fmt::Debug;

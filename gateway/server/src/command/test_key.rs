@@ -3,8 +3,8 @@
 use std::fmt::Display;
 use std::time::Duration;
 
+use keyport_core::custody::tryout::TestKey;
 use keyport_core::scheme::Scheme;
-use keyport_core::tryout::TestKey;
 use keyport_core::{Failure, FailureKind};
 
 use super::print::{BAD, FAINT, GOOD, Painted};

@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use keyport_core::tryout::TestKey;
 use keyport_core::{Failure, FailureKind};
 
 use crate::assemble::probe::{Ability, Opened, PinState, Report, SlotFound, TokenReport};
@@ -14,7 +13,7 @@ pub(super) fn is_well(report: &Report) -> bool {
     match &report.opened {
         None => true,
         Some(Err(_)) => false,
-        Some(Ok(opened)) => opened.test_keys.iter().filter(|key| key.is_offered()).all(TestKey::works),
+        Some(Ok(opened)) => opened.test_keys.iter().filter(|key| key.is_offered()).all(|key| key.works()),
     }
 }
 

@@ -1,10 +1,11 @@
-//! A custodian tried out with a key of its own for each type: made, used in every scheme, verified, and destroyed.
+//! A custodian tried out with a key of its own for each type: made, used in every scheme, verified, and destroyed. That is
+//! for operators who look before anything is served; no guest has a part in it, and no key of a row.
 
 use std::fmt;
 use std::time::{Duration, Instant};
 
+use super::Mechanism;
 use crate::backend::{Backend, Generate, Generated, Object};
-use crate::custody::Mechanism;
 use crate::failure::{Failure, FailureKind};
 use crate::input::{Digest, Input};
 use crate::key::{KeyId, KeyName};
