@@ -132,6 +132,17 @@ async fn a_token_that_was_revoked_is_exchanged() {
 }
 
 #[tokio::test]
+async fn many_calls_fetch_one_token() {
+    let opened = Opened::new().await;
+    let calls = (0..100).map(|_| opened.azure.health(soon()));
+
+    let failed = futures_util::future::join_all(calls).await.into_iter().filter_map(Result::err).count();
+    assert_eq!(failed, 0);
+    let fetched = opened.stand_in.state.record.heard().iter().filter(|call| call.ends_with("/token")).count();
+    assert_eq!(fetched, 1);
+}
+
+#[tokio::test]
 async fn who_may_not_sign_is_not_well() {
     let opened = Opened::new().await;
     *opened.stand_in.state.forbids.lock().unwrap() = true;

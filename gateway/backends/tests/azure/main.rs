@@ -16,6 +16,7 @@ mod peer;
 mod suite;
 mod trouble;
 mod vault;
+mod vendor;
 
 use keyport_core::custody::Mechanism;
 use keyport_core::scheme::{Hash, KeyType};

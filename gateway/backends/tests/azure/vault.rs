@@ -1,4 +1,5 @@
-//! A server that answers as a vault and Microsoft Entra are documented to.
+//! A server that answers as a vault and Microsoft Entra are documented to. That it answers as Microsoft's own clients expect is
+//! tested in `vendor.rs`.
 
 use std::collections::{BTreeMap, HashSet};
 use std::net::SocketAddr;
@@ -76,11 +77,16 @@ impl Service for State {
         &self.record
     }
 
+    fn challenge(&self) -> String {
+        "Bearer authorization=\"https://login.microsoftonline.com/directory\", resource=\"https://vault.azure.net\""
+            .to_owned()
+    }
+
     fn answer(&self, asked: &Asked) -> Answer {
         if asked.path.ends_with("/token") {
             return self.token(asked);
         }
-        let token = asked.authorization.strip_prefix("Bearer ").unwrap_or_default();
+        let token = asked.header("authorization").strip_prefix("Bearer ").unwrap_or_default();
         if !self.given.lock().unwrap().contains(token) {
             return Err(refusal(
                 401,
@@ -97,7 +103,7 @@ impl Service for State {
                 "ForbiddenByRbac",
             ));
         }
-        if !asked.query.contains("api-version=") {
+        if asked.parameter("api-version").is_empty() {
             return Err(refusal(400, "BadParameter", "api-version must be specified", ""));
         }
 
@@ -123,7 +129,7 @@ impl State {
     fn token(&self, asked: &Asked) -> Answer {
         let is_right = match asked.path.as_str() {
             "/metadata/identity/oauth2/token" => {
-                asked.query.contains("resource=https%3A%2F%2Fvault.azure.net") && asked.metadata == "true"
+                asked.parameter("resource") == "https://vault.azure.net" && asked.header("metadata") == "true"
             }
             "/directory/oauth2/v2.0/token" => {
                 let assertion = asked.form("client_assertion_type").ends_with(":jwt-bearer");

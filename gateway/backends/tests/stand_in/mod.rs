@@ -13,7 +13,7 @@ use http_body_util::{BodyExt, StreamBody};
 use hyper::body::{Bytes, Frame, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper::{Request, Response};
+use hyper::{HeaderMap, Request, Response};
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use tokio::net::TcpListener;
@@ -28,6 +28,11 @@ pub(crate) trait Service: Send + Sync + 'static {
 
     /// What it answers: JSON, or a status with JSON.
     fn answer(&self, asked: &Asked) -> Answer;
+
+    /// What it says whom to ask for a token (`WWW-Authenticate`), with every 401.
+    fn challenge(&self) -> String {
+        "Bearer".to_owned()
+    }
 }
 
 /// What a stand-in is told, and heard.
@@ -55,10 +60,8 @@ impl Record {
 pub(crate) struct Asked {
     pub(crate) method: String,
     pub(crate) path: String,
-    pub(crate) query: String,
-    pub(crate) authorization: String,
-    pub(crate) flavour: String,
-    pub(crate) metadata: String,
+    query: String,
+    headers: HeaderMap,
     pub(crate) body: Bytes,
 }
 
@@ -83,25 +86,34 @@ pub(crate) async fn start(service: &Arc<impl Service>) -> SocketAddr {
 
 impl Asked {
     async fn read(request: Request<Incoming>) -> Self {
-        let field = |name: &str| {
-            request.headers().get(name).map(|value| value.to_str().unwrap().to_owned()).unwrap_or_default()
-        };
-        let (authorization, flavour) = (field("authorization"), field("metadata-flavor"));
-        let metadata = field("metadata");
         let (method, path) = (request.method().to_string(), request.uri().path().to_owned());
         let query = request.uri().query().unwrap_or_default().to_owned();
+        let headers = request.headers().clone();
         let body = request.into_body().collect().await.map(|body| body.to_bytes()).unwrap_or_default();
 
-        Self { method, path, query, authorization, flavour, metadata, body }
+        Self { method, path, query, headers, body }
     }
 
-    /// A field of a form.
+    /// A header field; nothing where it is not there.
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map(|value| value.to_str().unwrap()).unwrap_or_default()
+    }
+
+    /// A field of the body, which is a form.
     pub(crate) fn form(&self, name: &str) -> String {
-        let text = String::from_utf8_lossy(&self.body).into_owned();
-        let written = text.split('&').find_map(|field| field.strip_prefix(name)?.strip_prefix('='));
-
-        written.map(decoded).unwrap_or_default()
+        field(&String::from_utf8_lossy(&self.body), name)
     }
+
+    /// A parameter of the query.
+    pub(crate) fn parameter(&self, name: &str) -> String {
+        field(&self.query, name)
+    }
+}
+
+fn field(form: &str, name: &str) -> String {
+    let written = form.split('&').find_map(|field| field.strip_prefix(name)?.strip_prefix('='));
+
+    written.map(decoded).unwrap_or_default()
 }
 
 /// A value of a form, as it was before it was encoded (WHATWG URL, application/x-www-form-urlencoded).
@@ -145,7 +157,11 @@ async fn served(
         Some(Fault::Cut) => cut(&body.to_string()),
         _ => whole(body.to_string()),
     };
-    Ok(response(status, &[], body))
+    let mut response = response(status, &[], body);
+    if status == 401 {
+        response.headers_mut().insert("www-authenticate", service.challenge().parse().unwrap());
+    }
+    Ok(response)
 }
 
 fn response(status: u16, headers: &[(&'static str, &'static str)], body: Body) -> Response<Body> {

@@ -32,7 +32,7 @@ impl Default for Access {
 impl Access {
     /// Whether this may call the service.
     pub(crate) fn admits(&self, asked: &Asked) -> bool {
-        let Some(token) = asked.authorization.strip_prefix("Bearer ") else { return false };
+        let Some(token) = asked.header("authorization").strip_prefix("Bearer ") else { return false };
 
         self.given.lock().unwrap().contains(token) || is_signed(token).is_some()
     }
@@ -46,7 +46,7 @@ impl Access {
     pub(crate) fn endpoint(&self, asked: &Asked) -> Option<Result<Value, (u16, Value)>> {
         let right = match (asked.method.as_str(), asked.path.as_str()) {
             ("GET", "/computeMetadata/v1/instance/service-accounts/default/token") => {
-                asked.flavour == "Google"
+                asked.header("metadata-flavor") == "Google"
             }
             ("POST", "/token") => {
                 asked.form("grant_type") == "refresh_token"

@@ -93,7 +93,9 @@ impl State {
         let body: Value = serde_json::from_slice(&asked.body).unwrap_or_default();
         match (asked.method.as_str(), path.rsplit_once(':'), path.split_once("/cryptoKeyVersions/1")) {
             ("POST", Some((_, "testIamPermissions")), _) => Ok(self.held(&body)),
-            ("POST", None, None) if path.ends_with("/cryptoKeys") => self.create(path, &asked.query, &body),
+            ("POST", None, None) if path.ends_with("/cryptoKeys") => {
+                self.create(path, &asked.parameter("cryptoKeyId"), &body)
+            }
             ("POST", Some((_, "asymmetricSign")), Some((name, _))) => self.sign(name, &body),
             ("POST", Some((_, "destroy")), Some((name, _))) => self.destroy(name),
             ("GET", None, Some((name, ""))) => self.version(name),
@@ -110,10 +112,12 @@ impl State {
         if held.is_empty() { json!({}) } else { json!({ "permissions": held }) }
     }
 
-    fn create(&self, path: &str, query: &str, body: &Value) -> Answer {
+    fn create(&self, path: &str, id: &str, body: &Value) -> Answer {
         let invalid = |message: &str| refusal(400, "INVALID_ARGUMENT", message);
-        let id = query.split('&').find_map(|pair| pair.strip_prefix("cryptoKeyId="));
-        let name = format!("{path}/{}", id.ok_or_else(|| invalid("crypto_key_id is required"))?);
+        if id.is_empty() {
+            return Err(invalid("crypto_key_id is required"));
+        }
+        let name = format!("{path}/{id}");
         let template = &body["versionTemplate"];
         let algorithm = named(&template["algorithm"], &ALGORITHMS);
         let level = named(&template["protectionLevel"], &[(1, "SOFTWARE"), (2, "HSM")]);
