@@ -62,10 +62,10 @@ pub enum Proof {
     Federated(PathBuf),
 }
 
-impl Login {
+impl Connection {
     /// What Azure takes of a vault by default: transactions in ten seconds, and fewer keys made.
     #[must_use]
-    pub fn rates(hsm: bool) -> Rates {
+    pub fn usual_rates(hsm: bool) -> Rates {
         let sign = if hsm { 100.0 } else { 200.0 };
 
         Rates {

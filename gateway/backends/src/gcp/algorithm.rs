@@ -80,11 +80,11 @@ impl Algorithm {
                 let wide = wide.ok_or_else(|| invalid(input, "a digest for this curve"))?;
                 Ok(Payload::Digest(hash_name(hash), wide.into_owned()))
             }
-            (Signs::Ed25519, Mechanism::Ed25519) if input.len() <= LONGEST_DATA => {
+            (Signs::Ed25519, Mechanism::Ed25519) if (1..=LONGEST_DATA).contains(&input.len()) => {
                 Ok(Payload::Data(input.to_vec()))
             }
             (Signs::Ed25519, Mechanism::Ed25519) => {
-                Err(invalid(input, "what Google signs: at most 65536 bytes of a message"))
+                Err(invalid(input, "what Google signs: 1 to 65536 bytes of a message"))
             }
             (Signs::Pkcs1(own), Mechanism::RsaPkcs1v15(hash))
             | (Signs::Pss(own), Mechanism::RsaPss(hash))
@@ -163,7 +163,7 @@ const TABLE: [Algorithm; 15] = [
     row("RSA_SIGN_RAW_PKCS1_4096", KeyType::Rsa4096, Signs::DigestInfo),
 ];
 
-/// Bytes of a message that Google signs without a digest.
+/// Bytes of a message that Google signs without a digest. An empty one is to Google one that is not there (proto3).
 const LONGEST_DATA: usize = 64 << 10;
 
 #[cfg(test)]

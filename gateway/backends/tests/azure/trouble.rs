@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use keyport_core::backend::{Backend, Object};
+use keyport_core::backend::{Backend, Generate, Object};
 use keyport_core::custody::Mechanism;
 use keyport_core::scheme::KeyType;
 use keyport_core::{Failure, FailureKind};
@@ -108,23 +108,30 @@ async fn a_gateway_that_dies_between_two_calls_leaves_one_key_or_none() {
             let (opened, request) = (Opened::new().await, request(KeyType::EcP256));
             let is_made = call == "/create" && matches!(fault, Fault::HangAfter);
             opened.stand_in.state.record.faults.add(call, 1, fault);
-            let (azure, doomed) = (opened.azure.clone(), request.clone());
-            let making = tokio::spawn(async move { azure.generate(doomed, soon()).await });
-            opened.stand_in.state.record.asked(calls).await;
-            while is_made && opened.stand_in.versions().is_empty() {
-                tokio::task::yield_now().await;
-            }
-            making.abort();
+            died_making(&opened, &request, (calls, is_made)).await;
 
             let found = opened.azure.find(&request.tenant, request.key_id, soon()).await.unwrap();
             assert_eq!(found.is_some(), is_made, "{call}");
             let made = opened.azure.generate(request.clone(), soon()).await.unwrap();
             assert_eq!(opened.stand_in.versions(), [1], "{call}");
-            opened.azure.destroy(&object(&request, &made.native_id), soon()).await.unwrap();
-            opened.azure.destroy(&object(&request, &made.native_id), soon()).await.unwrap();
+            let object = object(&request, &made.native_id);
+            opened.azure.destroy(&object, soon()).await.unwrap();
+            opened.azure.destroy(&object, soon()).await.unwrap();
             assert!(opened.stand_in.versions().is_empty());
         }
     }
+}
+
+/// Has a key made by a gateway that dies at so many calls, the last of which made it or not.
+async fn died_making(opened: &Opened, request: &Generate, (calls, is_made): (usize, bool)) {
+    let (azure, request) = (opened.azure.clone(), request.clone());
+    let making = tokio::spawn(async move { azure.generate(request, soon()).await });
+    opened.stand_in.state.record.asked(calls).await;
+    while is_made && opened.stand_in.versions().is_empty() {
+        tokio::task::yield_now().await;
+    }
+
+    making.abort();
 }
 
 #[tokio::test]

@@ -89,10 +89,9 @@ async fn a_key_is_waited_for_until_it_can_sign_and_until_it_can_be_destroyed() {
     let object = object(&request, &made.native_id);
     ring.gcp.sign(&object, Mechanism::Ecdsa, &[7; 32], soon()).await.unwrap();
 
-    let mut keys = ring.stand_in.state.keys.lock().unwrap();
-    let key = keys.values_mut().next().unwrap();
-    (key.state, key.pending) = ("PENDING_GENERATION", 5);
-    drop(keys);
+    for key in ring.stand_in.state.keys.lock().unwrap().values_mut() {
+        (key.state, key.pending) = ("PENDING_GENERATION", 5);
+    }
     ring.gcp.destroy(&object, soon()).await.unwrap();
     assert_eq!(ring.stand_in.states(), ["DESTROY_SCHEDULED"]);
 }

@@ -1,7 +1,6 @@
 //! Google Cloud KMS, by a stand-in: what every backend promises, and what it promises alone.
 
 #![expect(
-    clippy::expect_used,
     clippy::indexing_slicing,
     clippy::unimplemented,
     clippy::unwrap_used,

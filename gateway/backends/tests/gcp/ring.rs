@@ -49,6 +49,7 @@ impl Ring {
             backend: self.gcp.clone(),
             key_types: key_types.to_vec(),
             mechanisms: [&[Mechanism::Ecdsa, Mechanism::Ed25519], rsa].concat(),
+            messages: 1..=65_536,
             imports: Vec::new(),
             binds_tenant: false,
         }

@@ -47,6 +47,13 @@ async fn a_quota_that_is_spent_is_waited_for_as_long_as_the_service_says() {
     }
 }
 
+/// An error in Google's words.
+fn google(status: u16, name: &str) -> Fault {
+    let body = json!({ "error": { "code": status, "message": "m", "status": name } });
+
+    Fault::Answer(status, Vec::new(), body.to_string())
+}
+
 fn delayed(delay: &str) -> String {
     let details = json!([{ "@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": delay }]);
 
@@ -75,8 +82,8 @@ async fn a_storm_of_refusals_ends_as_throttled_and_by_the_deadline() {
 async fn a_mishap_of_the_service_is_tried_again() {
     let (ring, object) = with_key().await;
     for fault in [
-        Fault::google(503, "UNAVAILABLE"),
-        Fault::google(500, "INTERNAL"),
+        google(503, "UNAVAILABLE"),
+        google(500, "INTERNAL"),
         Fault::Answer(502, vec![], "<html>Bad gateway".to_owned()),
         Fault::Cut,
     ] {
@@ -91,7 +98,7 @@ async fn a_mishap_of_the_service_is_tried_again() {
 #[tokio::test]
 async fn a_service_that_fails_and_fails_is_unavailable() {
     let (ring, object) = with_key().await;
-    ring.stand_in.state.record.faults.add(":asymmetricSign", 1000, Fault::google(503, "UNAVAILABLE"));
+    ring.stand_in.state.record.faults.add(":asymmetricSign", 1000, google(503, "UNAVAILABLE"));
 
     let refused = sign(&ring, &object).await.unwrap_err();
     assert_eq!((refused.kind, signatures(&ring)), (FailureKind::Unavailable, 4));
@@ -166,7 +173,7 @@ async fn a_page_of_something_on_the_way_destroys_no_key_and_finds_none() {
 #[tokio::test]
 async fn a_policy_that_forbids_destruction_is_for_an_operator() {
     let (ring, object) = with_key().await;
-    ring.stand_in.state.record.faults.add(":destroy", 1, Fault::google(400, "FAILED_PRECONDITION"));
+    ring.stand_in.state.record.faults.add(":destroy", 1, google(400, "FAILED_PRECONDITION"));
 
     let refused = ring.gcp.destroy(&object, soon()).await.unwrap_err();
     assert_eq!(refused.kind, FailureKind::OperatorNeeded);
@@ -175,7 +182,7 @@ async fn a_policy_that_forbids_destruction_is_for_an_operator() {
 #[tokio::test]
 async fn a_permission_that_is_lacking_is_denied_and_not_tried_again() {
     let (ring, object) = with_key().await;
-    ring.stand_in.state.record.faults.add(":asymmetricSign", 1, Fault::google(403, "PERMISSION_DENIED"));
+    ring.stand_in.state.record.faults.add(":asymmetricSign", 1, google(403, "PERMISSION_DENIED"));
 
     let refused = sign(&ring, &object).await.unwrap_err();
     assert_eq!((refused.kind, signatures(&ring)), (FailureKind::Denied, 1));

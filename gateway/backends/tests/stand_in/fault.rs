@@ -19,23 +19,12 @@ pub(crate) enum Fault {
     Lie(fn(&mut Value)),
 }
 
-impl Fault {
-    /// An error in Google's words.
-    pub(crate) fn google(status: u16, name: &str) -> Self {
-        Self::Answer(
-            status,
-            Vec::new(),
-            format!(r#"{{"error":{{"code":{status},"message":"m","status":"{name}"}}}}"#),
-        )
-    }
-}
-
 /// What is still to be done wrong, and to which calls.
 #[derive(Default)]
 pub(crate) struct Faults(Mutex<Vec<(&'static str, u32, Fault)>>);
 
 impl Faults {
-    /// The next so many calls whose method and path have this in them go wrong, after `skip` of them that do not.
+    /// The next so many calls whose method and path have this in them go wrong.
     pub(crate) fn add(&self, on: &'static str, times: u32, fault: Fault) {
         self.0.lock().unwrap().push((on, times, fault));
     }

@@ -37,6 +37,14 @@ impl Key {
         Some(Self { algorithm: algorithm.to_owned(), state, described, pending, pair: pair(algorithm)? })
     }
 
+    /// A step towards being ready.
+    pub(crate) fn looked_at(&mut self) {
+        self.pending = self.pending.saturating_sub(1);
+        if self.state == "PENDING_GENERATION" && self.pending == 0 {
+            self.state = "ENABLED";
+        }
+    }
+
     /// The public half, PEM.
     pub(crate) fn pem(&self) -> String {
         let der = match &self.pair {
@@ -56,7 +64,11 @@ impl Key {
                 let wanted = digest.get(field).filter(|_| digest.len() == 1);
                 bytes(wanted.ok_or("the digest is of another algorithm than the key")?)?
             }
-            None => bytes(request.get("data").ok_or("data is required for this algorithm")?)?,
+            None => {
+                // Empty bytes and none are the same to Google (proto3).
+                let data = request.get("data").filter(|data| *data != "");
+                bytes(data.ok_or("data is required for this algorithm")?)?
+            }
         };
         let sum = if self.digest_field().is_some() { "digestCrc32c" } else { "dataCrc32c" };
         let is_verified = match request.get(sum).and_then(Value::as_str) {

@@ -135,13 +135,14 @@ impl State {
         if keys.contains_key(&name) {
             return Err(refusal(409, "ALREADY_EXISTS", &format!("CryptoKey {name} already exists.")));
         }
+        let lasting = body.get("destroyScheduledDuration").and_then(Value::as_str).unwrap_or("2592000s");
         let described = json!({
             "name": name,
             "purpose": "ASYMMETRIC_SIGN",
             "createTime": "2026-01-01T00:00:00.000000001Z",
             "versionTemplate": { "protectionLevel": level, "algorithm": algorithm },
             "labels": body["labels"],
-            "destroyScheduledDuration": body.get("destroyScheduledDuration").unwrap_or(&json!("2592000s")),
+            "destroyScheduledDuration": lasting,
         });
         let key = Key::new(&algorithm, described.clone(), *self.pending.lock().unwrap());
         keys.insert(name, key.ok_or_else(|| invalid("no such algorithm"))?);
@@ -150,14 +151,9 @@ impl State {
 
     fn version(&self, name: &str) -> Answer {
         self.with(name, |key| {
-            if key.state == "PENDING_GENERATION" {
-                key.pending = key.pending.saturating_sub(1);
-                if key.pending == 0 {
-                    let is_ready = std::mem::replace(&mut key.state, "ENABLED");
-                    return Ok(described(name, key, is_ready));
-                }
-            }
-            Ok(described(name, key, key.state))
+            let before = key.state;
+            key.looked_at();
+            Ok(described(name, key, before))
         })
     }
 
