@@ -11,6 +11,7 @@ mod admin;
 mod administration;
 mod auth;
 mod aws;
+mod azure;
 mod backend;
 mod chain;
 mod code;

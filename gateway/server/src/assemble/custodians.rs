@@ -13,7 +13,7 @@ use keyport_core::name::ConnectionName;
 use keyport_store::{Pins, Store};
 use tokio::task::JoinSet;
 
-use super::{aws, credential, gcp, pin, refused, seed, vault};
+use super::{aws, azure, credential, gcp, pin, refused, seed, vault};
 use crate::config::{self, Config, Connection, Custodian, Pin, Token, variables};
 
 /// The configured master key, read.
@@ -26,6 +26,9 @@ pub(super) fn check_secrets(config: &Config) -> Result<()> {
     for Connection { name, custodian, .. } in &config.connections {
         match custodian {
             Custodian::Aws(account) => aws::check(name, account).with_context(|| cannot_open(name))?,
+            Custodian::Azure(vault) => {
+                azure::opened(vault).with_context(|| cannot_open(name))?;
+            }
             Custodian::Derived(derived) => {
                 seed::opened(derived).with_context(|| cannot_open(name))?;
             }
@@ -64,6 +67,9 @@ pub(super) async fn open(
                 let bound = bound(name, store, rebind).await?;
                 let opened = aws::opened(name, account, bound).with_context(|| cannot_open(name))?;
                 backends.insert(name.clone(), opened);
+            }
+            Custodian::Azure(vault) => {
+                backends.insert(name.clone(), azure::opened(vault).with_context(|| cannot_open(name))?);
             }
             Custodian::Derived(derived) => {
                 let bound = bound(name, store, rebind).await?;

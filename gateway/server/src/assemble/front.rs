@@ -167,6 +167,7 @@ fn warnings(config: &Config) -> Vec<Warning> {
     let derived = |connection: &Connection| match &connection.custodian {
         Custodian::Derived(_) => Some(Warning::DerivedKeys(connection.name.clone())),
         Custodian::Aws(_)
+        | Custodian::Azure(_)
         | Custodian::Gcp(_)
         | Custodian::Http(_)
         | Custodian::Pkcs11(_)

@@ -2,6 +2,7 @@
 
 mod authentication;
 mod aws;
+mod azure;
 mod binding;
 mod changes;
 mod check;

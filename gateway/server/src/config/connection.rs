@@ -8,6 +8,7 @@ use keyport_core::name::ConnectionName;
 use keyport_core::secret::Secret;
 
 use super::aws::Aws;
+use super::azure::Azure;
 use super::derived::Derived;
 use super::environment::secret_of;
 use super::gcp::Gcp;
@@ -36,6 +37,8 @@ pub(crate) struct Connection {
 pub(crate) enum Custodian {
     /// `kind = "aws"`: an account's keys in one region of AWS KMS.
     Aws(Box<Aws>),
+    /// `kind = "azure"`: a vault of Azure Key Vault, or a managed HSM.
+    Azure(Box<Azure>),
     /// `kind = "derived"`: keys that follow from a seed, for development.
     Derived(Derived),
     /// `kind = "gcp"`: a key ring of Google Cloud KMS.
@@ -58,6 +61,7 @@ impl Custodian {
     pub(crate) fn kind(&self) -> ConnectionKind {
         match self {
             Self::Aws(_) => ConnectionKind::Aws,
+            Self::Azure(_) => ConnectionKind::Azure,
             Self::Derived(_) => ConnectionKind::Derived,
             Self::Gcp(_) => ConnectionKind::Gcp,
             Self::Http(_) => ConnectionKind::Http,
@@ -96,6 +100,9 @@ impl Connection {
             section.required("kind", "\"soft\"", one("a kind of connection", &KINDS, |kind| kind.as_str()));
         let custodian = match kind {
             Some(ConnectionKind::Aws) => Aws::read(&mut section, folder).map(Box::new).map(Custodian::Aws),
+            Some(ConnectionKind::Azure) => {
+                Azure::read(&mut section, folder).map(Box::new).map(Custodian::Azure)
+            }
             Some(ConnectionKind::Derived) => Derived::read(&mut section, folder).map(Custodian::Derived),
             Some(ConnectionKind::Gcp) => Gcp::read(&mut section, folder).map(Box::new).map(Custodian::Gcp),
             Some(ConnectionKind::Http) => Http::read(&mut section, folder).map(Box::new).map(Custodian::Http),
@@ -107,7 +114,7 @@ impl Connection {
                 Vault::read(&mut section, folder).map(Box::new).map(Custodian::Vault)
             }
             // What else is there belongs to the kind that is not known.
-            Some(ConnectionKind::Azure) | None => return None,
+            None => return None,
         };
         let replicas = section.list("replicas", super::value::name).unwrap_or_default();
         section.end();
@@ -204,8 +211,9 @@ impl MasterKey {
     }
 }
 
-const KINDS: [ConnectionKind; 7] = [
+const KINDS: [ConnectionKind; 8] = [
     ConnectionKind::Aws,
+    ConnectionKind::Azure,
     ConnectionKind::Derived,
     ConnectionKind::Gcp,
     ConnectionKind::Http,

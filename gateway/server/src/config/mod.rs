@@ -2,6 +2,7 @@
 
 mod audit;
 mod aws;
+mod azure;
 mod component;
 mod connection;
 mod contract;
@@ -38,6 +39,7 @@ use toml::de::DeTable;
 
 pub(crate) use audit::{Audit, Sync};
 pub(crate) use aws::{Aws, AwsCredentials};
+pub(crate) use azure::{Azure, AzureLogin};
 pub(crate) use component::{BuiltIn, Component};
 pub(crate) use connection::{Connection, Custodian, MasterKey};
 pub(crate) use contract::Contracts;
