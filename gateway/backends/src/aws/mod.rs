@@ -176,6 +176,14 @@ impl Backend for Aws {
         error::name_of(code)
     }
 
+    fn leaves(&self) -> Option<String> {
+        let days = self.deletion_window.get();
+
+        Some(format!(
+            "destroyed keys are pending deletion at AWS for {days} days, in which an operator can cancel that"
+        ))
+    }
+
     async fn generate(&self, request: Generate, deadline: Instant) -> Result<Generated, Failure> {
         self.check_account(deadline).await?;
 

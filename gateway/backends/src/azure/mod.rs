@@ -165,6 +165,13 @@ impl Backend for Azure {
         status::name_of(code)
     }
 
+    fn leaves(&self) -> Option<String> {
+        Some(
+            "deleted keys can be recovered, and their names not be used, until the vault purges them"
+                .to_owned(),
+        )
+    }
+
     async fn generate(&self, request: Generate, deadline: Instant) -> Result<Generated, Failure> {
         let described = self.described(&request).ok_or_else(|| not_offered(request.key_type))?;
         let bundle = self.make(&request, &described, deadline).await?;

@@ -66,6 +66,17 @@ impl Backend for Gcp {
         status::name_of(code)
     }
 
+    fn leaves(&self) -> Option<String> {
+        let time = match self.destroy_after {
+            Some(time) => format!("{} hours", time.as_secs() / 3600),
+            None => "as long as Google's default is".to_owned(),
+        };
+
+        Some(format!(
+            "destroyed keys are scheduled for that at Google, where an operator can restore them for {time}; their names stay"
+        ))
+    }
+
     async fn generate(&self, request: Generate, deadline: Instant) -> Result<Generated, Failure> {
         let algorithm = Algorithm::of_new(request.key_type, self.protection, self.rsa)?;
         let key = self.description(&request, algorithm);
