@@ -35,7 +35,7 @@ async fn the_example_signs_with_keys_in_the_service_and_deletes_them_there() {
     sign(&v1, &made).await;
     v1.call(Method::DELETE, "/keys/a", "").await.expect(204);
     eventually("the key's deletion to be scheduled", async || {
-        entries(&stage.site.data()).iter().any(|entry| entry.is("destroy", "ok")).then_some(())
+        entries(&stage.site.path("keyport-data")).iter().any(|entry| entry.is("destroy", "ok")).then_some(())
     })
     .await;
     assert_eq!(stage.service.keys().alive(), 1);
