@@ -51,16 +51,16 @@ mod tests {
     fn an_answer_names_the_key_or_its_id() {
         let key = NativeId::new("arn:aws:kms:eu-central-1:1:key/12ab");
 
-        for (told, is_meant) in [
+        for (told, expected) in [
             (key.as_str(), true),
             ("12ab", true),
             ("arn:aws:kms:eu-central-1:1:key/12ac", false),
             ("2ab", false),
             ("", false),
         ] {
-            assert_eq!(super::is_meant(&key, Some(told)), is_meant, "{told}");
+            assert_eq!(is_meant(&key, Some(told)), expected, "{told}");
         }
-        assert!(!super::is_meant(&key, None));
+        assert!(!is_meant(&key, None));
     }
 
     #[test]
@@ -77,7 +77,7 @@ mod tests {
 
     #[test]
     fn only_a_key_is_a_key() {
-        for (text, is_key) in [
+        for (text, expected) in [
             ("arn:aws:kms:eu-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab", true),
             ("arn:aws-us-gov:kms:us-gov-west-1:111122223333:key/mrk-1234abcd12ab34cd56ef1234567890ab", true),
             ("arn:aws:kms:eu-central-1:111122223333:alias/mine", false),
@@ -87,7 +87,7 @@ mod tests {
             ("0123456789abcdef0123456789abcdef", false),
             ("", false),
         ] {
-            assert_eq!(super::is_key(&NativeId::new(text)), is_key, "{text}");
+            assert_eq!(is_key(&NativeId::new(text)), expected, "{text}");
         }
         assert_eq!(region("arn:aws:kms:eu-central-1:1:alias/x"), Some("eu-central-1"));
     }
