@@ -194,6 +194,46 @@ async fn a_thousand_signatures_at_once_are_made_over_a_bounded_number_of_connect
 }
 
 #[tokio::test]
+async fn a_server_that_does_not_describe_what_it_made_and_knows_it_only_later_is_asked_again() {
+    let Some((bao, proxy)) = between().await else { return };
+    let vault = by(&bao, &proxy);
+    let mut early = 2;
+    proxy.says(move |heard| match heard.method.as_str() {
+        "POST" if heard.path.starts_with("transit/keys/") => Then::Lie(|_| String::new()),
+        "GET" if heard.path.starts_with("transit/keys/") && early > 0 => {
+            early -= 1;
+            Then::Answer(404, "", r#"{"errors":[]}"#)
+        }
+        _ => Then::Pass,
+    });
+
+    let object = make(&vault).await;
+    sign(&vault, &object).await.unwrap();
+    assert_eq!(proxy.count("transit/keys/"), 4);
+}
+
+#[tokio::test]
+async fn an_engine_that_is_not_there_right_after_it_was_mounted_is_waited_for() {
+    let Some((bao, proxy)) = between().await else { return };
+    let at = Connection {
+        address: proxy.url(),
+        mount: "later".to_owned(),
+        create_mount: true,
+        ..bao.connection()
+    };
+    let vault = Vault::open(at).unwrap();
+    let mut asked = 0;
+    proxy.says(move |heard| {
+        asked += usize::from(heard.path.starts_with("later/keys/"));
+        let is_early = heard.path.starts_with("later/keys/") && asked == 2;
+        if is_early { Then::Answer(404, "", NO_ROUTE) } else { Then::Pass }
+    });
+
+    make(&vault).await;
+    assert_eq!((proxy.count("sys/mounts/"), proxy.count("later/keys/")), (1, 3));
+}
+
+#[tokio::test]
 async fn who_finds_no_place_among_the_requests_in_time_is_throttled() {
     let Some((bao, proxy)) = between().await else { return };
     let connection = Connection { address: proxy.url(), in_flight: NonZeroUsize::MIN, ..bao.connection() };
@@ -287,3 +327,5 @@ async fn signs_again(vault: &Vault, object: &Object) {
 fn soon_enough() -> std::time::Instant {
     (Instant::now() + Duration::from_secs(10)).into_std()
 }
+
+const NO_ROUTE: &str = r#"{"errors":["no handler for route \"later/keys/x\". route entry not found."]}"#;
