@@ -119,22 +119,14 @@ impl Stage {
         let inspection = looked_at(&bytes, &limits, (code.clone(), &outside)).await?;
         let kinds: BTreeSet<_> = inspection.imports.iter().filter_map(Import::kind).collect();
         let server = Server::of(trying.server, &trying.component);
-        let lent = Lent {
-            token: trying.token.as_ref(),
-            account: trying.account.as_deref(),
-            server: &server,
-            requests: &requests,
-        };
+        let (token, account) = (trying.token.as_ref(), trying.account.as_deref());
+        let lent = Lent { token, account, server: &server, requests: &requests };
         let custodians = Custodians::open(&kinds, lent, (&store, &outside)).await?;
         let switch = Switch::new(Arc::clone(&outside.clock));
         let backends = custodians.backends.into_iter();
         let backends = backends.map(|(name, backend)| (name, Custodian::wrap(backend, &switch))).collect();
-        let custody = Custody::new(
-            outside.clone(),
-            store.keys(),
-            (backends, HashMap::new()),
-            Limits::default().connections,
-        );
+        let (alone, connections) = ((backends, HashMap::new()), Limits::default().connections);
+        let custody = Custody::new(outside.clone(), store.keys(), alone, connections);
         let counted = Arc::new(Counted::new(custody.clone()));
         let host = host(&counted, Some(code), &outside)?;
 
