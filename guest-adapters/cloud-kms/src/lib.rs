@@ -69,19 +69,11 @@ pub fn curves(descriptor: Descriptor, key_types: &[KeyType]) -> Descriptor {
 /// Adds RSA keys of every size, which sign by both schemes with every hash.
 #[must_use]
 pub fn rsa(descriptor: Descriptor) -> Descriptor {
-    rsa_by(descriptor, &[Hash::ALL.map(Scheme::RsaPkcs1v15), Hash::ALL.map(Scheme::RsaPss)].concat())
-}
+    let schemes = [Hash::ALL.map(Scheme::RsaPkcs1v15), Hash::ALL.map(Scheme::RsaPss)].concat();
 
-/// Adds RSA keys of every size, which sign by RSASSA-PKCS1-v1_5 with every hash.
-#[must_use]
-pub fn pkcs1v15(descriptor: Descriptor) -> Descriptor {
-    rsa_by(descriptor, &Hash::ALL.map(Scheme::RsaPkcs1v15))
-}
-
-fn rsa_by(descriptor: Descriptor, schemes: &[Scheme]) -> Descriptor {
     [KeyType::Rsa2048, KeyType::Rsa3072, KeyType::Rsa4096]
         .into_iter()
-        .fold(descriptor, |descriptor, key_type| descriptor.offer(key_type, schemes.to_vec()))
+        .fold(descriptor, |descriptor, key_type| descriptor.offer(key_type, schemes.clone()))
 }
 
 /// The connection that needs no name.

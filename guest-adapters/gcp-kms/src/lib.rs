@@ -1,11 +1,12 @@
 //! The provider of Google Cloud KMS.
 
-use keyport_guest_cloud_kms::{Keys, Service, curves, pkcs1v15};
+use keyport_guest_cloud_kms::{Keys, Service, curves, rsa};
 use keyport_sdk::{Descriptor, Gateway, KeyType, Scheme};
 
 keyport_sdk::export!(Keys::<GcpKms, Gateway>::new(Gateway));
 
-/// What Google Cloud KMS offers to sign with: secp256k1 only at the protection level of an HSM.
+/// What Google Cloud KMS offers to sign with: secp256k1 only at the protection level of an HSM, and with each RSA key the one
+/// scheme that its connection chose for it. The others are refused by name when they are asked for.
 #[derive(Clone, Copy, Debug)]
 pub struct GcpKms;
 
@@ -13,7 +14,7 @@ impl Service for GcpKms {
     fn offers(descriptor: Descriptor) -> Descriptor {
         let curves = curves(descriptor, &[KeyType::EcP256, KeyType::EcP384, KeyType::EcSecp256k1]);
 
-        pkcs1v15(curves.offer(KeyType::Ed25519, [Scheme::Ed25519]))
+        rsa(curves.offer(KeyType::Ed25519, [Scheme::Ed25519]))
     }
 
     const NAME: &'static str = "gcp-kms";

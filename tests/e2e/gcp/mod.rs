@@ -32,6 +32,9 @@ async fn the_example_signs_over_webhook_and_v1_with_keys_of_cloud_kms() {
     let message = json!({ "message": "aGVsbG8=", "scheme": "EdDSA" }).to_string();
     v1.post("/keys", json!({ "name": "edwards", "type": "ed25519" }).to_string()).await.expect(201);
     v1.post("/keys/edwards/sign", message).await.expect(200);
+    // An RSA key signs by one scheme: another is refused by name, and not tried.
+    let other = json!({ "message": "aGVsbG8=", "scheme": "PS256" }).to_string();
+    v1.post("/keys/rsa/sign", other).await.expect(422);
     let labels: Vec<_> = stand_in
         .state
         .keys

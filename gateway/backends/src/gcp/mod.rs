@@ -1,6 +1,6 @@
 //! Google Cloud KMS: keys in one key ring, by its REST interface (`cloudkms.googleapis.com/v1`).
 //!
-//! Google's own crate, google-cloud-kms-v1, brings gRPC and forty crates for six methods that are JSON over HTTPS as well, and a client
+//! Google's own crate, google-cloud-kms-v1, brings gRPC and more than thirty crates for six methods that are JSON over HTTPS as well, and a client
 //! of HTTP of its own, which takes neither an operator's authorities nor a proxy. So the requests are worded here, and
 //! everything that the service says for checking them is checked: names, and CRC32C of what is signed and of what comes
 //! back.
