@@ -9,7 +9,7 @@
 mod connection;
 mod key;
 mod login;
-mod service;
+mod operations;
 mod status;
 mod wire;
 
@@ -32,7 +32,7 @@ pub use connection::{Connection, Login, OpenError, Proof};
 use crate::cloud::{Call, Gate, Retry, Template, Tokens, Web};
 use crate::http;
 use login::Source;
-use service::{Service, lie};
+use operations::{Service, lie};
 use wire::Bundle;
 
 /// The keys of a vault.

@@ -15,10 +15,10 @@ mod checksum;
 mod connection;
 mod credentials;
 mod making;
+mod methods;
 mod name;
 mod opening;
 mod rsa;
-mod service;
 mod status;
 mod wire;
 
@@ -38,8 +38,8 @@ pub use credentials::CredentialsError;
 
 use crate::cloud::{Call, Retry, Template};
 use algorithm::Algorithm;
+use methods::{Service, lie};
 use rsa::Algorithms;
-use service::{Service, lie};
 use wire::{Public, State};
 
 /// The keys of a key ring.

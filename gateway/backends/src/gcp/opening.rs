@@ -8,9 +8,9 @@ use reqwest::header::HeaderValue;
 
 use super::connection::{Connection, OpenError};
 use super::credentials::Source;
+use super::methods::Service;
 use super::name::{Names, is_prefix};
 use super::rsa::Algorithms;
-use super::service::Service;
 use super::{Gcp, making};
 use crate::cloud::{Gate, Tokens, Web};
 use crate::http;
