@@ -38,8 +38,12 @@ use std::path::{Path, PathBuf};
 use toml::de::DeTable;
 
 pub(crate) use audit::{Audit, Sync};
-pub(crate) use aws::{Aws, AwsCredentials};
-pub(crate) use azure::{Azure, AzureLogin};
+pub(crate) use aws::Aws;
+#[cfg(feature = "aws")]
+pub(crate) use aws::AwsCredentials;
+pub(crate) use azure::Azure;
+#[cfg(feature = "azure")]
+pub(crate) use azure::AzureLogin;
 pub(crate) use component::{BuiltIn, Component};
 pub(crate) use connection::{Connection, Custodian, MasterKey};
 pub(crate) use contract::Contracts;
@@ -56,7 +60,7 @@ pub(crate) use listen::{Admin, Listen};
 pub(crate) use mistake::Mistakes;
 pub(crate) use pkcs11::{Pin, Pkcs11, Token};
 pub(crate) use provider::{Instances, Limits as ProviderLimits, Provider, SignedBy};
-#[cfg(any(feature = "gcp", feature = "vault"))]
+#[cfg(any(feature = "aws", feature = "azure", feature = "gcp", feature = "vault"))]
 pub(crate) use rates::Rates;
 pub(crate) use swap::Canary;
 pub(crate) use tenant::{ANONYMOUS, Tenant};
