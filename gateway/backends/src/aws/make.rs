@@ -15,10 +15,7 @@ use crate::cloud::{Call, Retry};
 impl Aws {
     /// The key of a key-id: the one that is there, or a new one.
     pub(super) async fn make(&self, request: &Generate, deadline: Instant) -> Result<Generated, Failure> {
-        if spec::key_spec(request.key_type).is_none() {
-            let message = format!("AWS KMS makes no keys of type {} for this gateway", request.key_type);
-            return Err(Failure::new(FailureKind::Unsupported, message));
-        }
+        spec::made(request.key_type)?;
         let turn = self.turns.of(request.key_id);
         let turn = tokio::time::timeout_at(deadline.into(), turn.lock()).await;
         let _turn = turn
@@ -99,7 +96,7 @@ impl Aws {
         let asked = self
             .kms
             .create_key()
-            .set_key_spec(spec::key_spec(request.key_type))
+            .key_spec(spec::made(request.key_type)?)
             .key_usage(KeyUsageType::SignVerify)
             .description(self.description.fill(request, |char| !char.is_control(), LONGEST_DESCRIPTION))
             .multi_region(self.multi_region)

@@ -42,6 +42,7 @@ use keyport_core::custody::Mechanism;
 use keyport_core::key::{KeyId, NativeId};
 use keyport_core::name::TenantId;
 use keyport_core::public_key::PublicKey;
+use keyport_core::scheme::KeyType;
 use keyport_core::signature::Signature;
 use keyport_core::{Failure, FailureKind};
 use tokio::runtime::Handle;
@@ -174,6 +175,10 @@ impl Backend for Aws {
 
     fn code_name(&self, code: u32) -> Option<&'static str> {
         error::name_of(code)
+    }
+
+    async fn offers(&self, key_type: KeyType, _deadline: Instant) -> Option<Result<(), Failure>> {
+        Some(spec::made(key_type).map(drop))
     }
 
     fn leaves(&self) -> Option<String> {

@@ -32,6 +32,14 @@ pub(super) fn key_spec(key_type: KeyType) -> Option<KeySpec> {
     }
 }
 
+/// The service's word for a type of key to be made.
+pub(super) fn made(key_type: KeyType) -> Result<KeySpec, Failure> {
+    key_spec(key_type).ok_or_else(|| {
+        let message = format!("AWS KMS makes no keys of type {key_type} for this gateway");
+        Failure::new(FailureKind::Unsupported, message)
+    })
+}
+
 /// The type of a key that is there.
 pub(super) fn key_type(spec: &KeySpec) -> Option<KeyType> {
     KeyType::ALL.into_iter().find(|key_type| key_spec(*key_type).as_ref() == Some(spec))

@@ -33,6 +33,16 @@ async fn a_key_says_whose_it_is_and_bears_its_key_id() {
 }
 
 #[tokio::test]
+async fn what_it_makes_is_known_without_asking() {
+    let service = Service::start().await;
+    let aws = opened(&service);
+
+    assert!(aws.offers(KeyType::EcSecp256k1, soon()).await.unwrap().is_ok());
+    let refused = aws.offers(KeyType::MlDsa44, soon()).await.unwrap().unwrap_err();
+    assert_eq!((refused.kind, service.calls().len()), (FailureKind::Unsupported, 0));
+}
+
+#[tokio::test]
 async fn a_signature_is_one_call() {
     let service = Service::start().await;
     let custodian = custodian(opened(&service));
@@ -103,6 +113,7 @@ async fn a_key_that_is_deleted_can_be_saved_for_as_long_as_configured() {
         aws.destroy(&object, soon()).await.unwrap();
     }
     assert_eq!(service.keys().get(made.native_id.as_str()).unwrap().window, Some(30));
+    assert!(aws.leaves().unwrap().contains("30 days"));
     let refused = aws.generate(request.clone(), soon()).await.unwrap_err();
     assert!(refused.kind == FailureKind::KeyGone && refused.message.contains("cancel"), "{refused}");
 
