@@ -12,7 +12,8 @@ use tempfile::TempDir;
 
 use crate::peer::fault::Fault;
 use crate::ring::{Ahead, Ring, connection, write};
-use crate::stand_in::{SUBJECT, StandIn, key_file};
+use crate::stand_in::access::SUBJECT;
+use crate::stand_in::{StandIn, key_file};
 use crate::suite::soon;
 
 /// A gateway with credentials in a file.

@@ -11,7 +11,8 @@ use keyport_core::outside::{Clock, Task, Timestamp};
 use keyport_core::scheme::KeyType;
 use tempfile::TempDir;
 
-use crate::stand_in::{StandIn, key_file, wall};
+use crate::stand_in::access::wall;
+use crate::stand_in::{StandIn, key_file};
 use crate::suite::Custodian;
 
 /// An opened key ring.

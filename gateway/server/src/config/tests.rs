@@ -90,9 +90,11 @@ fn a_transit_engine_is_read_with_its_login_and_its_rates() {
         rates = { sign = 500 }
         login = { method = "token", environment = "KEYPORT_MASTER_KEY" }
     "#;
-    let read = |text: &str| match parse(text).unwrap().connections.remove(1).custodian {
-        Custodian::Vault(vault) => vault,
-        other => panic!("another kind: {other:?}"),
+    let read = |text: &str| {
+        let Custodian::Vault(vault) = parse(text).unwrap().connections.remove(1).custodian else {
+            panic!("another kind")
+        };
+        vault
     };
 
     let vault = read(&format!("{text}{engine}"));

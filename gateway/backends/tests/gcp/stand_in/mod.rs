@@ -1,7 +1,7 @@
 //! A server that answers as Google Cloud KMS is documented to, and misbehaves when it is told to. That it answers as Google's own
 //! client expects is tested in `vendor.rs`.
 
-mod access;
+pub(crate) mod access;
 mod key;
 
 use std::collections::BTreeMap;
@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex};
 use serde_json::{Value, json};
 
 use crate::peer::{Answer, Asked, Record, Service, start};
-pub(crate) use access::{Access, SUBJECT, key_file, wall};
+pub(crate) use access::{Access, key_file};
 pub(crate) use key::Key;
 use key::crc32c;
 
