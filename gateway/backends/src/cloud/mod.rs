@@ -1,4 +1,4 @@
-//! What the backends for key management services share: every call to a service goes through its account's [`Gate`], which
+//! What the backends for key management services share: every call to a service goes through its account's gate, which
 //! paces it, retries it where that is safe, and stops asking a service that does not answer.
 
 mod breaker;
