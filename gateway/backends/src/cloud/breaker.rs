@@ -17,15 +17,26 @@ struct State {
     open_until: Option<Instant>,
     /// Times in a row that it was opened.
     opened: u32,
+    /// What the last call without an answer met.
+    met: String,
+}
+
+/// Why a call may not go.
+#[derive(Debug)]
+pub(super) struct LeftAlone {
+    /// In how long one may try.
+    pub(super) wait: Duration,
+    /// What the last call without an answer met.
+    pub(super) met: String,
 }
 
 impl Breaker {
-    /// Whether a call may go now; if not, in how long one may try.
-    pub(super) fn admit(&self, now: Instant) -> Result<(), Duration> {
+    /// Whether a call may go now.
+    pub(super) fn admit(&self, now: Instant) -> Result<(), LeftAlone> {
         let mut state = self.state();
         match state.open_until {
             None => Ok(()),
-            Some(until) if now < until => Err(until - now),
+            Some(until) if now < until => Err(LeftAlone { wait: until - now, met: state.met.clone() }),
             Some(_) => {
                 // This one tries. The others go on waiting, and not for ever if it is never heard of again.
                 state.open_until = Some(now + TRIAL);
@@ -43,8 +54,9 @@ impl Breaker {
     }
 
     /// It did not.
-    pub(super) fn failed(&self, now: Instant) {
+    pub(super) fn failed(&self, now: Instant, met: &str) {
         let mut state = self.state();
+        met.clone_into(&mut state.met);
         state.failures = state.failures.saturating_add(1);
         if state.failures < PATIENCE {
             return;
@@ -76,7 +88,7 @@ mod tests {
         let breaker = Breaker::default();
         for _ in 0..PATIENCE {
             breaker.admit(now).unwrap();
-            breaker.failed(now);
+            breaker.failed(now, "nobody");
         }
         breaker
     }
@@ -86,7 +98,8 @@ mod tests {
         let now = tokio::time::Instant::now().into_std();
         let breaker = opened(now);
 
-        let wait = breaker.admit(now).unwrap_err();
+        let LeftAlone { wait, met } = breaker.admit(now).unwrap_err();
+        assert_eq!(met, "nobody");
         assert!(wait >= FIRST / 2 && wait <= FIRST, "{wait:?}");
         breaker.admit(now + wait).unwrap();
         breaker.admit(now + wait).unwrap_err();
@@ -96,11 +109,11 @@ mod tests {
     fn an_answer_closes_it_and_silence_opens_it_for_longer() {
         let now = tokio::time::Instant::now().into_std();
         let breaker = opened(now);
-        let first = breaker.admit(now).unwrap_err();
+        let first = breaker.admit(now).unwrap_err().wait;
 
         breaker.admit(now + first).unwrap();
-        breaker.failed(now + first);
-        assert!(breaker.admit(now + first).unwrap_err() >= FIRST);
+        breaker.failed(now + first, "nobody");
+        assert!(breaker.admit(now + first).unwrap_err().wait >= FIRST);
 
         breaker.answered();
         for _ in 0..100 {
@@ -112,7 +125,7 @@ mod tests {
     fn a_trial_that_is_never_heard_of_does_not_keep_it_open() {
         let now = tokio::time::Instant::now().into_std();
         let breaker = opened(now);
-        let first = breaker.admit(now).unwrap_err();
+        let first = breaker.admit(now).unwrap_err().wait;
         breaker.admit(now + first).unwrap();
 
         breaker.admit(now + first + TRIAL).unwrap();
@@ -124,7 +137,7 @@ mod tests {
         let breaker = Breaker::default();
         for _ in 0..10 {
             for _ in 1..PATIENCE {
-                breaker.failed(now);
+                breaker.failed(now, "nobody");
             }
             breaker.answered();
         }

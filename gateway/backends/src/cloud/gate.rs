@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use keyport_core::{Failure, FailureKind};
 
-use super::breaker::Breaker;
+use super::breaker::{Breaker, LeftAlone};
 use super::bucket::{Bucket, Rates};
 use crate::random::fraction;
 
@@ -114,7 +114,9 @@ impl Gate {
         let outcome = tokio::time::timeout_at(call.deadline.into(), attempt()).await;
         let outcome = outcome.unwrap_or_else(|_late| Err(silent()));
         match &outcome {
-            Err(failure) if failure.kind == FailureKind::Unavailable => self.breaker.failed(now()),
+            Err(failure) if failure.kind == FailureKind::Unavailable => {
+                self.breaker.failed(now(), &failure.message);
+            }
             Err(failure) if failure.kind == FailureKind::Throttled => {
                 self.breaker.answered();
                 // It may count calls otherwise than this gateway does, or serve others besides.
@@ -152,8 +154,8 @@ fn too_many(wait: Duration) -> Failure {
     Failure { retry_after: Some(wait), ..Failure::new(FailureKind::Throttled, message) }
 }
 
-fn left_alone(wait: Duration) -> Failure {
-    let message = "the service did not answer several calls in a row and is left alone for a moment";
+fn left_alone(LeftAlone { wait, met }: LeftAlone) -> Failure {
+    let message = format!("{met}; after several calls without an answer, none is made for a moment");
 
     Failure { retry_after: Some(wait), ..Failure::new(FailureKind::Unavailable, message) }
 }
