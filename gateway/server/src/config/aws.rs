@@ -9,7 +9,7 @@ use super::http::SecretSource;
 use super::mistake::Problem;
 use super::rates::Rates;
 use super::section::Section;
-use super::value::{Value, duration, duration_or_none, path, text, truth};
+use super::value::{Value, duration, duration_or_none, path, proxy, text, truth};
 use crate::assemble::service_url;
 
 /// `[[connection]]` with `kind = "aws"`: an account's keys in one region.
@@ -234,21 +234,6 @@ fn endpoint(value: &Value<'_>) -> Result<String, Problem> {
             "write https://HOST[:PORT]; http:// is for addresses of this machine alone",
         )),
     }
-}
-
-fn proxy(value: &Value<'_>) -> Result<String, Problem> {
-    let text = text(value)?;
-    // Not shown: there may be a password in it.
-    if text.contains('@') {
-        let fix = "write http://HOST:PORT: the gateway logs in at no proxy";
-        return Err(Problem::new("the proxy has a user's name in it", fix));
-    }
-
-    let address = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"));
-    if address.is_none_or(str::is_empty) {
-        return Err(Problem::new(format!("{} is no proxy", value.shown()), "write http://HOST:PORT"));
-    }
-    Ok(text)
 }
 
 fn days(value: &Value<'_>) -> Result<u8, Problem> {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::mistake::Problem;
 use super::rates::Rates;
 use super::section::Section;
-use super::value::{Value, one, path, text, truth};
+use super::value::{Value, one, path, proxy, text, truth};
 use crate::assemble::service_url;
 
 /// `[[connection]]` with `kind = "azure"`: one vault.
@@ -202,17 +202,6 @@ fn tags(section: &mut Section<'_>) -> BTreeMap<String, String> {
         section.mistake_at("tags", Problem::new(what, format!("write at most {MOST_TAGS}")));
     }
     tags
-}
-
-fn proxy(value: &Value<'_>) -> Result<String, Problem> {
-    let text = text(value)?;
-    let address = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"));
-    if address.is_some_and(|address| !address.is_empty()) {
-        return Ok(text);
-    }
-
-    // Not shown: there may be a password in it.
-    Err(Problem::new("that is no proxy", "write http://HOST:PORT"))
 }
 
 const METHODS: [Method; 3] = [Method::Federated, Method::Managed, Method::Secret];

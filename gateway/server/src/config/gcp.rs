@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::mistake::Problem;
 use super::rates::Rates;
 use super::section::Section;
-use super::value::{Value, duration, one, path, text, truth};
+use super::value::{Value, duration, one, path, proxy, text, truth};
 use crate::assemble::service_url;
 
 /// `[[connection]]` with `kind = "gcp"`: one key ring.
@@ -235,20 +235,6 @@ fn endpoint(value: &Value<'_>) -> Result<String, Problem> {
             "write https://HOST[:PORT]; http:// is for addresses of this machine alone",
         )),
     }
-}
-
-fn proxy(value: &Value<'_>) -> Result<String, Problem> {
-    let text = text(value)?;
-    if text
-        .strip_prefix("http://")
-        .or_else(|| text.strip_prefix("https://"))
-        .is_some_and(|rest| !rest.is_empty())
-    {
-        return Ok(text);
-    }
-
-    // Not shown: there may be a password in it.
-    Err(Problem::new("that is no proxy", "write http://HOST:PORT"))
 }
 
 const PROTECTIONS: [GcpProtection; 2] = [GcpProtection::Hsm, GcpProtection::Software];

@@ -155,6 +155,21 @@ pub(super) fn name<T: FromStr<Err: std::fmt::Display>>(value: &Value<'_>) -> Res
         .map_err(|rule| Problem::new(format!("{} is not a name", value.shown()), format!("it {rule}")))
 }
 
+/// What is on the way to a service. What follows is never shown where there may be a password in it.
+pub(super) fn proxy(value: &Value<'_>) -> Result<String, Problem> {
+    let text = text(value)?;
+    if text.contains('@') {
+        let fix = "write http://HOST:PORT: the gateway logs in at no proxy";
+        return Err(Problem::new("the proxy has a user's name in it", fix));
+    }
+
+    let address = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"));
+    if address.is_none_or(str::is_empty) {
+        return Err(Problem::new(format!("{} is no proxy", value.shown()), "write http://HOST:PORT"));
+    }
+    Ok(text)
+}
+
 /// One of `known`, each by its name.
 pub(super) fn one<T: Clone>(
     what: &'static str,

@@ -9,7 +9,7 @@ use super::environment::secret_of;
 use super::mistake::Problem;
 use super::rates::Rates;
 use super::section::Section;
-use super::value::{Value, count, one, path, text, truth};
+use super::value::{Value, count, one, path, proxy, text, truth};
 use crate::assemble::service_url;
 
 /// `[[connection]]` with `kind = "vault"`: one transit engine.
@@ -205,22 +205,6 @@ fn address(value: &Value<'_>) -> Result<String, Problem> {
             "write https://HOST[:PORT]; http:// is for addresses of this machine alone, such as an agent's",
         )),
     }
-}
-
-fn proxy(value: &Value<'_>) -> Result<String, Problem> {
-    let text = text(value)?;
-    // Not shown: there may be a password in it.
-    if text.contains('@') {
-        let fix = "write http://HOST:PORT: the gateway logs in at no proxy";
-        return Err(Problem::new("the proxy has a user's name in it", fix));
-    }
-
-    let address = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"));
-    if address.is_none_or(str::is_empty) {
-        let what = format!("{} is no proxy", value.shown());
-        return Err(Problem::new(what, "write http://HOST:PORT"));
-    }
-    Ok(text)
 }
 
 /// The path of a mount or a namespace.
