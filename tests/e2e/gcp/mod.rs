@@ -63,8 +63,8 @@ async fn a_key_that_is_released_is_scheduled_for_destruction_and_one_that_was_re
 
     let object = format!("{RING}/cryptoKeys/ca-2024/cryptoKeyVersions/1");
     let register = json!({ "object": object }).to_string();
-    v1.post("/keys/root/register", register).await.expect(201);
-    for name in ["short-lived", "root"] {
+    v1.post("/keys/ca/register", register).await.expect(201);
+    for name in ["short-lived", "ca"] {
         v1.post(&format!("/keys/{name}/release"), "{}").await.expect(204);
     }
     eventually("the key to be destroyed", async || {

@@ -45,16 +45,16 @@ async fn a_key_that_was_there_is_registered_by_its_version_and_never_deleted() {
     let gateway = site.start().await;
     let api = api(&gateway);
 
-    let registered = api.post("/keys/root/register", json!({ "object": "root-2026:1" }).to_string()).await;
+    let registered = api.post("/keys/ca/register", json!({ "object": "root-2026:1" }).to_string()).await;
     registered.expect(201);
     let asked = json!({ "digest": Hash::Sha256.base64(b"hello") }).to_string();
-    let answer = api.post("/keys/root/sign", asked).await;
+    let answer = api.post("/keys/ca/sign", asked).await;
     answer.expect(200);
     let key = registered.json();
     let pem = key["public_key"]["pem"].as_str().unwrap();
     assert!(verifies(pem, Hash::Sha256, b"hello", &signature(&answer)));
 
-    api.post("/keys/root/release", "{}").await.expect(204);
+    api.post("/keys/ca/release", "{}").await.expect(204);
     eventually("the key to be given up", async || {
         entries(&site.data()).iter().any(|entry| entry.is("destroy", "ok")).then_some(())
     })
