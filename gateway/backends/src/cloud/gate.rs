@@ -107,8 +107,12 @@ impl Gate {
         F: Future<Output = Result<T, Failure>>,
     {
         let bucket = self.bucket(call.class);
-        let turn = bucket.turn(now(), call.deadline).map_err(too_many)?;
-        tokio::time::sleep_until(turn.into()).await;
+        let came = now();
+        let turn = bucket.turn(came, call.deadline).map_err(too_many)?;
+        // A timer wakes nobody before its next millisecond, not even for a time that is past.
+        if turn > came {
+            tokio::time::sleep_until(turn.into()).await;
+        }
         self.breaker.admit(now()).map_err(left_alone)?;
 
         let outcome = tokio::time::timeout_at(call.deadline.into(), attempt()).await;
@@ -179,6 +183,8 @@ const PAUSE: Duration = Duration::from_millis(100);
 mod tests {
     use std::cell::Cell;
 
+    use futures_util::FutureExt;
+
     use super::*;
     use crate::cloud::Rate;
 
@@ -215,6 +221,14 @@ mod tests {
         for kind in FailureKind::ALL.into_iter().filter(|kind| !passes(kind)) {
             assert_eq!(tries(&gate(), Call::sign(soon()), kind).await, 1, "{kind:?}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_call_whose_turn_it_is_waits_for_no_timer() {
+        let gate = Gate::new(Rates::default());
+        let call = gate.call(Call::sign(soon()), || std::future::ready(Ok(())));
+
+        assert!(call.now_or_never().is_some());
     }
 
     #[tokio::test(start_paused = true)]
