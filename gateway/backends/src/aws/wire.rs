@@ -10,11 +10,10 @@ use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
 use keyport_core::{Failure, FailureKind};
-use reqwest::redirect::Policy;
 use reqwest::{Client, NoProxy, Proxy, Request, Response};
 
 use super::connection::{Connection, OpenError};
-use crate::http::trust;
+use crate::http::{client, trust};
 
 /// Sends what the vendor's clients word.
 #[derive(Clone, Debug)]
@@ -27,11 +26,7 @@ pub(super) struct Wire {
 impl Wire {
     /// Reads the file of authorities.
     pub(super) fn open(connection: &Connection) -> Result<Self, OpenError> {
-        let builder = Client::builder()
-            .tls_backend_preconfigured(trust(connection.ca.as_deref())?)
-            .redirect(Policy::none())
-            .retry(reqwest::retry::never())
-            .referer(false)
+        let builder = client(trust(connection.ca.as_deref())?)
             .connect_timeout(CONNECT)
             // The service closes what is idle, and a request on its way then would be lost.
             .pool_idle_timeout(IDLE);
@@ -40,7 +35,7 @@ impl Wire {
                 let direct = NoProxy::from_string(METADATA);
                 builder.proxy(Proxy::all(proxy).map_err(|_bad| OpenError::Proxy)?.no_proxy(direct))
             }
-            None => builder.no_proxy(),
+            None => builder,
         };
 
         Ok(Self { client: builder.build().map_err(OpenError::Client)?, limit: None })

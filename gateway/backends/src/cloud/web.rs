@@ -4,12 +4,11 @@ use std::path::Path;
 use std::time::Duration;
 
 use keyport_core::Failure;
-use reqwest::redirect::Policy;
 use reqwest::{Client, Proxy, Request};
 use tokio::runtime::Handle;
 
 use crate::http::exchange::{Exchange, Whole};
-use crate::http::{TrustError, trust};
+use crate::http::{TrustError, client, trust};
 
 /// A client, and the runtime that its exchanges run on.
 #[derive(Clone, Debug)]
@@ -24,13 +23,7 @@ impl Web {
     ///
     /// Reads files.
     pub(crate) fn open(ca: Option<&Path>, proxy: Option<&str>) -> Result<Self, WebError> {
-        let builder = Client::builder()
-            .tls_backend_preconfigured(trust(ca)?)
-            .redirect(Policy::none())
-            .no_proxy()
-            .referer(false)
-            .connect_timeout(CONNECT)
-            .pool_max_idle_per_host(IDLE);
+        let builder = client(trust(ca)?).connect_timeout(CONNECT).pool_max_idle_per_host(IDLE);
         let builder = match proxy {
             Some(proxy) => builder.proxy(Proxy::all(proxy).map_err(WebError::Proxy)?),
             None => builder,

@@ -4,6 +4,7 @@
 //! connection, and lead only to public addresses or listed ones. Redirects are answers like any other.
 
 mod address;
+mod client;
 pub(crate) mod exchange;
 mod resolve;
 mod trust;
@@ -23,10 +24,10 @@ use keyport_core::public_key::PublicKey;
 use keyport_core::secret::Secret;
 use keyport_core::{Failure, FailureKind};
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
-use reqwest::redirect::Policy;
 use reqwest::{Client, Request, Url};
 use tokio::runtime::Handle;
 
+pub(crate) use client::client;
 use exchange::{Exchange, Whole};
 pub use resolve::Names;
 #[cfg(feature = "vault")]
@@ -89,12 +90,8 @@ impl Http {
         }
 
         let resolver = resolve::Checked { names, listed: connection.private_addresses.into() };
-        let client = Client::builder()
-            .tls_backend_preconfigured(trust(connection.ca.as_deref())?)
+        let client = client(trust(connection.ca.as_deref())?)
             .dns_resolver(Arc::new(resolver))
-            .redirect(Policy::none())
-            .no_proxy()
-            .referer(false)
             .connect_timeout(connection.timeout)
             .build()
             .map_err(OpenError::Client)?;

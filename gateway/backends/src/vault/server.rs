@@ -2,9 +2,8 @@
 
 use std::path::PathBuf;
 
-use keyport_core::{Failure, FailureKind};
+use keyport_core::Failure;
 use reqwest::header::{HeaderName, HeaderValue};
-use reqwest::redirect::Policy;
 use reqwest::{Client, Method, Proxy, Request, Url};
 use rustls::ClientConfig;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
@@ -13,7 +12,7 @@ use tokio::runtime::Handle;
 
 use super::connection::{Connection, OpenError};
 use crate::http::exchange::{Exchange, Whole};
-use crate::http::{base, trust, trust_as};
+use crate::http::{base, client, trust, trust_as};
 
 /// Where requests go, and whom TLS believes.
 #[derive(Debug)]
@@ -64,16 +63,11 @@ impl Server {
             Some(identity) => trust_as(self.ca.as_deref(), identity)?,
             None => trust(self.ca.as_deref())?,
         };
-        let builder = Client::builder()
-            .tls_backend_preconfigured(tls)
-            .redirect(Policy::none())
-            .referer(false)
-            .tcp_nodelay(true)
-            .pool_max_idle_per_host(self.idle);
+        let builder = client(tls).pool_max_idle_per_host(self.idle);
 
         let builder = match &self.proxy {
             Some(proxy) => builder.proxy(Proxy::all(proxy).map_err(OpenError::Proxy)?),
-            None => builder.no_proxy(),
+            None => builder,
         };
         builder.build().map_err(OpenError::Client)
     }
@@ -85,9 +79,7 @@ impl Server {
         ask: &Ask,
         token: Option<&HeaderValue>,
     ) -> Result<Whole, Failure> {
-        let url = format!("{}/v1/{}", self.address.as_str().trim_end_matches('/'), ask.path);
-        let url =
-            url.parse().map_err(|_bad| Failure::new(FailureKind::InvalidArgument, "the path is none"))?;
+        let url = self.url(&ask.path);
         let mut request = Request::new(ask.method.clone(), url);
         let headers = request.headers_mut();
 
@@ -101,6 +93,16 @@ impl Server {
         }
         *request.body_mut() = ask.body.clone().map(Into::into);
         Exchange::begin(&self.runtime, client.clone(), request, LARGEST).answer().await
+    }
+
+    /// The address of what is asked for, with its query.
+    fn url(&self, path: &str) -> Url {
+        let (path, query) = path.split_once('?').map_or((path, None), |(path, query)| (path, Some(query)));
+        let mut url = self.address.clone();
+
+        url.set_path(&format!("{}/v1/{path}", self.address.path().trim_end_matches('/')));
+        url.set_query(query);
+        url
     }
 }
 
