@@ -65,6 +65,17 @@ fn heavy_dependencies_stay_behind_their_crate() {
 }
 
 #[test]
+fn stand_ins_are_judged_by_their_vendors_clients_alone() {
+    let packages = packages();
+    let stand_ins = packages.iter().find(|package| name_of(package) == "keyport-stand-ins");
+
+    for dependency in stand_ins.expect("the stand-ins")["dependencies"].as_array().expect("dependencies") {
+        let name = name_of(dependency);
+        assert!(!name.starts_with("keyport"), "a stand-in must know nothing of the gateway: {name}");
+    }
+}
+
+#[test]
 fn the_core_does_no_io() {
     let dependencies = dependencies().remove("keyport-core").expect("the core");
 
@@ -260,6 +271,14 @@ fn tests_in(text: &str) -> Vec<String> {
 /// Every package of the product, with the names of those that it depends on in the product: not for its tests, not
 /// for its build.
 fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
+    let packages = packages();
+    let of_the_product = packages.iter().filter(|package| is_of_the_product(package));
+
+    of_the_product.map(|package| (name_of(package), product_dependencies(package))).collect()
+}
+
+/// Every package of the workspace.
+fn packages() -> Vec<Value> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let output = Command::new(cargo)
         .args(["metadata", "--format-version", "1", "--no-deps", "--offline", "--locked"])
@@ -269,9 +288,7 @@ fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 
     let metadata: Value = serde_json::from_slice(&output.stdout).expect("metadata is JSON");
-    let packages = metadata["packages"].as_array().expect("packages");
-    let of_the_product = packages.iter().filter(|package| is_of_the_product(package));
-    of_the_product.map(|package| (name_of(package), product_dependencies(package))).collect()
+    metadata["packages"].as_array().expect("packages").clone()
 }
 
 /// Whether a package is more than a test: what is in `tests` may see everything, but for the guests there.

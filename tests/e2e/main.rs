@@ -28,9 +28,6 @@ mod harness;
 mod hostile;
 mod http;
 mod limits;
-#[expect(dead_code, reason = "made for the backends' own tests, which use all of it")]
-#[path = "../../gateway/backends/tests/stand_in/mod.rs"]
-mod peer;
 mod pkcs11;
 mod project;
 mod provider;

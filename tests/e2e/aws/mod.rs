@@ -1,22 +1,18 @@
 //! Keys in AWS KMS, through the whole gateway and as the example has it: with a stand-in for the service.
 
-#[expect(dead_code, reason = "the backend's own tests use the rest")]
-#[path = "../../../gateway/backends/tests/aws/standin/mod.rs"]
-mod standin;
-
 use std::fs;
 use std::path::PathBuf;
 
 use hyper::Method;
+use keyport_stand_ins::aws::{ACCESS_KEY, SECRET, StandIn};
 use serde_json::{Value, json};
 use tokio::process::Command;
 
 use crate::harness::{Client, Gateway, Hash, KEYPORT, Plan, Site, digest_of, entries, eventually, token_of};
-use standin::{ACCESS_KEY, SECRET, Service};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_example_signs_with_keys_in_the_service_and_deletes_them_there() {
-    let stage = Stage::set().await;
+    let stage = Stage::set();
     let gateway = stage.start(SECRET).await;
     let v1 = client(&gateway);
     let made =
@@ -45,7 +41,7 @@ async fn the_example_signs_with_keys_in_the_service_and_deletes_them_there() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn credentials_that_are_not_taken_are_the_operators_matter() {
-    let stage = Stage::set().await;
+    let stage = Stage::set();
     let gateway = stage.start("another").await;
 
     let refused = client(&gateway).post("/keys", json!({ "name": "a", "type": "ec-p256" }).to_string()).await;
@@ -68,13 +64,13 @@ fn the_example_shows_every_setting() {
 
 /// The example, with the services at the stand-in.
 struct Stage {
-    service: Service,
+    service: StandIn,
     site: Site,
 }
 
 impl Stage {
-    async fn set() -> Self {
-        let (service, site) = (Service::start().await, Site::new(&Plan::soft()));
+    fn set() -> Self {
+        let (service, site) = (StandIn::start(), Site::new(&Plan::soft()));
         let url = service.url();
         let places =
             format!("endpoint = \"{url}\"\nsts-endpoint = \"{url}\"\ntagging-endpoint = \"{url}\"\n");
@@ -100,7 +96,7 @@ impl Stage {
     fn every_call_is_in_the_policy(&self) {
         let policy: Value = serde_json::from_slice(&fs::read(example("policy.json")).unwrap()).unwrap();
         let policy = policy["Statement"].to_string();
-        for call in self.service.calls() {
+        for call in self.service.heard() {
             // Who one is, everybody may ask.
             let is_allowed =
                 ["kms", "tag"].iter().any(|service| policy.contains(&format!("\"{service}:{call}\"")));

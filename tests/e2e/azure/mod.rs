@@ -1,21 +1,17 @@
 //! Keys in Azure Key Vault, by a stand-in for it: the example's configuration, and every contract through it.
 
-#[expect(dead_code, reason = "made for the backend's own tests, which use all of it")]
-#[path = "../../../gateway/backends/tests/azure/vault.rs"]
-mod vault;
-
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
+use keyport_stand_ins::azure::StandIn;
 use serde_json::json;
 use tokio::process::Command;
 
 use crate::harness::{Ended, Gateway, Hash, KEYPORT, Plan, Site, digest_of, eventually, token_of};
-use vault::StandIn;
 
 #[tokio::test]
 async fn the_example_signs_over_webhook_and_v1_with_keys_of_a_vault() {
-    let (site, stand_in) = staged().await;
+    let (site, stand_in) = staged();
     let gateway = serve(&site, &stand_in).await.unwrap_or_else(|ended| panic!("no start: {ended:#?}"));
     let webhook = gateway.webhook(&token_of("program"));
     for (name, key_type, hash) in [
@@ -37,11 +33,11 @@ async fn the_example_signs_over_webhook_and_v1_with_keys_of_a_vault() {
 
     v1.post("/keys/curve/release", "{}").await.expect(204);
     eventually("the key to be deleted", async || (stand_in.versions() == [1, 1]).then_some(())).await;
-    assert_eq!(stand_in.state.deleted.lock().unwrap().len(), 1);
+    assert_eq!(stand_in.deleted.lock().unwrap().len(), 1);
 }
 
 /// The example's configuration in a folder of its own, with the application's secret, and a stand-in.
-async fn staged() -> (Site, StandIn) {
+fn staged() -> (Site, StandIn) {
     let site = Site::new(&Plan::soft());
     let text = std::fs::read_to_string(folder().join("keyport.toml")).expect("the example");
     site.write("keyport.toml", text.replace("grace = \"7d\"", "grace = \"0s\""));
@@ -49,7 +45,7 @@ async fn staged() -> (Site, StandIn) {
     let private = std::fs::Permissions::from_mode(0o600);
     std::fs::set_permissions(site.path("azure-secret"), private).expect("its mode");
 
-    (site, StandIn::start().await)
+    (site, StandIn::start())
 }
 
 async fn serve(site: &Site, stand_in: &StandIn) -> Result<Gateway, Ended> {

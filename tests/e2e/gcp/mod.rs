@@ -1,22 +1,18 @@
 //! Keys in Google Cloud KMS, by a stand-in for it: the example's configuration, and every contract through it.
 
-#[expect(dead_code, reason = "made for the backend's own tests, which use all of it")]
-#[path = "../../../gateway/backends/tests/gcp/stand_in/mod.rs"]
-mod stand_in;
-
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
+use keyport_stand_ins::gcp::{Key, StandIn, key_file};
+use keyport_stand_ins::{Answer, Fault};
 use serde_json::json;
 use tokio::process::Command;
 
 use crate::harness::{Gateway, Hash, KEYPORT, Plan, Site, digest_of, eventually, token_of};
-use crate::peer::fault::Fault;
-use stand_in::{StandIn, key_file};
 
 #[tokio::test]
 async fn the_example_signs_over_webhook_and_v1_with_keys_of_cloud_kms() {
-    let (site, stand_in) = staged().await;
+    let (site, stand_in) = staged();
     let gateway = serve(&site, &stand_in).await.unwrap_or_else(|ended| panic!("no start: {ended:#?}"));
     let webhook = gateway.webhook(&token_of("program"));
     for (name, key_type, hash) in [
@@ -36,7 +32,6 @@ async fn the_example_signs_over_webhook_and_v1_with_keys_of_cloud_kms() {
     let other = json!({ "message": "aGVsbG8=", "scheme": "PS256" }).to_string();
     v1.post("/keys/rsa/sign", other).await.expect(422);
     let labels: Vec<_> = stand_in
-        .state
         .keys
         .lock()
         .unwrap()
@@ -47,15 +42,15 @@ async fn the_example_signs_over_webhook_and_v1_with_keys_of_cloud_kms() {
     assert!(["curve", "wide", "rsa", "edwards"].iter().all(|name| labels.iter().any(|label| label == name)));
 
     // What Google asks for is passed on.
-    let busy = Fault::Answer(429, vec![("retry-after", "3600")], refusal("RESOURCE_EXHAUSTED"));
-    stand_in.state.record.faults.add(":asymmetricSign", 1, busy);
+    let busy = Fault::Answer(refusal("RESOURCE_EXHAUSTED").with("retry-after", "3600"));
+    stand_in.faults().add(":asymmetricSign", 1, busy);
     let refused = webhook.ask_to_sign("curve", Hash::Sha256, b"hello").await;
     assert!(refused.expect(429).header("retry-after").is_some());
 }
 
 #[tokio::test]
 async fn a_key_that_is_released_is_scheduled_for_destruction_and_one_that_was_registered_is_not() {
-    let (site, stand_in) = staged().await;
+    let (site, stand_in) = staged();
     let gateway = serve(&site, &stand_in).await.unwrap_or_else(|ended| panic!("no start: {ended:#?}"));
     let v1 = gateway.server.client().with_token(&token_of("program")).with_base("/v1");
     v1.post("/keys", json!({ "name": "short-lived", "type": "ec-p256" }).to_string()).await.expect(201);
@@ -80,17 +75,17 @@ async fn a_key_that_is_released_is_scheduled_for_destruction_and_one_that_was_re
 /// Puts a key there that no gateway made.
 fn put(stand_in: &StandIn, name: &str) {
     let described = json!({ "versionTemplate": { "protectionLevel": "SOFTWARE" } });
-    let key = stand_in::Key::new("EC_SIGN_P256_SHA256", described, 0).unwrap();
+    let key = Key::new("EC_SIGN_P256_SHA256", described, 0).unwrap();
 
-    stand_in.state.keys.lock().unwrap().insert(format!("{RING}/cryptoKeys/{name}"), key);
+    stand_in.keys.lock().unwrap().insert(format!("{RING}/cryptoKeys/{name}"), key);
 }
 
-fn refusal(status: &str) -> String {
-    json!({ "error": { "code": 429, "message": "Quota exceeded", "status": status } }).to_string()
+fn refusal(status: &str) -> Answer {
+    Answer::json(429, &json!({ "error": { "code": 429, "message": "Quota exceeded", "status": status } }))
 }
 
 /// The example's configuration in a folder of its own, with a service account's key, and a stand-in.
-async fn staged() -> (Site, StandIn) {
+fn staged() -> (Site, StandIn) {
     let site = Site::new(&Plan::soft());
     let text = std::fs::read_to_string(folder().join("keyport.toml")).expect("the example");
     site.write("keyport.toml", text.replace("grace = \"7d\"", "grace = \"0s\""));
@@ -98,7 +93,7 @@ async fn staged() -> (Site, StandIn) {
     std::fs::set_permissions(site.path("key.json"), std::fs::Permissions::from_mode(0o600))
         .expect("its mode");
 
-    (site, StandIn::start().await)
+    (site, StandIn::start())
 }
 
 async fn serve(site: &Site, stand_in: &StandIn) -> Result<Gateway, crate::harness::Ended> {

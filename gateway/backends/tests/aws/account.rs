@@ -10,17 +10,17 @@ use keyport_core::backend::{Backend, Object};
 use keyport_core::custody::Mechanism;
 use keyport_core::scheme::{Hash, KeyType};
 use keyport_core::secret::Secret;
+use keyport_stand_ins::aws::{ACCESS_KEY, REGION, SECRET, StandIn};
 
-use crate::standin::{ACCESS_KEY, REGION, SECRET, Service};
 use crate::suite::{Custodian, soon};
 
 /// A gateway's connection to these services.
-pub(crate) fn opened(service: &Service) -> Aws {
+pub(crate) fn opened(service: &StandIn) -> Aws {
     opened_with(service, |_| ())
 }
 
 /// The same, configured otherwise.
-pub(crate) fn opened_with(service: &Service, change: impl FnOnce(&mut Connection)) -> Aws {
+pub(crate) fn opened_with(service: &StandIn, change: impl FnOnce(&mut Connection)) -> Aws {
     let mut connection = connection(&service.url());
     change(&mut connection);
 

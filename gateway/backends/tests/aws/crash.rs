@@ -9,17 +9,18 @@ use keyport_core::FailureKind;
 use keyport_core::backend::{Backend, Generate};
 use keyport_core::key::NativeId;
 use keyport_core::scheme::KeyType;
+use keyport_stand_ins::Fault;
+use keyport_stand_ins::aws::StandIn;
 use tokio::task::JoinSet;
 
 use crate::account::{opened, opened_with, signed};
-use crate::standin::{Fault, Service};
 use crate::suite::{object, request, soon};
 
 /// The two ways in which a call is lost: before it was done, and after.
 const LOST: [Fault; 2] = [Fault::HangBefore, Fault::HangAfter];
 
 /// Begins to make a key in a gateway that ends during its call of this number; whether it has one of that number.
-async fn ends_while_making(service: &Service, request: &Generate, number: usize, how: Fault) -> bool {
+async fn ends_while_making(service: &StandIn, request: &Generate, number: usize, how: Fault) -> bool {
     let aws = opened(service);
     service.faults().after(number, how);
 
@@ -34,7 +35,7 @@ async fn ends_while_making(service: &Service, request: &Generate, number: usize,
 
 /// Whether making a key has a call of this number; if so, that a gateway which ends there leaves nothing that is not found.
 async fn nothing_is_lost_while_making(number: usize, how: Fault) -> bool {
-    let (service, request) = (Service::start().await, request(KeyType::EcP256));
+    let (service, request) = (StandIn::start(), request(KeyType::EcP256));
     if !ends_while_making(&service, &request, number, how.clone()).await {
         return false;
     }
@@ -67,7 +68,7 @@ async fn a_crash_while_a_key_is_made_leaves_one_that_is_found_or_none() {
 /// Whether destroying a key has a call of this number; if so, that a gateway which ends there leaves nothing that a second try
 /// does not destroy.
 async fn nothing_is_left_while_destroying(number: usize, how: Fault) -> bool {
-    let (service, request) = (Service::start().await, request(KeyType::EcP256));
+    let (service, request) = (StandIn::start(), request(KeyType::EcP256));
     let aws = opened(&service);
     let object = object(&request, &aws.generate(request.clone(), soon()).await.unwrap().native_id);
     service.faults().after(number, how.clone());
@@ -79,7 +80,7 @@ async fn nothing_is_left_while_destroying(number: usize, how: Fault) -> bool {
         }
         () = service.faults().has_hung() => true,
     };
-    service.faults().forget();
+    service.faults().clear();
     opened(&service).destroy(&object, soon()).await.unwrap();
     assert_eq!(service.keys().alive(), 0, "after call {number}, lost {how:?}");
     ends
@@ -98,7 +99,7 @@ async fn a_crash_while_a_key_is_destroyed_leaves_nothing_that_a_second_try_does_
 
 #[tokio::test]
 async fn nobody_says_that_there_is_no_key_while_the_index_may_lag_behind() {
-    let (service, request) = (Service::start().await, request(KeyType::EcP256));
+    let (service, request) = (StandIn::start(), request(KeyType::EcP256));
     service.let_index_lag(true);
     // Two looks, and the key is made, but nobody hears of it.
     assert!(ends_while_making(&service, &request, 2, Fault::HangAfter).await);
@@ -116,7 +117,7 @@ async fn nobody_says_that_there_is_no_key_while_the_index_may_lag_behind() {
 
 #[tokio::test]
 async fn a_key_that_is_destroyed_is_known_to_be_gone_at_once() {
-    let (service, request) = (Service::start().await, request(KeyType::EcP256));
+    let (service, request) = (StandIn::start(), request(KeyType::EcP256));
     let aws = opened_with(&service, |connection| connection.settling = Duration::from_secs(3600));
     let made = aws.generate(request.clone(), soon()).await.unwrap();
 
@@ -128,7 +129,7 @@ async fn a_key_that_is_destroyed_is_known_to_be_gone_at_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn gateways_that_make_the_same_key_at_once_have_one() {
     for _ in 0..8 {
-        let (service, request) = (Service::start().await, request(KeyType::EcP256));
+        let (service, request) = (StandIn::start(), request(KeyType::EcP256));
         let gateways = [Arc::new(opened(&service)), Arc::new(opened(&service))];
 
         let mut made = JoinSet::new();
@@ -147,7 +148,7 @@ async fn made_by(aws: Arc<Aws>, request: Generate) -> NativeId {
 
 #[tokio::test]
 async fn what_another_try_left_is_destroyed_with_the_key() {
-    let (service, request) = (Service::start().await, request(KeyType::EcP256));
+    let (service, request) = (StandIn::start(), request(KeyType::EcP256));
     // The index lags, so that the second gateway makes another one, and ends before it finds out that it was late.
     service.let_index_lag(true);
     assert!(ends_while_making(&service, &request, 2, Fault::HangAfter).await);

@@ -6,14 +6,14 @@ use std::process::Command;
 use keyport_backends::aws::{Role, Source};
 use keyport_core::backend::Backend;
 use keyport_core::{Failure, FailureKind};
+use keyport_stand_ins::aws::{ACCESS_KEY, SECRET, StandIn};
 use tempfile::TempDir;
 
 use crate::account::{access_key, opened, opened_with};
-use crate::standin::{ACCESS_KEY, SECRET, Service};
 use crate::suite::soon;
 
 /// What a gateway hears that asks with these.
-async fn refusal(service: &Service, credentials: Source) -> Failure {
+async fn refusal(service: &StandIn, credentials: Source) -> Failure {
     let aws = opened_with(service, |connection| connection.credentials = credentials);
 
     aws.health(soon()).await.unwrap_err()
@@ -21,19 +21,19 @@ async fn refusal(service: &Service, credentials: Source) -> Failure {
 
 #[tokio::test]
 async fn an_access_key_that_is_wrong_is_told_from_one_that_is_unknown() {
-    let service = Service::start().await;
+    let service = StandIn::start();
 
     let wrong = refusal(&service, access_key(ACCESS_KEY, "another")).await;
     let unknown = refusal(&service, access_key("AKIAUNKNOWN", SECRET)).await;
 
     assert!(wrong.kind == FailureKind::Credentials && wrong.message.contains("another secret"), "{wrong}");
     assert!(unknown.kind == FailureKind::Credentials && unknown.message.contains("inactive"), "{unknown}");
-    assert_eq!(service.calls().len(), 2, "nobody tries wrong credentials again by itself");
+    assert_eq!(service.heard().len(), 2, "nobody tries wrong credentials again by itself");
 }
 
 #[tokio::test]
 async fn clocks_that_differ_are_named() {
-    let service = Service::start().await;
+    let service = StandIn::start();
     let aws = opened(&service);
     for seconds in [3600, -3600] {
         service.set_clock_ahead(seconds);
@@ -49,7 +49,7 @@ async fn clocks_that_differ_are_named() {
 
 #[tokio::test]
 async fn an_access_key_that_is_deleted_is_named() {
-    let service = Service::start().await;
+    let service = StandIn::start();
     let aws = opened(&service);
     aws.health(soon()).await.unwrap();
 
@@ -61,7 +61,7 @@ async fn an_access_key_that_is_deleted_is_named() {
 
 #[tokio::test]
 async fn a_token_that_has_expired_is_named() {
-    let service = Service::start().await;
+    let service = StandIn::start();
     service.users().lifetime = 0;
     let role = Role { arn: ROLE.to_owned(), external_id: None };
     let aws = opened_with(&service, |connection| connection.role = Some(role));
@@ -73,7 +73,7 @@ async fn a_token_that_has_expired_is_named() {
 
 #[tokio::test]
 async fn a_role_is_assumed_once() {
-    let service = Service::start().await;
+    let service = StandIn::start();
     let role = Role { arn: ROLE.to_owned(), external_id: Some("external".to_owned()) };
     let aws = opened_with(&service, |connection| connection.role = Some(role));
 
@@ -81,12 +81,12 @@ async fn a_role_is_assumed_once() {
         aws.health(soon()).await.unwrap();
     }
 
-    assert_eq!(service.calls(), ["AssumeRole", "DescribeKey", "DescribeKey", "DescribeKey"]);
+    assert_eq!(service.heard(), ["AssumeRole", "DescribeKey", "DescribeKey", "DescribeKey"]);
 }
 
 #[tokio::test]
 async fn a_role_that_may_not_be_assumed_is_named() {
-    let service = Service::start().await;
+    let service = StandIn::start();
     let role = Role { arn: ROLE.to_owned(), external_id: Some("another".to_owned()) };
     let aws = opened_with(&service, |connection| connection.role = Some(role));
 
@@ -98,7 +98,7 @@ async fn a_role_that_may_not_be_assumed_is_named() {
 
 #[tokio::test]
 async fn a_web_identity_is_read_from_its_file_whenever_it_is_needed() {
-    let (service, folder) = (Service::start().await, TempDir::new().unwrap());
+    let (service, folder) = (StandIn::start(), TempDir::new().unwrap());
     let token_file = folder.path().join("token");
     let source = || Source::WebIdentity { role_arn: ROLE.to_owned(), token_file: token_file.clone() };
     let missing = refusal(&service, source()).await;
@@ -121,7 +121,7 @@ async fn a_web_identity_is_read_from_its_file_whenever_it_is_needed() {
 
 #[tokio::test]
 async fn the_default_chain_finds_what_the_vendors_own_tools_find() {
-    let (service, folder) = (Service::start().await, TempDir::new().unwrap());
+    let (service, folder) = (StandIn::start(), TempDir::new().unwrap());
     let (file, nowhere) = (folder.path().join("credentials"), folder.path().join("nowhere"));
     let profile = format!("[gateway]\naws_access_key_id = {ACCESS_KEY}\naws_secret_access_key = {SECRET}\n");
     std::fs::write(&file, profile).unwrap();
@@ -139,7 +139,7 @@ async fn the_default_chain_finds_what_the_vendors_own_tools_find() {
 
 /// What the gateway hears that has this environment: variables belong to processes.
 async fn in_a_process_of_its_own(
-    service: &Service,
+    service: &StandIn,
     profile: &str,
     credentials: &Path,
     variables: &[(&str, &str)],
@@ -177,7 +177,7 @@ async fn a_gateway_with_an_environment() {
 
 #[tokio::test]
 async fn no_secret_is_ever_printed() {
-    let service = Service::start().await;
+    let service = StandIn::start();
     let aws = opened(&service);
     aws.health(soon()).await.unwrap();
 

@@ -8,38 +8,39 @@ use keyport_core::backend::{Backend, Object};
 use keyport_core::custody::Mechanism;
 use keyport_core::scheme::KeyType;
 use keyport_core::{Failure, FailureKind};
+use keyport_stand_ins::aws::{ACCESS_KEY, StandIn, refusal};
+use keyport_stand_ins::{Answer, Fault};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use crate::account::{custodian, opened, opened_with, signed};
-use crate::standin::{ACCESS_KEY, Answer, Fault, Service};
 use crate::suite::{Custodian, request, soon};
 
-async fn with_key() -> (Service, Custodian, Object) {
-    let service = Service::start().await;
+async fn with_key() -> (StandIn, Custodian, Object) {
+    let service = StandIn::start();
     let custodian = custodian(opened(&service));
     let (object, _) = custodian.make(KeyType::EcP256).await;
 
     (service, custodian, object)
 }
 
-async fn fails(service: &Service, custodian: &Custodian, object: &Object, fault: Fault) -> Failure {
-    service.faults().always(Some(("Sign", fault)));
+async fn fails(service: &StandIn, custodian: &Custodian, object: &Object, fault: Fault) -> Failure {
+    service.faults().always("Sign", fault);
     let failure = signed(&*custodian.backend, object).await.unwrap_err();
-    service.faults().always(None);
+    service.faults().clear();
 
     failure
 }
 
-fn throttling(retry_after: Option<u32>) -> Fault {
-    Fault::Answer(Answer { retry_after, ..Answer::refusal(400, "ThrottlingException", "Rate exceeded") })
+fn throttling() -> Answer {
+    refusal(400, "ThrottlingException", "Rate exceeded")
 }
 
 #[tokio::test]
 async fn a_call_that_was_one_too_many_is_made_again() {
     let (service, custodian, object) = with_key().await;
     for _ in 0..2 {
-        service.faults().next("Sign", throttling(None));
+        service.faults().add("Sign", 1, Fault::Answer(throttling()));
     }
 
     signed(&*custodian.backend, &object).await.unwrap();
@@ -50,19 +51,20 @@ async fn a_call_that_was_one_too_many_is_made_again() {
 #[tokio::test]
 async fn a_storm_of_refusals_is_throttled_and_says_for_how_long() {
     let (service, custodian, object) = with_key().await;
-    let failure = fails(&service, &custodian, &object, throttling(None)).await;
+    let failure = fails(&service, &custodian, &object, Fault::Answer(throttling())).await;
     assert_eq!((failure.kind, failure.retry_after), (FailureKind::Throttled, None));
     assert_eq!(custodian.backend.code_name(failure.code), Some("ThrottlingException"));
 
-    let failure = fails(&service, &custodian, &object, throttling(Some(600))).await;
+    let failure =
+        fails(&service, &custodian, &object, Fault::Answer(throttling().with("retry-after", "600"))).await;
     assert_eq!((failure.kind, failure.retry_after), (FailureKind::Throttled, Some(Duration::from_secs(600))));
 }
 
 #[tokio::test]
 async fn no_key_is_made_twice_when_nobody_knows_what_became_of_the_first() {
-    let service = Service::start().await;
+    let service = StandIn::start();
     let aws = opened(&service);
-    service.faults().next("CreateKey", Fault::Reset);
+    service.faults().add("CreateKey", 1, Fault::Cut);
 
     let failure = aws.generate(request(KeyType::EcP256), soon()).await.unwrap_err();
 
@@ -73,13 +75,13 @@ async fn no_key_is_made_twice_when_nobody_knows_what_became_of_the_first() {
 async fn a_fault_of_the_service_passes_or_is_unavailable() {
     let (service, custodian, object) = with_key().await;
     for fault in [
-        Fault::Answer(Answer::refusal(500, "KMSInternalException", "")),
-        Fault::Answer(Answer::refusal(503, "DependencyTimeoutException", "")),
+        Fault::Answer(refusal(500, "KMSInternalException", "")),
+        Fault::Answer(refusal(503, "DependencyTimeoutException", "")),
         Fault::Answer(Answer::of(502, "<html>Bad Gateway</html>")),
-        Fault::Answer(Answer::refusal(500, "KeyUnavailableException", "")),
-        Fault::Reset,
+        Fault::Answer(refusal(500, "KeyUnavailableException", "")),
+        Fault::Cut,
     ] {
-        service.faults().next("Sign", fault.clone());
+        service.faults().add("Sign", 1, fault.clone());
         signed(&*custodian.backend, &object).await.unwrap();
 
         let failure = fails(&service, &custodian, &object, fault).await;
@@ -99,7 +101,7 @@ async fn an_answer_to_another_question_is_no_signature() {
         |answer: &mut Value| answer["Signature"] = json!("AAAA"),
         |answer: &mut Value| drop(answer.as_object_mut().unwrap().remove("Signature")),
     ] {
-        assert_eq!(fails(&service, &custodian, &object, Fault::Alter(lie)).await.kind, FailureKind::Internal);
+        assert_eq!(fails(&service, &custodian, &object, Fault::Lie(lie)).await.kind, FailureKind::Internal);
     }
     for garbage in ["", "{", "null", "<html>"] {
         let failure = fails(&service, &custodian, &object, Fault::Answer(Answer::of(200, garbage))).await;
@@ -111,13 +113,13 @@ async fn an_answer_to_another_question_is_no_signature() {
 
 #[tokio::test]
 async fn another_keys_public_half_is_no_keys() {
-    let service = Service::start().await;
+    let service = StandIn::start();
     let aws = opened(&service);
     for lie in [
         |answer: &mut Value| answer["KeyId"] = json!("arn:aws:kms:eu-central-1:111122223333:key/another"),
         |answer: &mut Value| answer["PublicKey"] = json!("AAAA"),
     ] {
-        service.faults().next("GetPublicKey", Fault::Alter(lie));
+        service.faults().add("GetPublicKey", 1, Fault::Lie(lie));
         let failure = aws.generate(request(KeyType::EcP256), soon()).await.unwrap_err();
         assert_eq!(failure.kind, FailureKind::Internal);
     }
@@ -126,7 +128,7 @@ async fn another_keys_public_half_is_no_keys() {
 #[tokio::test]
 async fn a_permission_that_is_missing_is_named() {
     let (service, custodian, object) = with_key().await;
-    let mut user = crate::standin::User::with_secret(crate::standin::SECRET);
+    let mut user = keyport_stand_ins::aws::User::with_secret(keyport_stand_ins::aws::SECRET);
     user.denied.insert("Sign");
     service.users().add(ACCESS_KEY, user);
 
@@ -138,9 +140,9 @@ async fn a_permission_that_is_missing_is_named() {
 
 #[tokio::test]
 async fn a_quota_of_keys_is_the_operators_to_raise() {
-    let service = Service::start().await;
+    let service = StandIn::start();
     let aws = opened(&service);
-    service.faults().next("CreateKey", Fault::Answer(Answer::refusal(400, "LimitExceededException", "keys")));
+    service.faults().add("CreateKey", 1, Fault::Answer(refusal(400, "LimitExceededException", "keys")));
 
     let failure = aws.generate(request(KeyType::EcP256), soon()).await.unwrap_err();
 
@@ -150,20 +152,20 @@ async fn a_quota_of_keys_is_the_operators_to_raise() {
 #[tokio::test]
 async fn a_call_that_hangs_ends_by_its_deadline() {
     let (service, custodian, object) = with_key().await;
-    service.faults().always(Some(("Sign", Fault::HangBefore)));
+    service.faults().always("Sign", Fault::HangBefore);
     let began = tokio::time::Instant::now();
     let deadline: Instant = (began + Duration::from_millis(300)).into_std();
 
     let failure = custodian.backend.sign(&object, Mechanism::Ecdsa, &[7; 32], deadline).await.unwrap_err();
 
     assert_eq!(failure.kind, FailureKind::Unavailable);
-    service.faults().always(None);
+    service.faults().clear();
     signed(&*custodian.backend, &object).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_thousand_calls_at_once_are_signed_or_told_to_wait() {
-    let service = Service::start().await;
+    let service = StandIn::start();
     let rate = Rate { per_second: 100.0, burst: 600 };
     let rates = Rates { sign: Some(rate), ..Rates::default() };
     let custodian = custodian(opened_with(&service, |connection| connection.rates = rates));

@@ -5,15 +5,16 @@ use keyport_core::FailureKind;
 use keyport_core::backend::{Backend, Object};
 use keyport_core::key::NativeId;
 use keyport_core::scheme::KeyType;
+use keyport_stand_ins::Fault;
+use keyport_stand_ins::aws::{ACCOUNT, REGION, StandIn, State};
 use serde_json::json;
 
 use crate::account::{custodian, opened, opened_with, signed};
-use crate::standin::{ACCOUNT, Fault, REGION, Service, State};
 use crate::suite::{object, request, soon};
 
 #[tokio::test]
 async fn a_key_says_whose_it_is_and_bears_its_key_id() {
-    let service = Service::start().await;
+    let service = StandIn::start();
     let aws = opened(&service);
     let request = request(KeyType::EcP256);
 
@@ -34,36 +35,36 @@ async fn a_key_says_whose_it_is_and_bears_its_key_id() {
 
 #[tokio::test]
 async fn what_it_makes_is_known_without_asking() {
-    let service = Service::start().await;
+    let service = StandIn::start();
     let aws = opened(&service);
 
     assert!(aws.offers(KeyType::EcSecp256k1, soon()).await.unwrap().is_ok());
     let refused = aws.offers(KeyType::MlDsa44, soon()).await.unwrap().unwrap_err();
-    assert_eq!((refused.kind, service.calls().len()), (FailureKind::Unsupported, 0));
+    assert_eq!((refused.kind, service.heard().len()), (FailureKind::Unsupported, 0));
 }
 
 #[tokio::test]
 async fn a_signature_is_one_call() {
-    let service = Service::start().await;
+    let service = StandIn::start();
     let custodian = custodian(opened(&service));
     let (object, _) = custodian.make(KeyType::EcP256).await;
-    let before = service.calls().len();
+    let before = service.heard().len();
 
     signed(&*custodian.backend, &object).await.unwrap();
 
-    assert_eq!(service.calls()[before..], ["Sign"]);
+    assert_eq!(service.heard()[before..], ["Sign"]);
 }
 
 #[tokio::test]
 async fn the_account_and_the_region_are_its_identity() {
-    let aws = opened(&Service::start().await);
+    let aws = opened(&StandIn::start());
 
     assert_eq!(aws.identity(soon()).await.unwrap(), Some(format!("aws:{ACCOUNT}:{REGION}")));
 }
 
 #[tokio::test]
 async fn credentials_of_another_account_neither_find_nor_make_nor_delete_keys() {
-    let service = Service::start().await;
+    let service = StandIn::start();
     let bound = |account: &str| Some(format!("aws:{account}:{REGION}"));
     let ours = opened_with(&service, |connection| connection.identity = bound(ACCOUNT));
     let request = request(KeyType::EcP256);
@@ -89,7 +90,7 @@ async fn credentials_of_another_account_neither_find_nor_make_nor_delete_keys() 
 
 #[tokio::test]
 async fn another_gateways_key_of_the_same_key_id_is_not_this_ones() {
-    let service = Service::start().await;
+    let service = StandIn::start();
     let (aws, request) = (opened(&service), request(KeyType::EcP256));
     aws.generate(request.clone(), soon()).await.unwrap();
 
@@ -102,7 +103,7 @@ async fn another_gateways_key_of_the_same_key_id_is_not_this_ones() {
 
 #[tokio::test]
 async fn a_key_that_is_deleted_can_be_saved_for_as_long_as_configured() {
-    let service = Service::start().await;
+    let service = StandIn::start();
     let month = DeletionWindow::days(30).unwrap();
     let aws = opened_with(&service, |connection| connection.deletion_window = month);
     let request = request(KeyType::EcP256);
@@ -124,7 +125,7 @@ async fn a_key_that_is_deleted_can_be_saved_for_as_long_as_configured() {
 
 #[tokio::test]
 async fn a_key_that_is_disabled_signs_nothing_and_says_so() {
-    let service = Service::start().await;
+    let service = StandIn::start();
     let custodian = custodian(opened(&service));
     let (object, _) = custodian.make(KeyType::EcP256).await;
     service.keys().get(object.native_id.as_str()).unwrap().state = State::Disabled;
@@ -137,7 +138,7 @@ async fn a_key_that_is_disabled_signs_nothing_and_says_so() {
 
 #[tokio::test]
 async fn a_new_key_that_is_not_there_for_everybody_yet_is_waited_for() {
-    let service = Service::start().await;
+    let service = StandIn::start();
     service.keys().unseen = 3;
 
     let (aws, request) = (opened(&service), request(KeyType::EcP256));
@@ -149,7 +150,7 @@ async fn a_new_key_that_is_not_there_for_everybody_yet_is_waited_for() {
 
 #[tokio::test]
 async fn a_key_that_is_still_being_made_is_waited_for() {
-    let service = Service::start().await;
+    let service = StandIn::start();
     let (aws, request) = (opened(&service), request(KeyType::EcP256));
     let made = aws.generate(request.clone(), soon()).await.unwrap();
     service.keys().get(made.native_id.as_str()).unwrap().state = State::Creating;
@@ -167,7 +168,7 @@ async fn a_key_that_is_still_being_made_is_waited_for() {
 
 #[tokio::test]
 async fn an_operators_key_is_located_by_any_of_its_names() {
-    let service = Service::start().await;
+    let service = StandIn::start();
     let (aws, request) = (opened(&service), request(KeyType::EcP384));
     let made = aws.generate(request.clone(), soon()).await.unwrap();
     let id = service.keys().all()[0].id.clone();
@@ -180,7 +181,7 @@ async fn an_operators_key_is_located_by_any_of_its_names() {
 
 #[tokio::test]
 async fn what_cannot_sign_here_is_not_located() {
-    let service = Service::start().await;
+    let service = StandIn::start();
     let aws = opened(&service);
     let made = aws.generate(request(KeyType::EcP256), soon()).await.unwrap();
     let arn = made.native_id.as_str();
@@ -202,19 +203,19 @@ async fn what_cannot_sign_here_is_not_located() {
         |answer: &mut serde_json::Value| answer["KeyMetadata"]["KeyManager"] = json!("AWS"),
         |answer: &mut serde_json::Value| answer["KeyMetadata"]["KeySpec"] = json!("SM2"),
     ] {
-        service.faults().next("DescribeKey", Fault::Alter(alter));
+        service.faults().add("DescribeKey", 1, Fault::Lie(alter));
         assert_eq!(kind(arn).await, FailureKind::Unsupported);
     }
 }
 
 #[tokio::test]
 async fn what_is_no_key_of_the_service_is_not_there_without_asking() {
-    let service = Service::start().await;
+    let service = StandIn::start();
     let aws = opened(&service);
     let request = request(KeyType::EcP256);
     let object = Object { native_id: NativeId::new("0a1b"), ..object(&request, &NativeId::new("")) };
 
     aws.destroy(&object, soon()).await.unwrap();
     assert_eq!(aws.public_key(&object, soon()).await.unwrap_err().kind, FailureKind::NotFound);
-    assert_eq!(service.calls(), Vec::<String>::new());
+    assert_eq!(service.heard(), Vec::<String>::new());
 }

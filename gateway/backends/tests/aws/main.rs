@@ -16,23 +16,23 @@ mod keys;
 mod moto;
 mod network;
 mod python;
-mod standin;
 #[path = "../suite/mod.rs"]
 mod suite;
 
+use keyport_stand_ins::aws::StandIn;
+
 use account::{custodian, opened};
-use standin::Service;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn it_keeps_what_every_backend_promises() {
-    let service = Service::start().await;
+    let service = StandIn::start();
 
     suite::backend(&custodian(opened(&service))).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn it_keeps_them_with_keys_that_can_be_replicated() {
-    let service = Service::start().await;
+    let service = StandIn::start();
     let aws = account::opened_with(&service, |connection| connection.multi_region = true);
 
     suite::backend(&custodian(aws)).await;

@@ -13,18 +13,18 @@ use keyport_core::FailureKind;
 use keyport_core::backend::Backend;
 use keyport_core::scheme::KeyType;
 use keyport_core::signature::Signature;
+use keyport_stand_ins::aws::{ACCESS_KEY, REGION, SECRET, StandIn};
 use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 
 use crate::account::{access_key, connection, signed};
 use crate::python::{ended, program};
-use crate::standin::{ACCESS_KEY, REGION, SECRET, Service};
 use crate::suite::{object, request, soon};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_vendors_own_client_takes_the_stand_in_for_the_service() {
     let Some(python) = program("python").await else { return };
-    let service = Service::start().await;
+    let service = StandIn::start();
 
     let mut command = Command::new(python);
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/aws/client.py");

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use keyport_backends::aws::{Aws, OpenError};
 use keyport_core::FailureKind;
 use keyport_core::backend::Backend;
+use keyport_stand_ins::aws::StandIn;
 use rcgen::{CertifiedKey, KeyPair};
 use rustls::ServerConfig;
 use rustls_pki_types::PrivateKeyDer;
@@ -14,13 +15,12 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 
 use crate::account::{connection, opened_with};
-use crate::standin::Service;
 use crate::suite::soon;
 
 #[tokio::test]
 async fn requests_go_through_the_proxy() {
     // The services answer whatever they are asked; nobody is at the endpoint.
-    let proxy = Service::start().await;
+    let proxy = StandIn::start();
     let mut connection = connection("http://127.0.0.9:1");
     connection.proxy = Some(proxy.url());
 
@@ -32,7 +32,7 @@ async fn requests_go_through_the_proxy() {
 
 #[tokio::test]
 async fn only_an_authority_that_is_named_vouches_for_a_service_of_ones_own() {
-    let (service, folder) = (Service::start().await, TempDir::new().unwrap());
+    let (service, folder) = (StandIn::start(), TempDir::new().unwrap());
     let certified = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
     let (address, ca) = (behind_tls(&service, &certified).await, folder.path().join("ca.pem"));
     std::fs::write(&ca, certified.cert.pem()).unwrap();
@@ -50,7 +50,7 @@ async fn only_an_authority_that_is_named_vouches_for_a_service_of_ones_own() {
 }
 
 /// An address where the services speak TLS, with this certificate.
-async fn behind_tls(service: &Service, certified: &CertifiedKey<KeyPair>) -> SocketAddr {
+async fn behind_tls(service: &StandIn, certified: &CertifiedKey<KeyPair>) -> SocketAddr {
     let key = PrivateKeyDer::try_from(certified.signing_key.serialize_der()).unwrap();
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
@@ -100,10 +100,10 @@ async fn an_endpoint_that_is_none_is_refused_at_once() {
 
 #[tokio::test]
 async fn health_is_one_call_and_says_what_is_wrong() {
-    let service = Service::start().await;
+    let service = StandIn::start();
     let aws = opened_with(&service, |_| ());
 
     aws.health(soon()).await.unwrap();
 
-    assert_eq!(service.calls(), ["DescribeKey"]);
+    assert_eq!(service.heard(), ["DescribeKey"]);
 }

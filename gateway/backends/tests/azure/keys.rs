@@ -6,18 +6,18 @@ use keyport_core::backend::Backend;
 use keyport_core::custody::Mechanism;
 use keyport_core::key::NativeId;
 use keyport_core::scheme::KeyType;
+use keyport_stand_ins::azure::StandIn;
 
 use crate::opened::{Opened, application, connection, write};
 use crate::suite::{object, request, soon};
-use crate::vault::StandIn;
 
 #[tokio::test]
 async fn a_key_is_named_by_its_key_id_and_tagged_for_people() {
-    let (opened, request) = (Opened::new().await, request(KeyType::EcP256));
+    let (opened, request) = (Opened::new(), request(KeyType::EcP256));
     let made = opened.azure.generate(request.clone(), soon()).await.unwrap();
 
     let name = format!("keyport-{}", request.key_id);
-    let keys = opened.stand_in.state.keys.lock().unwrap();
+    let keys = opened.stand_in.keys.lock().unwrap();
     let key = &keys[&name][0];
     assert_eq!(made.native_id.as_str(), format!("{}/keys/{name}/{}", opened.stand_in.url(), key.version));
     assert_eq!(key.described["kty"], "EC");
@@ -33,7 +33,7 @@ async fn a_key_is_named_by_its_key_id_and_tagged_for_people() {
 
 #[tokio::test]
 async fn a_key_whose_native_id_was_never_recorded_signs_and_is_deleted() {
-    let (opened, request) = (Opened::new().await, request(KeyType::EcP256));
+    let (opened, request) = (Opened::new(), request(KeyType::EcP256));
     let made = opened.azure.generate(request.clone(), soon()).await.unwrap();
     let unrecorded = object(&request, &NativeId::new(request.key_id.to_string()));
 
@@ -45,7 +45,7 @@ async fn a_key_whose_native_id_was_never_recorded_signs_and_is_deleted() {
 
 #[tokio::test]
 async fn a_key_that_was_deleted_can_be_recovered_by_an_operator_and_is_not_made_again() {
-    let (opened, request) = (Opened::new().await, request(KeyType::EcP256));
+    let (opened, request) = (Opened::new(), request(KeyType::EcP256));
     let made = opened.azure.generate(request.clone(), soon()).await.unwrap();
     opened.azure.destroy(&object(&request, &made.native_id), soon()).await.unwrap();
 
@@ -56,7 +56,7 @@ async fn a_key_that_was_deleted_can_be_recovered_by_an_operator_and_is_not_made_
 
 #[tokio::test]
 async fn a_key_that_is_there_already_is_taken_over_by_its_identifier() {
-    let opened = Opened::with(|connection| connection.prefix = "other".to_owned()).await;
+    let opened = Opened::with(|connection| connection.prefix = "other".to_owned());
     let made = opened.azure.generate(request(KeyType::Rsa2048), soon()).await.unwrap();
     let version = made.native_id.as_str();
     let (key, _) = version.rsplit_once('/').unwrap();
@@ -69,7 +69,7 @@ async fn a_key_that_is_there_already_is_taken_over_by_its_identifier() {
         let refused = opened.azure.locate(other, soon()).await.unwrap_err();
         assert_eq!(refused.kind, FailureKind::InvalidArgument, "{other}");
     }
-    for key in opened.stand_in.state.keys.lock().unwrap().values_mut().flatten() {
+    for key in opened.stand_in.keys.lock().unwrap().values_mut().flatten() {
         key.enabled = false;
     }
     assert_eq!(opened.azure.locate(version, soon()).await.unwrap_err().kind, FailureKind::KeyGone);
@@ -77,9 +77,9 @@ async fn a_key_that_is_there_already_is_taken_over_by_its_identifier() {
 
 #[tokio::test]
 async fn a_disabled_key_is_gone_for_signing() {
-    let (opened, request) = (Opened::new().await, request(KeyType::EcP256));
+    let (opened, request) = (Opened::new(), request(KeyType::EcP256));
     let made = opened.azure.generate(request.clone(), soon()).await.unwrap();
-    for key in opened.stand_in.state.keys.lock().unwrap().values_mut().flatten() {
+    for key in opened.stand_in.keys.lock().unwrap().values_mut().flatten() {
         key.enabled = false;
     }
 
@@ -93,7 +93,7 @@ async fn a_disabled_key_is_gone_for_signing() {
 
 #[tokio::test]
 async fn a_federated_token_and_a_machines_identity_are_taken() {
-    let stand_in = StandIn::start().await;
+    let stand_in = StandIn::start();
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("token");
     std::fs::write(&file, "f3derated\n").unwrap();
@@ -107,7 +107,7 @@ async fn a_federated_token_and_a_machines_identity_are_taken() {
 
 #[tokio::test]
 async fn a_login_that_is_wrong_is_said_to_be_and_shows_no_secret() {
-    let opened = Opened::new().await;
+    let opened = Opened::new();
     write(&opened.folder.path().join("secret"), "another");
 
     let refused = opened.azure.health(soon()).await.unwrap_err();
@@ -123,29 +123,29 @@ async fn a_login_that_is_wrong_is_said_to_be_and_shows_no_secret() {
 
 #[tokio::test(start_paused = true)]
 async fn a_token_that_was_revoked_is_exchanged() {
-    let opened = Opened::new().await;
+    let opened = Opened::new();
     opened.azure.health(soon()).await.unwrap();
     tokio::time::advance(std::time::Duration::from_millis(150)).await;
-    opened.stand_in.state.revoke();
+    opened.stand_in.revoke();
 
     opened.azure.health(soon()).await.unwrap();
 }
 
 #[tokio::test]
 async fn many_calls_fetch_one_token() {
-    let opened = Opened::new().await;
+    let opened = Opened::new();
     let calls = (0..100).map(|_| opened.azure.health(soon()));
 
     let failed = futures_util::future::join_all(calls).await.into_iter().filter_map(Result::err).count();
     assert_eq!(failed, 0);
-    let fetched = opened.stand_in.state.record.heard().iter().filter(|call| call.ends_with("/token")).count();
+    let fetched = opened.stand_in.heard().iter().filter(|call| call.ends_with("/token")).count();
     assert_eq!(fetched, 1);
 }
 
 #[tokio::test]
 async fn who_may_not_sign_is_not_well() {
-    let opened = Opened::new().await;
-    *opened.stand_in.state.forbids.lock().unwrap() = true;
+    let opened = Opened::new();
+    *opened.stand_in.forbids.lock().unwrap() = true;
 
     assert_eq!(opened.azure.health(soon()).await.unwrap_err().kind, FailureKind::Denied);
 }

@@ -9,12 +9,9 @@
 
 mod keys;
 mod opened;
-#[path = "../stand_in/mod.rs"]
-mod peer;
 #[path = "../suite/mod.rs"]
 mod suite;
 mod trouble;
-mod vault;
 mod vendor;
 
 use keyport_core::custody::Mechanism;
@@ -26,7 +23,7 @@ use suite::Custodian;
 #[tokio::test(flavor = "multi_thread")]
 async fn it_keeps_what_every_backend_promises() {
     for hsm in [false, true] {
-        let opened = Opened::with(|connection| connection.hsm = hsm).await;
+        let opened = Opened::with(|connection| connection.hsm = hsm);
 
         suite::backend(&custodian(&opened)).await;
     }

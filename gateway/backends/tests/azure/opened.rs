@@ -6,9 +6,8 @@ use std::sync::Arc;
 
 use keyport_backends::azure::{Azure, Connection, Login, Proof};
 use keyport_backends::cloud::Rates;
+use keyport_stand_ins::azure::StandIn;
 use tempfile::TempDir;
-
-use crate::vault::StandIn;
 
 /// An opened vault.
 pub(crate) struct Opened {
@@ -19,13 +18,13 @@ pub(crate) struct Opened {
 
 impl Opened {
     /// One of an application with a secret.
-    pub(crate) async fn new() -> Self {
-        Self::with(|_| ()).await
+    pub(crate) fn new() -> Self {
+        Self::with(|_| ())
     }
 
     /// The same, configured otherwise.
-    pub(crate) async fn with(change: impl FnOnce(&mut Connection)) -> Self {
-        let (stand_in, folder) = (StandIn::start().await, tempfile::tempdir().unwrap());
+    pub(crate) fn with(change: impl FnOnce(&mut Connection)) -> Self {
+        let (stand_in, folder) = (StandIn::start(), tempfile::tempdir().unwrap());
         let file = folder.path().join("secret");
         write(&file, "s3cr3t\n");
         let mut described = connection(&stand_in.url(), application(&stand_in.url(), Proof::Secret(file)));

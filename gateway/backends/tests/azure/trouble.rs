@@ -6,14 +6,14 @@ use keyport_core::backend::{Backend, Generate, Object};
 use keyport_core::custody::Mechanism;
 use keyport_core::scheme::KeyType;
 use keyport_core::{Failure, FailureKind};
+use keyport_stand_ins::{Answer, Fault};
 use serde_json::{Value, json};
 
 use crate::opened::Opened;
-use crate::peer::fault::Fault;
 use crate::suite::{object, request, soon};
 
 async fn with_key() -> (Opened, Object) {
-    let (opened, request) = (Opened::new().await, request(KeyType::EcP256));
+    let (opened, request) = (Opened::new(), request(KeyType::EcP256));
     let made = opened.azure.generate(request.clone(), soon()).await.unwrap();
 
     (opened, object(&request, &made.native_id))
@@ -25,30 +25,30 @@ async fn sign(opened: &Opened, object: &Object) -> Result<Vec<u8>, Failure> {
     opened.azure.sign(object, Mechanism::Ecdsa, &[7; 32], deadline).await
 }
 
-fn refusal(code: &str) -> String {
-    json!({ "error": { "code": code, "message": "m" } }).to_string()
+fn refusal(status: u16, code: &str) -> Answer {
+    Answer::json(status, &json!({ "error": { "code": code, "message": "m" } }))
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_vault_that_is_asked_too_often_is_left_alone_as_long_as_it_says() {
     let (opened, object) = with_key().await;
-    let busy = Fault::Answer(429, vec![("retry-after", "3")], refusal("Throttled"));
-    opened.stand_in.state.record.faults.add("/sign", 1, busy);
+    let busy = Fault::Answer(refusal(429, "Throttled").with("retry-after", "3"));
+    opened.stand_in.faults().add("/sign", 1, busy);
     let began = tokio::time::Instant::now();
 
     sign(&opened, &object).await.unwrap();
     assert!(began.elapsed() >= Duration::from_secs(3));
-    opened.stand_in.state.record.faults.add("/sign", 1000, Fault::Answer(429, vec![], refusal("Throttled")));
+    opened.stand_in.faults().always("/sign", Fault::Answer(refusal(429, "Throttled")));
     assert_eq!(sign(&opened, &object).await.unwrap_err().kind, FailureKind::Throttled);
-    opened.stand_in.state.record.faults.clear();
+    opened.stand_in.faults().clear();
     sign(&opened, &object).await.unwrap();
 }
 
 #[tokio::test]
 async fn a_mishap_of_the_vault_is_tried_again() {
     let (opened, object) = with_key().await;
-    for fault in [Fault::Answer(503, vec![], refusal("ServiceUnavailable")), Fault::Cut] {
-        opened.stand_in.state.record.faults.add("/sign", 2, fault);
+    for fault in [Fault::Answer(refusal(503, "ServiceUnavailable")), Fault::Cut] {
+        opened.stand_in.faults().add("/sign", 2, fault);
         sign(&opened, &object).await.unwrap();
     }
 }
@@ -56,7 +56,7 @@ async fn a_mishap_of_the_vault_is_tried_again() {
 #[tokio::test]
 async fn an_answer_that_never_comes_is_given_up_by_the_deadline() {
     let (opened, object) = with_key().await;
-    opened.stand_in.state.record.faults.add("/sign", 1, Fault::HangAfter);
+    opened.stand_in.faults().add("/sign", 1, Fault::HangAfter);
     let deadline = tokio::time::Instant::now().into_std() + Duration::from_millis(300);
 
     let refused = opened.azure.sign(&object, Mechanism::Ecdsa, &[7; 32], deadline).await.unwrap_err();
@@ -75,7 +75,7 @@ async fn a_lie_is_never_a_signature() {
         |answer| *answer = json!("garbage"),
     ];
     for (number, lie) in lies.into_iter().enumerate() {
-        opened.stand_in.state.record.faults.add("/sign", 1, Fault::Lie(lie));
+        opened.stand_in.faults().add("/sign", 1, Fault::Lie(lie));
         assert_eq!(sign(&opened, &object).await.unwrap_err().kind, FailureKind::Internal, "{number}");
     }
 }
@@ -83,8 +83,8 @@ async fn a_lie_is_never_a_signature() {
 #[tokio::test]
 async fn a_page_of_something_on_the_way_deletes_no_key_and_finds_none() {
     let (opened, object) = with_key().await;
-    let page = Fault::Answer(404, vec![], "<html>Not found".to_owned());
-    opened.stand_in.state.record.faults.add("/keys/", 2, page);
+    let page = Fault::Answer(Answer::of(404, "<html>Not found"));
+    opened.stand_in.faults().add("/keys/", 2, page);
 
     let refused = opened.azure.find(&object.tenant, object.key_id, soon()).await.unwrap_err();
     assert_eq!(refused.kind, FailureKind::Internal);
@@ -94,8 +94,8 @@ async fn a_page_of_something_on_the_way_deletes_no_key_and_finds_none() {
 
 #[tokio::test]
 async fn a_key_whose_making_was_not_answered_is_looked_for_and_not_made_twice() {
-    let (opened, request) = (Opened::new().await, request(KeyType::EcP256));
-    opened.stand_in.state.record.faults.add("/create", 1, Fault::Cut);
+    let (opened, request) = (Opened::new(), request(KeyType::EcP256));
+    opened.stand_in.faults().add("/create", 1, Fault::Cut);
 
     opened.azure.generate(request, soon()).await.unwrap();
     assert_eq!(opened.stand_in.versions(), [1]);
@@ -105,9 +105,9 @@ async fn a_key_whose_making_was_not_answered_is_looked_for_and_not_made_twice() 
 async fn a_gateway_that_dies_between_two_calls_leaves_one_key_or_none() {
     for (call, calls) in [("GET /keys/", 2), ("/create", 3)] {
         for fault in [Fault::HangBefore, Fault::HangAfter] {
-            let (opened, request) = (Opened::new().await, request(KeyType::EcP256));
+            let (opened, request) = (Opened::new(), request(KeyType::EcP256));
             let is_made = call == "/create" && matches!(fault, Fault::HangAfter);
-            opened.stand_in.state.record.faults.add(call, 1, fault);
+            opened.stand_in.faults().add(call, 1, fault);
             died_making(&opened, &request, (calls, is_made)).await;
 
             let found = opened.azure.find(&request.tenant, request.key_id, soon()).await.unwrap();
@@ -126,7 +126,7 @@ async fn a_gateway_that_dies_between_two_calls_leaves_one_key_or_none() {
 async fn died_making(opened: &Opened, request: &Generate, (calls, is_made): (usize, bool)) {
     let (azure, request) = (opened.azure.clone(), request.clone());
     let making = tokio::spawn(async move { azure.generate(request, soon()).await });
-    opened.stand_in.state.record.asked(calls).await;
+    opened.stand_in.asked(calls).await;
     while is_made && opened.stand_in.versions().is_empty() {
         tokio::task::yield_now().await;
     }

@@ -5,14 +5,13 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
+use keyport_stand_ins::azure::StandIn;
 use tokio::process::Command;
-
-use crate::vault::StandIn;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn microsofts_own_clients_take_the_stand_in_for_a_vault() {
     let Some(python) = python().await else { return };
-    let stand_in = StandIn::start().await;
+    let stand_in = StandIn::start();
 
     let mut command = Command::new(python);
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/azure/vendor.py");

@@ -2,8 +2,8 @@
 
 use keyport_core::backend::{Backend, Generate};
 use keyport_core::scheme::KeyType;
+use keyport_stand_ins::Fault;
 
-use crate::peer::fault::Fault;
 use crate::ring::Ring;
 use crate::suite::{object, request, soon};
 
@@ -14,7 +14,7 @@ const MAKING: [&str; 3] = ["POST /v1/projects", "GET /v1/projects", "/publicKey"
 async fn a_key_that_was_half_made_is_found_made_once_and_destroyed() {
     for call in MAKING {
         for fault in [Fault::HangBefore, Fault::HangAfter] {
-            let (ring, request) = (Ring::new().await, request(KeyType::EcP256));
+            let (ring, request) = (Ring::new(), request(KeyType::EcP256));
             let is_made = died_making(&ring, &request, call, fault).await;
 
             let found = ring.gcp.find(&request.tenant, request.key_id, soon()).await.unwrap();
@@ -30,8 +30,8 @@ async fn a_key_that_was_half_made_is_found_made_once_and_destroyed() {
 #[tokio::test]
 async fn what_the_reaper_finds_of_a_key_that_was_half_made_it_destroys() {
     for call in MAKING {
-        let (ring, request) = (Ring::new().await, request(KeyType::EcP256));
-        *ring.stand_in.state.pending.lock().unwrap() = 3;
+        let (ring, request) = (Ring::new(), request(KeyType::EcP256));
+        *ring.stand_in.pending.lock().unwrap() = 3;
         died_making(&ring, &request, call, Fault::HangAfter).await;
 
         let found = ring.gcp.find(&request.tenant, request.key_id, soon()).await.unwrap().unwrap();
@@ -44,10 +44,10 @@ async fn what_the_reaper_finds_of_a_key_that_was_half_made_it_destroys() {
 #[tokio::test]
 async fn a_key_that_was_half_destroyed_is_destroyed() {
     for fault in [Fault::HangBefore, Fault::HangAfter] {
-        let (ring, request) = (Ring::new().await, request(KeyType::EcP256));
+        let (ring, request) = (Ring::new(), request(KeyType::EcP256));
         let made = ring.gcp.generate(request.clone(), soon()).await.unwrap();
         let object = object(&request, &made.native_id);
-        ring.stand_in.state.record.faults.add(":destroy", 1, fault);
+        ring.stand_in.faults().add(":destroy", 1, fault);
         let before = ring.stand_in.heard().len();
         let (gcp, doomed) = (ring.gcp.clone(), object.clone());
         let destroying = tokio::spawn(async move { gcp.destroy(&doomed, soon()).await });
@@ -63,7 +63,7 @@ async fn a_key_that_was_half_destroyed_is_destroyed() {
 async fn died_making(ring: &Ring, request: &Generate, call: &'static str, fault: Fault) -> bool {
     let position = MAKING.iter().position(|other| *other == call).unwrap();
     let acted = matches!(fault, Fault::HangAfter);
-    ring.stand_in.state.record.faults.add(call, 1, fault);
+    ring.stand_in.faults().add(call, 1, fault);
     let (gcp, request) = (ring.gcp.clone(), request.clone());
     let making = tokio::spawn(async move { gcp.generate(request, soon()).await });
 

@@ -7,13 +7,13 @@ use std::time::Duration;
 use keyport_backends::gcp::{Credentials, Gcp};
 use keyport_core::FailureKind;
 use keyport_core::backend::Backend;
+use keyport_stand_ins::gcp::SUBJECT;
+use keyport_stand_ins::gcp::{StandIn, key_file};
+use keyport_stand_ins::{Answer, Fault};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::peer::fault::Fault;
 use crate::ring::{Ahead, Ring, connection, write};
-use crate::stand_in::access::SUBJECT;
-use crate::stand_in::{StandIn, key_file};
 use crate::suite::soon;
 
 /// A gateway with credentials in a file.
@@ -24,8 +24,8 @@ struct Filed {
 }
 
 impl Filed {
-    async fn with(credentials: impl FnOnce(&StandIn, &Path) -> Value) -> Self {
-        let (stand_in, folder) = (StandIn::start().await, tempfile::tempdir().unwrap());
+    fn with(credentials: impl FnOnce(&StandIn, &Path) -> Value) -> Self {
+        let (stand_in, folder) = (StandIn::start(), tempfile::tempdir().unwrap());
         let file = folder.path().join("credentials.json");
         write(&file, &credentials(&stand_in, folder.path()).to_string());
         let gcp = opened(&stand_in, Credentials::File(file));
@@ -64,7 +64,7 @@ fn federated(stand_in: &StandIn, source: &Value) -> Value {
 
 #[tokio::test]
 async fn a_service_account_signs_for_itself_and_asks_nobody() {
-    let ring = Ring::new().await;
+    let ring = Ring::new();
 
     ring.gcp.health(soon()).await.unwrap();
     assert_eq!(ring.stand_in.heard().len(), 1);
@@ -72,23 +72,23 @@ async fn a_service_account_signs_for_itself_and_asks_nobody() {
 
 #[tokio::test]
 async fn a_persons_refresh_token_a_federated_token_and_a_machines_account_are_taken() {
-    let person = Filed::with(|stand_in, _| user(stand_in)).await;
+    let person = Filed::with(|stand_in, _| user(stand_in));
     person.gcp.health(soon()).await.unwrap();
 
     let by_file = Filed::with(|stand_in, folder| {
         std::fs::write(folder.join("subject"), format!("{SUBJECT}\n")).unwrap();
         federated(stand_in, &json!({ "file": folder.join("subject") }))
     });
-    by_file.await.gcp.health(soon()).await.unwrap();
+    by_file.gcp.health(soon()).await.unwrap();
 
     let by_url = Filed::with(|stand_in, _| {
         let format = json!({ "type": "json", "subject_token_field_name": "value" });
         let url = format!("{}/subject", stand_in.url());
         federated(stand_in, &json!({ "url": url, "headers": { "metadata": "true" }, "format": format }))
     });
-    by_url.await.gcp.health(soon()).await.unwrap();
+    by_url.gcp.health(soon()).await.unwrap();
 
-    let stand_in = StandIn::start().await;
+    let stand_in = StandIn::start();
     let machine = opened(&stand_in, Credentials::Metadata(stand_in.address.to_string()));
     machine.health(soon()).await.unwrap();
     machine.health(soon()).await.unwrap();
@@ -104,7 +104,7 @@ async fn whoever_may_be_a_service_account_is_it() {
             format!("{}/impersonate:generateAccessToken", stand_in.url()).into();
         federated
     });
-    federated_as.await.gcp.health(soon()).await.unwrap();
+    federated_as.gcp.health(soon()).await.unwrap();
 
     let person_as = Filed::with(|stand_in, _| {
         json!({
@@ -114,7 +114,7 @@ async fn whoever_may_be_a_service_account_is_it() {
             "source_credentials": user(stand_in),
         })
     });
-    person_as.await.gcp.health(soon()).await.unwrap();
+    person_as.gcp.health(soon()).await.unwrap();
 }
 
 #[tokio::test]
@@ -123,14 +123,13 @@ async fn credentials_that_are_wrong_or_revoked_are_said_to_be_and_not_that_googl
         let mut user = user(stand_in);
         user["refresh_token"] = "revoked".into();
         user
-    })
-    .await;
+    });
     let refused = person.refusal().await;
     assert_eq!((refused.kind, refused.code), (FailureKind::Credentials, 16));
     assert!(refused.message.contains("invalid_grant"), "{refused}");
     assert!(!refused.message.contains("s3cr3t"), "{refused}");
 
-    let workload = Filed::with(|stand_in, _| federated(stand_in, &json!({ "file": "/no/such/token" }))).await;
+    let workload = Filed::with(|stand_in, _| federated(stand_in, &json!({ "file": "/no/such/token" })));
     let refused = workload.refusal().await;
     assert_eq!(refused.kind, FailureKind::Credentials);
     assert!(refused.message.starts_with("/no/such/token"), "{refused}");
@@ -138,24 +137,24 @@ async fn credentials_that_are_wrong_or_revoked_are_said_to_be_and_not_that_googl
 
 #[tokio::test(start_paused = true)]
 async fn an_identity_service_that_fails_is_unavailable() {
-    let person = Filed::with(|stand_in, _| user(stand_in)).await;
+    let person = Filed::with(|stand_in, _| user(stand_in));
     for fault in [
-        Fault::Answer(503, vec![], String::new()),
-        Fault::Answer(429, vec![], json!({ "error": "rate_limited" }).to_string()),
+        Fault::Answer(Answer::of(503, "")),
+        Fault::Answer(Answer::json(429, &json!({ "error": "rate_limited" }))),
     ] {
-        person.stand_in.state.record.faults.add("/token", 4, fault);
+        person.stand_in.faults().add("/token", 4, fault);
         assert_eq!(person.refusal().await.kind, FailureKind::Unavailable);
     }
 
-    person.stand_in.state.record.faults.clear();
+    person.stand_in.faults().clear();
     tokio::time::advance(Duration::from_secs(1)).await;
     person.gcp.health(soon()).await.unwrap();
 }
 
 #[tokio::test]
 async fn a_machine_without_an_account_has_no_credentials() {
-    let stand_in = StandIn::start().await;
-    stand_in.state.record.faults.add("/token", 1, Fault::Answer(404, vec![], "not found".to_owned()));
+    let stand_in = StandIn::start();
+    stand_in.faults().add("/token", 1, Fault::Answer(Answer::of(404, "not found")));
     let machine = opened(&stand_in, Credentials::Metadata(stand_in.address.to_string()));
 
     assert_eq!(machine.health(soon()).await.unwrap_err().kind, FailureKind::Credentials);
@@ -163,7 +162,7 @@ async fn a_machine_without_an_account_has_no_credentials() {
 
 #[tokio::test]
 async fn a_clock_that_is_wrong_is_named() {
-    let ring = Ring::new().await;
+    let ring = Ring::new();
     *ring.ahead.lock().unwrap() = Duration::from_secs(600);
 
     let refused = ring.gcp.health(soon()).await.unwrap_err();
@@ -173,17 +172,17 @@ async fn a_clock_that_is_wrong_is_named() {
 
 #[tokio::test(start_paused = true)]
 async fn a_token_that_was_revoked_is_exchanged_and_the_signature_is_made() {
-    let person = Filed::with(|stand_in, _| user(stand_in)).await;
+    let person = Filed::with(|stand_in, _| user(stand_in));
     person.gcp.health(soon()).await.unwrap();
     tokio::time::advance(Duration::from_millis(150)).await;
-    person.stand_in.state.access.revoke();
+    person.stand_in.access.revoke();
 
     person.gcp.health(soon()).await.unwrap();
 }
 
 #[tokio::test]
 async fn many_calls_fetch_one_token() {
-    let person = Filed::with(|stand_in, _| user(stand_in)).await;
+    let person = Filed::with(|stand_in, _| user(stand_in));
     let calls = (0..100).map(|_| person.gcp.health(soon()));
 
     let failed = futures_util::future::join_all(calls).await.into_iter().filter_map(Result::err).count();
@@ -195,13 +194,13 @@ async fn many_calls_fetch_one_token() {
 /// A token that lives 200 seconds is due at once, after the pause that every fetch is followed by.
 #[tokio::test(start_paused = true)]
 async fn a_token_is_renewed_ahead_of_its_end_and_does_until_then_where_that_fails() {
-    let person = Filed::with(|stand_in, _| user(stand_in)).await;
-    *person.stand_in.state.access.life.lock().unwrap() = Duration::from_secs(200);
+    let person = Filed::with(|stand_in, _| user(stand_in));
+    *person.stand_in.access.life.lock().unwrap() = Duration::from_secs(200);
     let fetched = || person.stand_in.heard().iter().filter(|call| *call == "POST /token").count();
     person.gcp.health(soon()).await.unwrap();
     tokio::time::advance(Duration::from_secs(11)).await;
 
-    person.stand_in.state.record.faults.add("/token", 1, Fault::Answer(500, vec![], String::new()));
+    person.stand_in.faults().add("/token", 1, Fault::Answer(Answer::of(500, "")));
     person.gcp.health(soon()).await.unwrap();
     person.stand_in.asked(4).await;
     person.gcp.health(soon()).await.unwrap();
@@ -213,7 +212,7 @@ async fn a_token_is_renewed_ahead_of_its_end_and_does_until_then_where_that_fail
 
 #[tokio::test]
 async fn a_key_file_that_was_exchanged_is_taken_over() {
-    let workload = Filed::with(|stand_in, _| federated(stand_in, &json!({ "file": "/no/such/token" }))).await;
+    let workload = Filed::with(|stand_in, _| federated(stand_in, &json!({ "file": "/no/such/token" })));
     workload.refusal().await;
     write(&workload.folder.path().join("credentials.json"), &key_file().to_string());
 
@@ -222,7 +221,7 @@ async fn a_key_file_that_was_exchanged_is_taken_over() {
 
 #[tokio::test]
 async fn no_secret_is_ever_printed() {
-    let person = Filed::with(|stand_in, _| user(stand_in)).await;
+    let person = Filed::with(|stand_in, _| user(stand_in));
     person.gcp.health(soon()).await.unwrap();
     let printed = format!("{:?}", person.gcp);
 

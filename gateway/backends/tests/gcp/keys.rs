@@ -13,15 +13,14 @@ use crate::suite::{object, request, soon};
 
 #[tokio::test]
 async fn a_key_is_named_by_its_key_id_and_labelled_for_people() {
-    let ring =
-        Ring::with(|connection| connection.destroy_after = Some(Duration::from_secs(3 * 86_400))).await;
+    let ring = Ring::with(|connection| connection.destroy_after = Some(Duration::from_secs(3 * 86_400)));
     let request =
         Generate { name: KeyName::new("name", "JWT Signer/ä").unwrap(), ..request(KeyType::EcP256) };
     let made = ring.gcp.generate(request.clone(), soon()).await.unwrap();
 
     let name = format!("{RING}/cryptoKeys/keyport-{}", request.key_id);
     assert_eq!(made.native_id.as_str(), format!("{name}/cryptoKeyVersions/1"));
-    let keys = ring.stand_in.state.keys.lock().unwrap();
+    let keys = ring.stand_in.keys.lock().unwrap();
     let described = &keys[&name].described;
     assert_eq!(described["destroyScheduledDuration"], "259200s");
     assert_eq!(
@@ -37,12 +36,12 @@ async fn a_key_is_named_by_its_key_id_and_labelled_for_people() {
 
 #[tokio::test]
 async fn the_account_is_told_by_the_key_ring() {
-    assert_eq!(Ring::new().await.gcp.identity(soon()).await.unwrap().as_deref(), Some(RING));
+    assert_eq!(Ring::new().gcp.identity(soon()).await.unwrap().as_deref(), Some(RING));
 }
 
 #[tokio::test]
 async fn a_key_whose_native_id_was_never_recorded_is_found_by_its_key_id() {
-    let ring = Ring::new().await;
+    let ring = Ring::new();
     let request = request(KeyType::EcP256);
     let made = ring.gcp.generate(request.clone(), soon()).await.unwrap();
     let unrecorded = object(&request, &NativeId::new(request.key_id.to_string()));
@@ -54,7 +53,7 @@ async fn a_key_whose_native_id_was_never_recorded_is_found_by_its_key_id() {
 
 #[tokio::test]
 async fn a_key_of_another_ring_is_never_touched() {
-    let ring = Ring::new().await;
+    let ring = Ring::new();
     let request = request(KeyType::EcP256);
     let foreign = "projects/acme/locations/europe-west3/keyRings/theirs/cryptoKeys/k/cryptoKeyVersions/1";
     let object = object(&request, &NativeId::new(foreign));
@@ -68,7 +67,7 @@ async fn a_key_of_another_ring_is_never_touched() {
 
 #[tokio::test]
 async fn a_key_that_was_destroyed_is_not_made_again() {
-    let (ring, request) = (Ring::new().await, request(KeyType::EcP256));
+    let (ring, request) = (Ring::new(), request(KeyType::EcP256));
     let made = ring.gcp.generate(request.clone(), soon()).await.unwrap();
     let object = object(&request, &made.native_id);
     ring.gcp.destroy(&object, soon()).await.unwrap();
@@ -82,14 +81,14 @@ async fn a_key_that_was_destroyed_is_not_made_again() {
 
 #[tokio::test(start_paused = true)]
 async fn a_key_is_waited_for_until_it_can_sign_and_until_it_can_be_destroyed() {
-    let ring = Ring::new().await;
-    *ring.stand_in.state.pending.lock().unwrap() = 5;
+    let ring = Ring::new();
+    *ring.stand_in.pending.lock().unwrap() = 5;
     let request = request(KeyType::EcP256);
     let made = ring.gcp.generate(request.clone(), soon()).await.unwrap();
     let object = object(&request, &made.native_id);
     ring.gcp.sign(&object, Mechanism::Ecdsa, &[7; 32], soon()).await.unwrap();
 
-    for key in ring.stand_in.state.keys.lock().unwrap().values_mut() {
+    for key in ring.stand_in.keys.lock().unwrap().values_mut() {
         (key.state, key.pending) = ("PENDING_GENERATION", 5);
     }
     ring.gcp.destroy(&object, soon()).await.unwrap();
@@ -98,8 +97,8 @@ async fn a_key_is_waited_for_until_it_can_sign_and_until_it_can_be_destroyed() {
 
 #[tokio::test(start_paused = true)]
 async fn a_key_that_is_never_ready_is_given_up_by_the_deadline() {
-    let ring = Ring::new().await;
-    *ring.stand_in.state.pending.lock().unwrap() = u32::MAX;
+    let ring = Ring::new();
+    *ring.stand_in.pending.lock().unwrap() = u32::MAX;
     let began = tokio::time::Instant::now();
     let deadline = began.into_std() + Duration::from_secs(5);
 
@@ -111,7 +110,7 @@ async fn a_key_that_is_never_ready_is_given_up_by_the_deadline() {
 
 #[tokio::test]
 async fn a_key_that_failed_to_be_made_is_no_key() {
-    let (ring, request) = (Ring::new().await, request(KeyType::EcP256));
+    let (ring, request) = (Ring::new(), request(KeyType::EcP256));
     ring.gcp.generate(request.clone(), soon()).await.unwrap();
     ring.stand_in.put_all("GENERATION_FAILED");
 
@@ -121,7 +120,7 @@ async fn a_key_that_failed_to_be_made_is_no_key() {
 
 #[tokio::test]
 async fn a_disabled_key_is_there_and_gone_for_signing() {
-    let (ring, request) = (Ring::new().await, request(KeyType::EcP256));
+    let (ring, request) = (Ring::new(), request(KeyType::EcP256));
     let made = ring.gcp.generate(request.clone(), soon()).await.unwrap();
     ring.stand_in.put_all("DISABLED");
     let object = object(&request, &made.native_id);
@@ -137,7 +136,7 @@ async fn a_disabled_key_is_there_and_gone_for_signing() {
 
 #[tokio::test]
 async fn a_key_that_is_there_already_is_taken_over_by_the_name_of_its_version() {
-    let ring = Ring::with(|connection| connection.prefix = "other".to_owned()).await;
+    let ring = Ring::with(|connection| connection.prefix = "other".to_owned());
     let made = ring.gcp.generate(request(KeyType::Rsa2048), soon()).await.unwrap();
     let version = made.native_id.as_str();
 
@@ -153,19 +152,13 @@ async fn a_key_that_is_there_already_is_taken_over_by_the_name_of_its_version() 
         assert_eq!(ring.gcp.locate(version, soon()).await.unwrap_err().kind, FailureKind::KeyGone, "{state}");
     }
     ring.stand_in.put_all("ENABLED");
-    ring.stand_in
-        .state
-        .keys
-        .lock()
-        .unwrap()
-        .values_mut()
-        .for_each(|key| key.algorithm = "HMAC_SHA256".into());
+    ring.stand_in.keys.lock().unwrap().values_mut().for_each(|key| key.algorithm = "HMAC_SHA256".into());
     assert_eq!(ring.gcp.locate(version, soon()).await.unwrap_err().kind, FailureKind::Unsupported);
 }
 
 #[tokio::test]
 async fn an_rsa_key_signs_by_its_own_scheme_whatever_is_configured_now() {
-    let ring = Ring::with(|connection| connection.rsa = keyport_backends::gcp::Rsa::PssSha256).await;
+    let ring = Ring::with(|connection| connection.rsa = keyport_backends::gcp::Rsa::PssSha256);
     let request = request(KeyType::Rsa2048);
     let made = ring.gcp.generate(request.clone(), soon()).await.unwrap();
     let object = object(&request, &made.native_id);
@@ -190,9 +183,9 @@ async fn an_rsa_key_signs_by_its_own_scheme_whatever_is_configured_now() {
 
 #[tokio::test]
 async fn it_is_well_where_it_may_sign() {
-    let ring = Ring::new().await;
+    let ring = Ring::new();
     ring.gcp.health(soon()).await.unwrap();
-    ring.stand_in.state.lacking.lock().unwrap().push("cloudkms.cryptoKeyVersions.useToSign");
+    ring.stand_in.lacking.lock().unwrap().push("cloudkms.cryptoKeyVersions.useToSign");
 
     let refused = ring.gcp.health(soon()).await.unwrap_err();
     assert_eq!(refused.kind, FailureKind::Denied);

@@ -11,10 +11,7 @@ mod crash;
 mod credentials;
 mod keys;
 mod opening;
-#[path = "../stand_in/mod.rs"]
-mod peer;
 mod ring;
-mod stand_in;
 #[path = "../suite/mod.rs"]
 mod suite;
 mod trouble;
@@ -33,8 +30,8 @@ const RSA: [KeyType; 3] = [KeyType::Rsa2048, KeyType::Rsa3072, KeyType::Rsa4096]
 async fn it_keeps_what_every_backend_promises() {
     let raw = Hash::ALL.map(Mechanism::RsaPkcs1v15).to_vec();
     let mechanisms = [raw, vec![Mechanism::RsaPkcs1v15DigestInfo]].concat();
-    let ring = Ring::new().await;
-    *ring.stand_in.state.pending.lock().unwrap() = 1;
+    let ring = Ring::new();
+    *ring.stand_in.pending.lock().unwrap() = 1;
 
     suite::backend(&ring.custodian(&[&CURVES[..], &RSA].concat(), &mechanisms)).await;
 }
@@ -44,8 +41,7 @@ async fn it_keeps_them_in_an_hsm_with_another_scheme_of_rsa() {
     let ring = Ring::with(|connection| {
         connection.protection = Protection::Hsm;
         connection.rsa = Rsa::PssSha256;
-    })
-    .await;
+    });
     let key_types = [&CURVES[..], &[KeyType::EcSecp256k1], &RSA].concat();
 
     suite::backend(&ring.custodian(&key_types, &[Mechanism::RsaPss(Hash::Sha256)])).await;
@@ -57,7 +53,7 @@ async fn it_keeps_them_with_rsa_keys_of_4096_bits_and_sha_512() {
         (Rsa::Pkcs1Sha512, Mechanism::RsaPkcs1v15(Hash::Sha512)),
         (Rsa::PssSha512, Mechanism::RsaPss(Hash::Sha512)),
     ] {
-        let ring = Ring::with(|connection| connection.rsa = rsa).await;
+        let ring = Ring::with(|connection| connection.rsa = rsa);
 
         suite::backend(&ring.custodian(&[&CURVES[..], &[KeyType::Rsa4096]].concat(), &[mechanism])).await;
     }

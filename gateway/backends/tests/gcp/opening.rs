@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use keyport_backends::gcp::{Connection, Credentials, Gcp};
+use keyport_stand_ins::gcp::key_file;
 use serde_json::json;
 
 use crate::ring::{Ahead, connection, write};
-use crate::stand_in::key_file;
 
 /// Why a connection with this change is not opened.
 fn refusal(change: impl FnOnce(&mut Connection, &Path)) -> String {

@@ -9,10 +9,10 @@ use keyport_backends::gcp::{Connection, Credentials, Gcp, Protection, Rsa};
 use keyport_core::custody::Mechanism;
 use keyport_core::outside::{Clock, Task, Timestamp};
 use keyport_core::scheme::KeyType;
+use keyport_stand_ins::gcp::wall;
+use keyport_stand_ins::gcp::{StandIn, key_file};
 use tempfile::TempDir;
 
-use crate::stand_in::access::wall;
-use crate::stand_in::{StandIn, key_file};
 use crate::suite::Custodian;
 
 /// An opened key ring.
@@ -26,13 +26,13 @@ pub(crate) struct Ring {
 
 impl Ring {
     /// One of a service account.
-    pub(crate) async fn new() -> Self {
-        Self::with(|_| ()).await
+    pub(crate) fn new() -> Self {
+        Self::with(|_| ())
     }
 
     /// The same, configured otherwise.
-    pub(crate) async fn with(change: impl FnOnce(&mut Connection)) -> Self {
-        let stand_in = StandIn::start().await;
+    pub(crate) fn with(change: impl FnOnce(&mut Connection)) -> Self {
+        let stand_in = StandIn::start();
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("key.json");
         write(&file, &key_file().to_string());

@@ -6,15 +6,15 @@ use keyport_core::backend::{Backend, Object};
 use keyport_core::custody::Mechanism;
 use keyport_core::scheme::KeyType;
 use keyport_core::{Failure, FailureKind};
+use keyport_stand_ins::{Answer, Fault};
 use serde_json::{Value, json};
 
-use crate::peer::fault::Fault;
 use crate::ring::{Ring, connection};
 use crate::suite::{object, request, soon};
 
 /// A ring with one key.
 async fn with_key() -> (Ring, Object) {
-    let (ring, request) = (Ring::new().await, request(KeyType::EcP256));
+    let (ring, request) = (Ring::new(), request(KeyType::EcP256));
     let made = ring.gcp.generate(request.clone(), soon()).await.unwrap();
 
     (ring, object(&request, &made.native_id))
@@ -34,13 +34,11 @@ fn signatures(ring: &Ring) -> usize {
 #[tokio::test(start_paused = true)]
 async fn a_quota_that_is_spent_is_waited_for_as_long_as_the_service_says() {
     let (ring, object) = with_key().await;
-    for (headers, body, wait) in [
-        (vec![("retry-after", "3")], String::new(), 3000),
-        (vec![], delayed("2.5s"), 2500),
-        (vec![], delayed("0s"), 0),
-    ] {
+    for (busy, wait) in
+        [(Answer::of(429, "").with("retry-after", "3"), 3000), (delayed("2.5s"), 2500), (delayed("0s"), 0)]
+    {
         let began = tokio::time::Instant::now();
-        ring.stand_in.state.record.faults.add(":asymmetricSign", 1, Fault::Answer(429, headers, body));
+        ring.stand_in.faults().add(":asymmetricSign", 1, Fault::Answer(busy));
 
         sign(&ring, &object).await.unwrap();
         assert!(began.elapsed() >= Duration::from_millis(wait), "{wait} {:?}", began.elapsed());
@@ -51,29 +49,29 @@ async fn a_quota_that_is_spent_is_waited_for_as_long_as_the_service_says() {
 fn google(status: u16, name: &str) -> Fault {
     let body = json!({ "error": { "code": status, "message": "m", "status": name } });
 
-    Fault::Answer(status, Vec::new(), body.to_string())
+    Fault::Answer(Answer::json(status, &body))
 }
 
-fn delayed(delay: &str) -> String {
+fn delayed(delay: &str) -> Answer {
     let details = json!([{ "@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": delay }]);
 
-    json!({ "error": { "code": 429, "status": "RESOURCE_EXHAUSTED", "message": "m", "details": details } })
-        .to_string()
+    let error = json!({ "code": 429, "status": "RESOURCE_EXHAUSTED", "message": "m", "details": details });
+
+    Answer::json(429, &json!({ "error": error }))
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_storm_of_refusals_ends_as_throttled_and_by_the_deadline() {
     let (ring, object) = with_key().await;
-    for headers in [vec![], vec![("retry-after", "1")], vec![("retry-after", "3600")]] {
-        let refused =
-            Fault::Answer(429, headers, json!({ "error": { "status": "RESOURCE_EXHAUSTED" } }).to_string());
-        ring.stand_in.state.record.faults.add(":asymmetricSign", 1000, refused);
+    let busy = || Answer::json(429, &json!({ "error": { "status": "RESOURCE_EXHAUSTED" } }));
+    for busy in [busy(), busy().with("retry-after", "1"), busy().with("retry-after", "3600")] {
+        ring.stand_in.faults().always(":asymmetricSign", Fault::Answer(busy));
         let began = tokio::time::Instant::now();
 
         let refused = sign(&ring, &object).await.unwrap_err();
         assert_eq!((refused.kind, refused.code), (FailureKind::Throttled, 8), "{refused}");
         assert!(began.elapsed() <= Duration::from_secs(10));
-        ring.stand_in.state.record.faults.clear();
+        ring.stand_in.faults().clear();
         tokio::time::sleep(Duration::from_secs(30)).await;
     }
 }
@@ -84,10 +82,10 @@ async fn a_mishap_of_the_service_is_tried_again() {
     for fault in [
         google(503, "UNAVAILABLE"),
         google(500, "INTERNAL"),
-        Fault::Answer(502, vec![], "<html>Bad gateway".to_owned()),
+        Fault::Answer(Answer::of(502, "<html>Bad gateway")),
         Fault::Cut,
     ] {
-        ring.stand_in.state.record.faults.add(":asymmetricSign", 2, fault);
+        ring.stand_in.faults().add(":asymmetricSign", 2, fault);
         let before = signatures(&ring);
 
         sign(&ring, &object).await.unwrap();
@@ -98,7 +96,7 @@ async fn a_mishap_of_the_service_is_tried_again() {
 #[tokio::test]
 async fn a_service_that_fails_and_fails_is_unavailable() {
     let (ring, object) = with_key().await;
-    ring.stand_in.state.record.faults.add(":asymmetricSign", 1000, google(503, "UNAVAILABLE"));
+    ring.stand_in.faults().always(":asymmetricSign", google(503, "UNAVAILABLE"));
 
     let refused = sign(&ring, &object).await.unwrap_err();
     assert_eq!((refused.kind, signatures(&ring)), (FailureKind::Unavailable, 4));
@@ -108,7 +106,7 @@ async fn a_service_that_fails_and_fails_is_unavailable() {
 #[tokio::test]
 async fn an_answer_that_never_comes_is_given_up_by_the_deadline() {
     let (ring, object) = with_key().await;
-    ring.stand_in.state.record.faults.add(":asymmetricSign", 1, Fault::HangAfter);
+    ring.stand_in.faults().add(":asymmetricSign", 1, Fault::HangAfter);
     let began = tokio::time::Instant::now();
     let deadline = began.into_std() + Duration::from_millis(300);
 
@@ -132,7 +130,7 @@ async fn a_lie_is_never_a_signature() {
         |answer| *answer = json!("garbage"),
     ];
     for (number, lie) in lies.into_iter().enumerate() {
-        ring.stand_in.state.record.faults.add(":asymmetricSign", 1, Fault::Lie(lie));
+        ring.stand_in.faults().add(":asymmetricSign", 1, Fault::Lie(lie));
         let before = signatures(&ring);
 
         assert_eq!(sign(&ring, &object).await.unwrap_err().kind, FailureKind::Internal, "{number}");
@@ -151,7 +149,7 @@ async fn a_lie_is_never_a_public_half() {
         |answer| *answer = json!([]),
     ];
     for (number, lie) in lies.into_iter().enumerate() {
-        ring.stand_in.state.record.faults.add("/publicKey", 1, Fault::Lie(lie));
+        ring.stand_in.faults().add("/publicKey", 1, Fault::Lie(lie));
 
         let refused = ring.gcp.public_key(&object, soon()).await.unwrap_err();
         assert_eq!(refused.kind, FailureKind::Internal, "{number}");
@@ -161,8 +159,8 @@ async fn a_lie_is_never_a_public_half() {
 #[tokio::test]
 async fn a_page_of_something_on_the_way_destroys_no_key_and_finds_none() {
     let (ring, object) = with_key().await;
-    let page = || Fault::Answer(404, vec![], "<html>Not found".to_owned());
-    ring.stand_in.state.record.faults.add("cryptoKeyVersions/1", 2, page());
+    let page = || Fault::Answer(Answer::of(404, "<html>Not found"));
+    ring.stand_in.faults().add("cryptoKeyVersions/1", 2, page());
 
     let refused = ring.gcp.find(&object.tenant, object.key_id, soon()).await.unwrap_err();
     assert_eq!(refused.kind, FailureKind::Internal);
@@ -173,7 +171,7 @@ async fn a_page_of_something_on_the_way_destroys_no_key_and_finds_none() {
 #[tokio::test]
 async fn a_policy_that_forbids_destruction_is_for_an_operator() {
     let (ring, object) = with_key().await;
-    ring.stand_in.state.record.faults.add(":destroy", 1, google(400, "FAILED_PRECONDITION"));
+    ring.stand_in.faults().add(":destroy", 1, google(400, "FAILED_PRECONDITION"));
 
     let refused = ring.gcp.destroy(&object, soon()).await.unwrap_err();
     assert_eq!(refused.kind, FailureKind::OperatorNeeded);
@@ -182,7 +180,7 @@ async fn a_policy_that_forbids_destruction_is_for_an_operator() {
 #[tokio::test]
 async fn a_permission_that_is_lacking_is_denied_and_not_tried_again() {
     let (ring, object) = with_key().await;
-    ring.stand_in.state.record.faults.add(":asymmetricSign", 1, google(403, "PERMISSION_DENIED"));
+    ring.stand_in.faults().add(":asymmetricSign", 1, google(403, "PERMISSION_DENIED"));
 
     let refused = sign(&ring, &object).await.unwrap_err();
     assert_eq!((refused.kind, signatures(&ring)), (FailureKind::Denied, 1));
@@ -190,7 +188,7 @@ async fn a_permission_that_is_lacking_is_denied_and_not_tried_again() {
 
 #[tokio::test]
 async fn a_name_that_leads_nowhere_is_unavailable() {
-    let ring = Ring::with(|connection| connection.endpoint = "https://kms.invalid".to_owned()).await;
+    let ring = Ring::with(|connection| connection.endpoint = "https://kms.invalid".to_owned());
 
     assert_eq!(ring.gcp.health(soon()).await.unwrap_err().kind, FailureKind::Unavailable);
 }
@@ -207,14 +205,13 @@ async fn a_thousand_signatures_at_once_are_made() {
 
 #[tokio::test]
 async fn nothing_goes_round_the_proxy() {
-    let proxy = crate::stand_in::StandIn::start().await;
+    let proxy = keyport_stand_ins::gcp::StandIn::start();
     let (url, outside) = (proxy.url(), "http://127.0.0.9:1".to_owned());
     let ring = Ring::with(move |described| {
         let credentials = described.credentials.clone();
         *described = connection(&outside, credentials);
         described.proxy = Some(url);
-    })
-    .await;
+    });
 
     ring.gcp.health(soon()).await.unwrap();
     assert_eq!(proxy.heard().len(), 1);

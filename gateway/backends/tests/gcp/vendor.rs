@@ -5,15 +5,15 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
+use keyport_stand_ins::gcp::{StandIn, key_file};
 use tokio::process::Command;
 
 use crate::ring::{RING, write};
-use crate::stand_in::{StandIn, key_file};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn googles_own_client_takes_the_stand_in_for_cloud_kms() {
     let Some(python) = python().await else { return };
-    let stand_in = StandIn::start().await;
+    let stand_in = StandIn::start();
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("key.json");
     write(&file, &key_file().to_string());

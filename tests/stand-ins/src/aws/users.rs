@@ -3,31 +3,35 @@
 use std::collections::{BTreeSet, HashMap};
 use std::time::SystemTime;
 
-use super::Answer;
+use super::refusal;
+use crate::Answer;
 
 /// Somebody with an access key.
 #[derive(Clone, Debug)]
-pub(crate) struct User {
+pub struct User {
     pub(super) secret: String,
     pub(super) token: Option<String>,
     pub(super) expires: Option<SystemTime>,
     /// Operations that no policy allows.
-    pub(crate) denied: BTreeSet<&'static str>,
+    pub denied: BTreeSet<&'static str>,
 }
 
 impl User {
-    pub(crate) fn with_secret(secret: &str) -> Self {
+    /// Somebody who may do everything.
+    #[must_use]
+    pub fn with_secret(secret: &str) -> Self {
         Self { secret: secret.to_owned(), token: None, expires: None, denied: BTreeSet::new() }
     }
 }
 
 /// Everybody, by access key.
 #[derive(Debug)]
-pub(crate) struct Users {
+pub struct Users {
     users: HashMap<String, User>,
-    /// For how many seconds the credentials of a role hold, and whether any are issued.
-    pub(crate) lifetime: u64,
-    pub(crate) issues: bool,
+    /// For how many seconds the credentials of a role hold.
+    pub lifetime: u64,
+    /// Whether any are issued.
+    pub issues: bool,
 }
 
 impl Users {
@@ -35,11 +39,13 @@ impl Users {
         Self { users: HashMap::from([(access_key.to_owned(), user)]), lifetime: 3600, issues: true }
     }
 
-    pub(crate) fn add(&mut self, access_key: &str, user: User) {
+    /// From now on this is somebody.
+    pub fn add(&mut self, access_key: &str, user: User) {
         self.users.insert(access_key.to_owned(), user);
     }
 
-    pub(crate) fn remove(&mut self, access_key: &str) {
+    /// From now on this is nobody.
+    pub fn remove(&mut self, access_key: &str) {
         self.users.remove(access_key);
     }
 
@@ -69,6 +75,6 @@ impl Users {
             "User: arn:aws:iam::{}:user/gateway is not authorized to perform: kms:{operation} because no identity-based policy allows the kms:{operation} action",
             super::ACCOUNT
         );
-        Err(Answer::refusal(400, "AccessDeniedException", &message))
+        Err(refusal(400, "AccessDeniedException", &message))
     }
 }

@@ -1,87 +1,64 @@
-//! A server that answers as Google Cloud KMS is documented to, and misbehaves when it is told to. That it answers as Google's own
-//! client expects is tested in `vendor.rs`.
+//! Google Cloud KMS, and what gives out tokens for it, as far as they are documented and a gateway calls them, on one address of
+//! this machine.
 
-pub(crate) mod access;
+mod access;
 mod key;
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
 
 use serde_json::{Value, json};
 
-use crate::peer::{Answer, Asked, Record, Service, start};
-pub(crate) use access::{Access, key_file};
-pub(crate) use key::Key;
+pub use access::{Access, SUBJECT, key_file, wall};
+pub use key::Key;
+
+use crate::{Answer, Asked, Service};
 use key::crc32c;
 
-/// The stand-in, with what it was asked.
-#[derive(Clone)]
-pub(crate) struct StandIn {
-    pub(crate) address: SocketAddr,
-    pub(crate) state: Arc<State>,
-}
+/// Cloud KMS on an address.
+pub type StandIn = crate::StandIn<Kms>;
 
-/// What it knows.
-#[derive(Default)]
-pub(crate) struct State {
-    pub(crate) access: Access,
-    pub(crate) record: Record,
+/// The keys of a project, and who may use them.
+#[derive(Debug, Default)]
+pub struct Kms {
+    /// Who may call.
+    pub access: Access,
     /// By name, without the version.
-    pub(crate) keys: Mutex<BTreeMap<String, Key>>,
+    pub keys: Mutex<BTreeMap<String, Key>>,
     /// How often a new key is looked at before it is ready.
-    pub(crate) pending: Mutex<u32>,
+    pub pending: Mutex<u32>,
     /// Permissions that nobody has.
-    pub(crate) lacking: Mutex<Vec<&'static str>>,
+    pub lacking: Mutex<Vec<&'static str>>,
 }
 
 impl StandIn {
-    /// Starts one on this machine.
-    pub(crate) async fn start() -> Self {
-        let state = Arc::<State>::default();
-        let address = start(&state).await;
-
-        Self { address, state }
+    /// One without keys.
+    #[must_use]
+    pub fn start() -> Self {
+        Self::of(|_| Kms::default())
     }
+}
 
-    /// Where it is.
-    pub(crate) fn url(&self) -> String {
-        format!("http://{}", self.address)
+impl Service for Kms {
+    async fn answer(&self, asked: &Asked) -> Answer {
+        let answer = Answer::from(self.answered(asked));
+
+        if answer.status == 401 { answer.with("www-authenticate", "Bearer") } else { answer }
     }
+}
 
-    /// The method and path of each call so far.
-    pub(crate) fn heard(&self) -> Vec<String> {
-        self.state.record.heard()
-    }
-
-    /// Waits until it was asked so many times.
-    pub(crate) async fn asked(&self, times: usize) {
-        self.state.record.asked(times).await;
-    }
-
+impl Kms {
     /// The states of the keys that there are.
-    pub(crate) fn states(&self) -> Vec<&'static str> {
-        self.state.keys.lock().unwrap().values().map(|key| key.state).collect()
+    pub fn states(&self) -> Vec<&'static str> {
+        self.keys.lock().unwrap().values().map(|key| key.state).collect()
     }
 
     /// Puts every key into this state.
-    pub(crate) fn put_all(&self, state: &'static str) {
-        self.state.keys.lock().unwrap().values_mut().for_each(|key| key.state = state);
-    }
-}
-
-impl Service for State {
-    fn record(&self) -> &Record {
-        &self.record
+    pub fn put_all(&self, state: &'static str) {
+        self.keys.lock().unwrap().values_mut().for_each(|key| key.state = state);
     }
 
-    fn answer(&self, asked: &Asked) -> Answer {
-        self.answered(asked)
-    }
-}
-
-impl State {
-    fn answered(&self, asked: &Asked) -> Answer {
+    fn answered(&self, asked: &Asked) -> Outcome {
         if let Some(answer) = self.access.endpoint(asked) {
             return answer;
         }
@@ -112,7 +89,7 @@ impl State {
         if held.is_empty() { json!({}) } else { json!({ "permissions": held }) }
     }
 
-    fn create(&self, path: &str, id: &str, body: &Value) -> Answer {
+    fn create(&self, path: &str, id: &str, body: &Value) -> Outcome {
         let invalid = |message: &str| refusal(400, "INVALID_ARGUMENT", message);
         if id.is_empty() {
             return Err(invalid("crypto_key_id is required"));
@@ -149,7 +126,7 @@ impl State {
         Ok(described)
     }
 
-    fn version(&self, name: &str) -> Answer {
+    fn version(&self, name: &str) -> Outcome {
         self.with(name, |key| {
             let before = key.state;
             key.looked_at();
@@ -157,7 +134,7 @@ impl State {
         })
     }
 
-    fn public_key(&self, name: &str) -> Answer {
+    fn public_key(&self, name: &str) -> Outcome {
         self.with(name, |key| {
             enabled(name, key)?;
             let pem = key.pem();
@@ -171,7 +148,7 @@ impl State {
         })
     }
 
-    fn sign(&self, name: &str, body: &Value) -> Answer {
+    fn sign(&self, name: &str, body: &Value) -> Outcome {
         self.with(name, |key| {
             enabled(name, key)?;
             let mut answer = key.sign(body).map_err(|message| refusal(400, "INVALID_ARGUMENT", &message))?;
@@ -181,7 +158,7 @@ impl State {
         })
     }
 
-    fn destroy(&self, name: &str) -> Answer {
+    fn destroy(&self, name: &str) -> Outcome {
         self.with(name, |key| {
             if !matches!(key.state, "ENABLED" | "DISABLED") {
                 return Err(not_enabled(name, key));
@@ -191,13 +168,16 @@ impl State {
         })
     }
 
-    fn with(&self, name: &str, answer: impl FnOnce(&mut Key) -> Answer) -> Answer {
+    fn with(&self, name: &str, answer: impl FnOnce(&mut Key) -> Outcome) -> Outcome {
         let mut keys = self.keys.lock().unwrap();
         let missing = || refusal(404, "NOT_FOUND", &format!("CryptoKey {name} not found."));
 
         answer(keys.get_mut(name).ok_or_else(missing)?)
     }
 }
+
+/// JSON, or a status with JSON.
+type Outcome = Result<Value, (u16, Value)>;
 
 fn described(name: &str, key: &Key, state: &str) -> Value {
     json!({

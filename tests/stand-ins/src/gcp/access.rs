@@ -12,15 +12,15 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
 use super::key::pem;
-use crate::peer::Asked;
+use crate::Asked;
 
 /// Tokens that were given out, and what new ones are.
 #[derive(Debug)]
-pub(crate) struct Access {
+pub struct Access {
     given: Mutex<HashSet<String>>,
     next: Mutex<u32>,
     /// How long the next one lives.
-    pub(crate) life: Mutex<Duration>,
+    pub life: Mutex<Duration>,
 }
 
 impl Default for Access {
@@ -31,19 +31,19 @@ impl Default for Access {
 
 impl Access {
     /// Whether this may call the service.
-    pub(crate) fn admits(&self, asked: &Asked) -> bool {
+    pub(super) fn admits(&self, asked: &Asked) -> bool {
         let Some(token) = asked.header("authorization").strip_prefix("Bearer ") else { return false };
 
         self.given.lock().unwrap().contains(token) || is_signed(token).is_some()
     }
 
     /// From now on nothing that was given out is taken.
-    pub(crate) fn revoke(&self) {
+    pub fn revoke(&self) {
         self.given.lock().unwrap().clear();
     }
 
     /// The answer of an endpoint that gives out tokens; `None` where it is none.
-    pub(crate) fn endpoint(&self, asked: &Asked) -> Option<Result<Value, (u16, Value)>> {
+    pub(super) fn endpoint(&self, asked: &Asked) -> Option<Result<Value, (u16, Value)>> {
         let right = match (asked.method.as_str(), asked.path.as_str()) {
             ("GET", "/computeMetadata/v1/instance/service-accounts/default/token") => {
                 asked.header("metadata-flavor") == "Google"
@@ -114,8 +114,10 @@ fn is_signed(token: &str) -> Option<Value> {
     (is_now && is_its && is_ours).then_some(claims)
 }
 
-#[expect(clippy::disallowed_methods, reason = "the stand-in is another machine, with a clock of its own")]
-pub(crate) fn wall() -> SystemTime {
+/// The time here: a stand-in is another machine, with a clock of its own.
+#[must_use]
+#[expect(clippy::disallowed_methods, reason = "a clock of its own")]
+pub fn wall() -> SystemTime {
     SystemTime::now()
 }
 
@@ -124,7 +126,8 @@ fn seconds() -> u64 {
 }
 
 /// The key file of the service account.
-pub(crate) fn key_file() -> Value {
+#[must_use]
+pub fn key_file() -> Value {
     let der: Pkcs8V1Der<'_> = account().as_der().unwrap();
 
     json!({
@@ -146,4 +149,4 @@ fn account() -> &'static RsaKeyPair {
 
 const EMAIL: &str = "gateway@acme.iam.gserviceaccount.com";
 /// What another identity provider gave a workload.
-pub(crate) const SUBJECT: &str = "subj3ct";
+pub const SUBJECT: &str = "subj3ct";

@@ -17,10 +17,14 @@ use super::prehashed;
 
 /// Whether a key can be used.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum State {
+pub enum State {
+    /// It is still being made.
     Creating,
+    /// Its owner switched it off.
     Disabled,
+    /// It signs.
     Enabled,
+    /// It is scheduled for deletion.
     PendingDeletion,
 }
 
@@ -37,38 +41,47 @@ impl State {
 
 /// A key of the account.
 #[derive(Debug)]
-pub(crate) struct Key {
-    pub(crate) id: String,
-    pub(crate) arn: String,
-    pub(crate) spec: String,
-    pub(crate) usage: String,
-    pub(crate) state: State,
-    pub(crate) description: String,
-    pub(crate) tags: Vec<(String, String)>,
-    pub(crate) multi_region: bool,
-    pub(crate) manager: &'static str,
-    pub(crate) window: Option<i64>,
+pub struct Key {
+    /// `mrk-…` where it is multi-Region.
+    pub id: String,
+    /// What it is called everywhere.
+    pub arn: String,
+    /// Its type, as the service calls it.
+    pub spec: String,
+    /// What it is for, as the service calls it.
+    pub usage: String,
+    /// Whether it can be used.
+    pub state: State,
+    /// As it was asked for.
+    pub description: String,
+    /// Names and values, as they were asked for.
+    pub tags: Vec<(String, String)>,
+    /// Whether other regions may have it too.
+    pub multi_region: bool,
+    /// In how many days it is deleted, if that was asked for.
+    pub window: Option<i64>,
     /// How often it is asked for until it is there for everybody.
-    pub(crate) unseen: u32,
+    pub unseen: u32,
     pub(super) pair: std::sync::Arc<Pair>,
 }
 
 /// All keys and aliases of the account.
 #[derive(Debug, Default)]
-pub(crate) struct Keys {
+pub struct Keys {
     keys: Vec<Key>,
     aliases: BTreeMap<String, String>,
     /// How often each new key is asked for until it is there for everybody.
-    pub(crate) unseen: u32,
+    pub unseen: u32,
 }
 
 impl Keys {
-    pub(crate) fn all(&self) -> &[Key] {
+    /// In the order in which they were made.
+    pub fn all(&self) -> &[Key] {
         &self.keys
     }
 
     /// Those that are not about to be deleted.
-    pub(crate) fn alive(&self) -> usize {
+    pub fn alive(&self) -> usize {
         self.keys.iter().filter(|key| key.state != State::PendingDeletion).count()
     }
 
@@ -85,7 +98,7 @@ impl Keys {
     }
 
     /// The key of this ARN, id or alias.
-    pub(crate) fn get(&mut self, name: &str) -> Option<&mut Key> {
+    pub fn get(&mut self, name: &str) -> Option<&mut Key> {
         let name = self.aliases.get(name).map_or(name, String::as_str).to_owned();
 
         self.keys.iter_mut().find(|key| key.id == name || key.arn == name)

@@ -1,19 +1,19 @@
 //! The Security Token Service: a form in, XML out.
 
-use super::answer::field;
-use super::{ACCOUNT, Answer, Service};
+use super::{ACCOUNT, Account};
+use crate::{Answer, Asked};
 
-impl Service {
-    pub(super) fn assume(&self, body: &[u8]) -> Result<Answer, Answer> {
-        if field(body, "ExternalId").is_some_and(|id| id != "external") {
+impl Account {
+    pub(super) fn assume(&self, asked: &Asked) -> Result<Answer, Answer> {
+        if !["", "external"].contains(&asked.form("ExternalId").as_str()) {
             return Err(refusal(403, "AccessDenied", "is not authorized to perform: sts:AssumeRole"));
         }
 
         self.issued("AssumeRole")
     }
 
-    pub(super) fn assume_with_token(&self, body: &[u8]) -> Result<Answer, Answer> {
-        if field(body, "WebIdentityToken").as_deref() != Some("good-token") {
+    pub(super) fn assume_with_token(&self, asked: &Asked) -> Result<Answer, Answer> {
+        if asked.form("WebIdentityToken") != "good-token" {
             return Err(refusal(400, "InvalidIdentityToken", "Couldn't retrieve verification key"));
         }
 

@@ -13,16 +13,20 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 /// A key with its one version.
-pub(crate) struct Key {
-    pub(crate) algorithm: String,
-    pub(crate) state: &'static str,
+#[derive(Debug)]
+pub struct Key {
+    /// As Google calls it.
+    pub algorithm: String,
+    /// As Google calls it.
+    pub state: &'static str,
     /// As it was asked for.
-    pub(crate) described: Value,
+    pub described: Value,
     /// How often it is still looked at before it is ready.
-    pub(crate) pending: u32,
+    pub pending: u32,
     pair: Pair,
 }
 
+#[derive(Debug)]
 enum Pair {
     Ec(EcdsaKeyPair),
     Ed25519(Ed25519KeyPair),
@@ -31,14 +35,14 @@ enum Pair {
 
 impl Key {
     /// `None` where no key has such an algorithm.
-    pub(crate) fn new(algorithm: &str, described: Value, pending: u32) -> Option<Self> {
+    pub fn new(algorithm: &str, described: Value, pending: u32) -> Option<Self> {
         let state = if pending == 0 { "ENABLED" } else { "PENDING_GENERATION" };
 
         Some(Self { algorithm: algorithm.to_owned(), state, described, pending, pair: pair(algorithm)? })
     }
 
     /// A step towards being ready.
-    pub(crate) fn looked_at(&mut self) {
+    pub(super) fn looked_at(&mut self) {
         self.pending = self.pending.saturating_sub(1);
         if self.state == "PENDING_GENERATION" && self.pending == 0 {
             self.state = "ENABLED";
@@ -46,7 +50,7 @@ impl Key {
     }
 
     /// The public half, PEM.
-    pub(crate) fn pem(&self) -> String {
+    pub(super) fn pem(&self) -> String {
         let der = match &self.pair {
             Pair::Ec(pair) => pair.public_key().as_der().unwrap().as_ref().to_vec(),
             Pair::Ed25519(pair) => pair.public_key().as_der().unwrap().as_ref().to_vec(),
@@ -57,7 +61,7 @@ impl Key {
     }
 
     /// The answer to a request to sign: the signature, and whether each checksum was there and right.
-    pub(crate) fn sign(&self, request: &Value) -> Result<Value, String> {
+    pub(super) fn sign(&self, request: &Value) -> Result<Value, String> {
         let input = match self.digest_field() {
             Some(field) => {
                 let digest = request["digest"].as_object().ok_or("digest is required for this algorithm")?;
@@ -169,7 +173,7 @@ fn bytes(value: &Value) -> Result<Vec<u8>, String> {
 }
 
 /// PEM, in lines of 64 characters.
-pub(crate) fn pem(label: &str, der: &[u8]) -> String {
+pub(super) fn pem(label: &str, der: &[u8]) -> String {
     let text = STANDARD.encode(der);
     let lines: Vec<_> = text.as_bytes().chunks(64).map(|line| std::str::from_utf8(line).unwrap()).collect();
 
@@ -177,7 +181,7 @@ pub(crate) fn pem(label: &str, der: &[u8]) -> String {
 }
 
 /// CRC-32C bit by bit: not how the backend does it.
-pub(crate) fn crc32c(bytes: &[u8]) -> String {
+pub(super) fn crc32c(bytes: &[u8]) -> String {
     let step = |sum: u32| if sum & 1 == 1 { sum >> 1 ^ 0x82f6_3b78 } else { sum >> 1 };
     let sum = bytes.iter().fold(!0_u32, |sum, byte| (0..8).fold(sum ^ u32::from(*byte), |sum, _| step(sum)));
 

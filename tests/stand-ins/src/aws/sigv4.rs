@@ -3,41 +3,35 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aws_lc_rs::{constant_time, digest, hmac};
-use hyper::http::request::Parts;
 
+use super::refusal;
 use super::users::Users;
-use super::{Answer, REGION};
+use crate::{Answer, Asked};
 
 /// The access key that signed the request.
-pub(super) fn check(head: &Parts, body: &[u8], now: SystemTime, users: &Users) -> Result<String, Answer> {
-    let header =
-        |name: &str| head.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let Some(signed) = Signed::of(header("authorization")) else {
-        return Err(Answer::refusal(
-            400,
-            "MissingAuthenticationTokenException",
-            "Missing Authentication Token",
-        ));
+pub(super) fn check(asked: &Asked, now: SystemTime, here: &str, users: &Users) -> Result<String, Answer> {
+    let Some(signed) = Signed::of(asked.header("authorization")) else {
+        return Err(refusal(400, "MissingAuthenticationTokenException", "Missing Authentication Token"));
     };
     let [access_key, date, region, service, "aws4_request"] = signed.scope[..] else {
-        return Err(Answer::refusal(400, "IncompleteSignatureException", "Credential must have five parts"));
+        return Err(refusal(400, "IncompleteSignatureException", "Credential must have five parts"));
     };
     let Some(user) = users.get(access_key) else {
         let message = "The security token included in the request is invalid.";
-        return Err(Answer::refusal(400, "UnrecognizedClientException", message));
+        return Err(refusal(400, "UnrecognizedClientException", message));
     };
-    if user.token.as_deref().unwrap_or_default() != header("x-amz-security-token") {
+    if user.token.as_deref().unwrap_or_default() != asked.header("x-amz-security-token") {
         let message = "The security token included in the request is invalid.";
-        return Err(Answer::refusal(400, "UnrecognizedClientException", message));
+        return Err(refusal(400, "UnrecognizedClientException", message));
     }
     if user.expires.is_some_and(|expires| expires <= now) {
         let message = "The security token included in the request is expired";
-        return Err(Answer::refusal(400, "ExpiredTokenException", message));
+        return Err(refusal(400, "ExpiredTokenException", message));
     }
 
-    let time = header("x-amz-date");
+    let time = asked.header("x-amz-date");
     check_time(time, now)?;
-    let request = canonical(head, body, &signed.headers);
+    let request = canonical(asked, &signed.headers);
     let scope = format!("{date}/{region}/{service}/aws4_request");
     let to_sign = format!("AWS4-HMAC-SHA256\n{time}\n{scope}\n{}", sha256(request.as_bytes()));
     let mut key = format!("AWS4{}", user.secret).into_bytes();
@@ -47,9 +41,9 @@ pub(super) fn check(head: &Parts, body: &[u8], now: SystemTime, users: &Users) -
 
     let expected = hex::encode(mac(&key, to_sign.as_bytes()));
     let is_signed = constant_time::verify_slices_are_equal(expected.as_bytes(), signed.signature.as_bytes());
-    if is_signed.is_err() || region != REGION || !time.starts_with(date) {
+    if is_signed.is_err() || region != here || !time.starts_with(date) {
         let message = "The request signature we calculated does not match the signature you provided.";
-        return Err(Answer::refusal(400, "InvalidSignatureException", message));
+        return Err(refusal(400, "InvalidSignatureException", message));
     }
     Ok(access_key.to_owned())
 }
@@ -74,22 +68,22 @@ impl<'a> Signed<'a> {
 }
 
 /// "Create a canonical request".
-fn canonical(head: &Parts, body: &[u8], signed: &[&str]) -> String {
+fn canonical(asked: &Asked, signed: &[&str]) -> String {
     let mut headers = String::new();
     for name in signed {
         let values: Vec<_> =
-            head.headers.get_all(*name).iter().map(|value| value.to_str().unwrap().trim()).collect();
+            asked.headers.get_all(*name).iter().map(|value| value.to_str().unwrap().trim()).collect();
         headers.push_str(&format!("{name}:{}\n", values.join(",")));
     }
 
-    let (method, path, query) = (&head.method, head.uri.path(), head.uri.query().unwrap_or_default());
-    format!("{method}\n{path}\n{query}\n{headers}\n{}\n{}", signed.join(";"), sha256(body))
+    let Asked { method, path, query, .. } = asked;
+    format!("{method}\n{path}\n{query}\n{headers}\n{}\n{}", signed.join(";"), sha256(&asked.body))
 }
 
 /// A signature holds for five minutes, in both directions.
 fn check_time(time: &str, now: SystemTime) -> Result<(), Answer> {
     let signed = parsed(time).unwrap();
-    let refused = |what: &str| Err(Answer::refusal(400, "InvalidSignatureException", what));
+    let refused = |what: &str| Err(refusal(400, "InvalidSignatureException", what));
 
     if signed + SKEW < now {
         return refused(&format!(

@@ -8,12 +8,13 @@ use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
 
 use super::keys::{Pair, algorithms, hash, random_id};
-use super::{ACCOUNT, Answer, Key, REGION, Service, State};
+use super::{ACCOUNT, Account, Key, State, refusal};
+use crate::Answer;
 
-impl Service {
+impl Account {
     pub(super) async fn kms(&self, operation: &str, body: &[u8]) -> Result<Answer, Answer> {
-        let asked: Value = serde_json::from_slice(body)
-            .map_err(|_bad| Answer::refusal(400, "SerializationException", "no JSON"))?;
+        let asked: Value =
+            serde_json::from_slice(body).map_err(|_bad| refusal(400, "SerializationException", "no JSON"))?;
 
         match operation {
             "CreateKey" => self.create_key(&asked).await,
@@ -29,7 +30,7 @@ impl Service {
                 let tags = key.tags.iter().map(|(key, value)| json!({ "TagKey": key, "TagValue": value }));
                 Ok(json!({ "Tags": tags.collect::<Vec<_>>(), "Truncated": false }))
             }),
-            _ => Err(Answer::refusal(400, "UnknownOperationException", operation)),
+            _ => Err(refusal(400, "UnknownOperationException", operation)),
         }
     }
 
@@ -44,7 +45,7 @@ impl Service {
         let tags = asked["Tags"].as_array().cloned().unwrap_or_default();
         let tag = |tag: &Value, name: &str| tag[name].as_str().unwrap().to_owned();
         let key = Key {
-            arn: format!("arn:aws:kms:{REGION}:{ACCOUNT}:key/{id}"),
+            arn: format!("arn:aws:kms:{}:{ACCOUNT}:key/{id}", self.region),
             id,
             spec,
             usage: asked["KeyUsage"].as_str().unwrap_or("ENCRYPT_DECRYPT").to_owned(),
@@ -52,13 +53,12 @@ impl Service {
             description: text("Description"),
             tags: tags.iter().map(|each| (tag(each, "TagKey"), tag(each, "TagValue"))).collect(),
             multi_region,
-            manager: "CUSTOMER",
             window: None,
             unseen: 0,
             pair: Arc::new(pair),
         };
 
-        let answer = Answer::ok(&json!({ "KeyMetadata": metadata(&key) }));
+        let answer = Answer::json(200, &json!({ "KeyMetadata": metadata(&key) }));
         self.keys().add(key);
         Ok(answer)
     }
@@ -67,9 +67,9 @@ impl Service {
         let (alias, target) = (asked["AliasName"].as_str().unwrap(), asked["TargetKeyId"].as_str().unwrap());
         let mut keys = self.keys();
         if keys.has_alias(alias) {
-            let message =
-                format!("An alias with the name arn:aws:kms:{REGION}:{ACCOUNT}:{alias} already exists");
-            return Err(Answer::refusal(400, "AlreadyExistsException", &message));
+            let arn = format!("arn:aws:kms:{}:{ACCOUNT}:{alias}", self.region);
+            let message = format!("An alias with the name {arn} already exists");
+            return Err(refusal(400, "AlreadyExistsException", &message));
         }
 
         let key = keys.get(target).and_then(seen).ok_or_else(|| missing(target))?;
@@ -90,7 +90,7 @@ impl Service {
         let mut keys = self.keys();
         let key = keys.get(name).and_then(seen).ok_or_else(|| missing(name))?;
 
-        act(key).map(|answer| Answer::ok(&answer))
+        act(key).map(|answer| Answer::json(200, &answer))
     }
 }
 
@@ -113,7 +113,7 @@ fn metadata(key: &Key) -> Value {
         "Description": key.description,
         "Enabled": key.state == State::Enabled,
         "KeyId": key.id,
-        "KeyManager": key.manager,
+        "KeyManager": "CUSTOMER",
         "KeySpec": key.spec,
         "KeyState": key.state.name(),
         "KeyUsage": key.usage,
@@ -141,7 +141,7 @@ fn sign(key: &Key, asked: &Value) -> Result<Value, Answer> {
     let algorithm = asked["SigningAlgorithm"].as_str().unwrap_or_default();
     if !algorithms(&key.spec).contains(&algorithm) || key.usage != "SIGN_VERIFY" {
         let message = format!("Algorithm {algorithm} is incompatible with key spec {}.", key.spec);
-        return Err(Answer::refusal(400, "InvalidKeyUsageException", &message));
+        return Err(refusal(400, "InvalidKeyUsageException", &message));
     }
     let message = BASE64_STANDARD.decode(asked["Message"].as_str().unwrap_or_default()).unwrap_or_default();
     if message.is_empty() || message.len() > 4096 {
@@ -193,26 +193,24 @@ fn set(key: &mut Key, state: State) -> Result<Value, Answer> {
 fn usable(key: &Key) -> Result<(), Answer> {
     match key.state {
         State::Enabled => Ok(()),
-        State::Disabled => {
-            Err(Answer::refusal(400, "DisabledException", &format!("{} is disabled.", key.arn)))
-        }
+        State::Disabled => Err(refusal(400, "DisabledException", &format!("{} is disabled.", key.arn))),
         State::PendingDeletion => Err(pending(key)),
         State::Creating => {
-            Err(Answer::refusal(400, "KMSInvalidStateException", &format!("{} is creating.", key.arn)))
+            Err(refusal(400, "KMSInvalidStateException", &format!("{} is creating.", key.arn)))
         }
     }
 }
 
 fn pending(key: &Key) -> Answer {
-    Answer::refusal(400, "KMSInvalidStateException", &format!("{} is pending deletion.", key.arn))
+    refusal(400, "KMSInvalidStateException", &format!("{} is pending deletion.", key.arn))
 }
 
 fn missing(name: &str) -> Answer {
     let what = if name.starts_with("alias/") { "Alias" } else { "Key" };
 
-    Answer::refusal(400, "NotFoundException", &format!("{what} '{name}' does not exist"))
+    refusal(400, "NotFoundException", &format!("{what} '{name}' does not exist"))
 }
 
 fn invalid(message: &str) -> Answer {
-    Answer::refusal(400, "ValidationException", message)
+    refusal(400, "ValidationException", message)
 }

@@ -2,10 +2,11 @@
 
 use serde_json::{Value, json};
 
-use super::{Answer, Service};
+use super::Account;
+use crate::Answer;
 
-impl Service {
-    pub(super) fn resources(&self, body: &[u8]) -> Result<Answer, Answer> {
+impl Account {
+    pub(super) fn resources(&self, body: &[u8]) -> Answer {
         let asked: Value = serde_json::from_slice(body).unwrap();
         let filters = asked["TagFilters"].as_array().cloned().unwrap_or_default();
         let matches = |tags: &[(String, String)]| {
@@ -22,6 +23,9 @@ impl Service {
                 key.tags.iter().map(|(key, value)| json!({ "Key": key, "Value": value })).collect();
             json!({ "ResourceARN": key.arn, "Tags": tags })
         });
-        Ok(Answer::ok(&json!({ "PaginationToken": "", "ResourceTagMappingList": found.collect::<Vec<_>>() })))
+        Answer::json(
+            200,
+            &json!({ "PaginationToken": "", "ResourceTagMappingList": found.collect::<Vec<_>>() }),
+        )
     }
 }

@@ -1,0 +1,233 @@
+//! Azure Key Vault and Microsoft Entra, as far as they are documented and a gateway calls them, on one address of this machine.
+
+mod key;
+
+use std::collections::{BTreeMap, HashSet};
+use std::net::SocketAddr;
+use std::sync::Mutex;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::{Value, json};
+
+pub use key::Key;
+
+use crate::{Answer, Asked, Service};
+
+/// A vault on an address.
+pub type StandIn = crate::StandIn<Vault>;
+
+/// A vault, and who may use it.
+#[derive(Debug)]
+pub struct Vault {
+    /// Names of keys, with their versions in order.
+    pub keys: Mutex<BTreeMap<String, Vec<Key>>>,
+    /// Deleted, and not purged yet.
+    pub deleted: Mutex<HashSet<String>>,
+    /// Whether nobody may do anything.
+    pub forbids: Mutex<bool>,
+    given: Mutex<HashSet<String>>,
+    address: SocketAddr,
+}
+
+impl StandIn {
+    /// One without keys.
+    #[must_use]
+    pub fn start() -> Self {
+        Self::of(|address| Vault {
+            keys: Mutex::default(),
+            deleted: Mutex::default(),
+            forbids: Mutex::default(),
+            given: Mutex::default(),
+            address,
+        })
+    }
+}
+
+impl Service for Vault {
+    async fn answer(&self, asked: &Asked) -> Answer {
+        let answer = Answer::from(self.answered(asked));
+
+        if answer.status == 401 { answer.with("www-authenticate", CHALLENGE) } else { answer }
+    }
+}
+
+impl Vault {
+    /// How many versions there are of the keys that are not deleted.
+    pub fn versions(&self) -> Vec<usize> {
+        self.keys.lock().unwrap().values().map(Vec::len).collect()
+    }
+
+    /// From now on no token that was given out is taken.
+    pub fn revoke(&self) {
+        self.given.lock().unwrap().clear();
+    }
+
+    fn answered(&self, asked: &Asked) -> Outcome {
+        if asked.path.ends_with("/token") {
+            return self.token(asked);
+        }
+        let token = asked.header("authorization").strip_prefix("Bearer ").unwrap_or_default();
+        if !self.given.lock().unwrap().contains(token) {
+            return Err(refusal(
+                401,
+                "Unauthorized",
+                "AKV10000: Request is missing a Bearer or PoP token.",
+                "",
+            ));
+        }
+        if *self.forbids.lock().unwrap() {
+            return Err(refusal(
+                403,
+                "Forbidden",
+                "Caller is not authorized to perform action.",
+                "ForbiddenByRbac",
+            ));
+        }
+        if asked.parameter("api-version").is_empty() {
+            return Err(refusal(400, "BadParameter", "api-version must be specified", ""));
+        }
+
+        let words: Vec<_> = asked.path.trim_start_matches("/keys/").split('/').collect();
+        let body: Value = serde_json::from_slice(&asked.body).unwrap_or_default();
+        match (asked.method.as_str(), words.as_slice()) {
+            ("POST", [name, "create"]) => self.create(name, &body),
+            ("GET", [name]) => self.get(name, ""),
+            ("GET", [name, version]) => self.get(name, version),
+            ("POST", [name, version, "sign"]) => self.sign(name, version, &body),
+            ("DELETE", [name]) => self.delete(name),
+            _ => Err(refusal(400, "BadParameter", "no such operation", "")),
+        }
+    }
+
+    fn token(&self, asked: &Asked) -> Outcome {
+        let is_right = match asked.path.as_str() {
+            "/metadata/identity/oauth2/token" => {
+                asked.parameter("resource") == "https://vault.azure.net" && asked.header("metadata") == "true"
+            }
+            path if path == format!("/{DIRECTORY}/oauth2/v2.0/token") => {
+                let assertion = asked.form("client_assertion_type").ends_with(":jwt-bearer");
+                asked.form("grant_type") == "client_credentials"
+                    && asked.form("client_id") == APPLICATION
+                    && asked.form("scope") == "https://vault.azure.net/.default"
+                    && (asked.form("client_secret") == SECRET
+                        || assertion && asked.form("client_assertion") == "f3derated")
+            }
+            _ => false,
+        };
+        if !is_right {
+            let description = "AADSTS7000215: Invalid client secret provided: s3cr3t.";
+            return Err((401, json!({ "error": "invalid_client", "error_description": description })));
+        }
+
+        let mut given = self.given.lock().unwrap();
+        let token = format!("eyJ0.{}", given.len());
+        given.insert(token.clone());
+        Ok(
+            json!({ "token_type": "Bearer", "expires_in": 3599, "ext_expires_in": 3599, "access_token": token }),
+        )
+    }
+
+    fn create(&self, name: &str, body: &Value) -> Outcome {
+        if self.deleted.lock().unwrap().contains(name) {
+            let message = format!("Key {name} is currently in a deleted but recoverable state.");
+            return Err(refusal(409, "Conflict", &message, "ObjectIsDeletedButRecoverable"));
+        }
+        let key = Key::new(body).ok_or_else(|| refusal(400, "BadParameter", "no such type of key", ""))?;
+        let mut keys = self.keys.lock().unwrap();
+        let versions = keys.entry(name.to_owned()).or_default();
+        versions.push(key);
+
+        Ok(self.bundle(name, versions.last().unwrap()))
+    }
+
+    fn get(&self, name: &str, version: &str) -> Outcome {
+        self.with(name, version, |key| Ok(self.bundle(name, key)))
+    }
+
+    fn sign(&self, name: &str, version: &str, body: &Value) -> Outcome {
+        self.with(name, version, |key| {
+            if !key.enabled {
+                return Err(refusal(
+                    403,
+                    "Forbidden",
+                    "Operation sign is not allowed on a disabled key.",
+                    "KeyDisabled",
+                ));
+            }
+            let digest = URL_SAFE_NO_PAD.decode(body["value"].as_str().unwrap_or_default());
+            let signature = key.sign(body["alg"].as_str().unwrap_or_default(), &digest.unwrap_or_default());
+            let signature =
+                signature.ok_or_else(|| refusal(400, "BadParameter", "the digest does not fit", ""))?;
+            let kid = self.kid(name, &key.version);
+            Ok(json!({ "kid": kid, "value": URL_SAFE_NO_PAD.encode(signature) }))
+        })
+    }
+
+    fn delete(&self, name: &str) -> Outcome {
+        let Some(versions) = self.keys.lock().unwrap().remove(name) else { return Err(missing(name)) };
+        self.deleted.lock().unwrap().insert(name.to_owned());
+
+        let mut bundle = self.bundle(name, versions.last().unwrap());
+        bundle["recoveryId"] = format!("http://{}/deletedkeys/{name}", self.address).into();
+        bundle["deletedDate"] = json!(1_700_000_000);
+        bundle["scheduledPurgeDate"] = json!(1_707_776_000);
+        Ok(bundle)
+    }
+
+    fn with(&self, name: &str, version: &str, answer: impl FnOnce(&Key) -> Outcome) -> Outcome {
+        let keys = self.keys.lock().unwrap();
+        let versions = keys.get(name).ok_or_else(|| missing(name))?;
+        let key = match version {
+            "" => versions.last(),
+            _ => versions.iter().find(|key| key.version == version),
+        };
+
+        answer(key.ok_or_else(|| missing(name))?)
+    }
+
+    fn kid(&self, name: &str, version: &str) -> String {
+        format!("http://{}/keys/{name}/{version}", self.address)
+    }
+
+    fn bundle(&self, name: &str, key: &Key) -> Value {
+        let mut jwk = key.jwk();
+        jwk["kid"] = self.kid(name, &key.version).into();
+        jwk["kty"] = key.described["kty"].clone();
+        jwk["key_ops"] = key.described["key_ops"].clone();
+
+        json!({
+            "key": jwk,
+            "attributes": { "enabled": key.enabled, "created": 1_700_000_000, "updated": 1_700_000_000,
+                            "recoveryLevel": "Recoverable+Purgeable", "recoverableDays": 90 },
+            "tags": key.described["tags"],
+        })
+    }
+}
+
+/// JSON, or a status with JSON.
+type Outcome = Result<Value, (u16, Value)>;
+
+fn missing(name: &str) -> (u16, Value) {
+    let message = format!("A key with (name/id) {name} was not found in this key vault.");
+
+    refusal(404, "KeyNotFound", &message, "")
+}
+
+fn refusal(status: u16, code: &str, message: &str, inner: &str) -> (u16, Value) {
+    let mut error = json!({ "code": code, "message": message });
+    if !inner.is_empty() {
+        error["innererror"] = json!({ "code": inner });
+    }
+
+    (status, json!({ "error": error }))
+}
+
+/// Whom to ask for a token.
+const CHALLENGE: &str = "Bearer authorization=\"https://login.microsoftonline.com/directory\", resource=\"https://vault.azure.net\"";
+/// The directory that the application is in.
+pub const DIRECTORY: &str = "directory";
+/// An application that may do everything.
+pub const APPLICATION: &str = "application";
+/// That application's secret.
+pub const SECRET: &str = "s3cr3t";
