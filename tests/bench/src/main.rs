@@ -21,6 +21,7 @@ mod open_loop;
 mod report;
 mod scenario;
 mod server;
+mod stand_in;
 mod token;
 mod usage;
 
@@ -34,12 +35,14 @@ use crate::bare_token::BareToken;
 use crate::bench::Bench;
 use crate::floor::Floor;
 use crate::scenario::Scenario;
+use crate::stand_in::StandIn;
 
 fn main() -> Result<ExitCode> {
     let cli = Cli::parse();
     match cli.command {
         Some(Command::BareToken(token)) => token.run().map(|()| ExitCode::SUCCESS),
         Some(Command::Floor(floor)) => floor.serve().map(|()| ExitCode::SUCCESS),
+        Some(Command::StandIn(stand_in)) => stand_in.serve().map(|()| ExitCode::SUCCESS),
         None => run(cli.options),
     }
 }
@@ -78,6 +81,7 @@ pub(crate) struct Options {
 enum Command {
     BareToken(BareToken),
     Floor(Floor),
+    StandIn(StandIn),
 }
 
 fn run(options: Options) -> Result<ExitCode> {

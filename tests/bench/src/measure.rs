@@ -51,6 +51,11 @@ impl Sample {
 }
 
 impl Variant<'_> {
+    /// How many requests a run has, with those that warm up.
+    pub(crate) fn sent(&self) -> usize {
+        self.requests + self.requests / WARM_UP
+    }
+
     /// Connects, warms up, and measures one run.
     pub(crate) async fn run(&self) -> Result<Sample> {
         let name = &self.server.name;

@@ -1,5 +1,6 @@
 //! What is measured: a file for each table.
 
+mod cloud;
 mod contracts;
 mod foreign;
 mod front;
@@ -23,6 +24,7 @@ use clap::ValueEnum;
 use crate::bench::Bench;
 use crate::machine::Machine;
 use crate::report::{Report, Section};
+use crate::stand_in::Service;
 
 /// The tables, in the order in which they are made.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
@@ -51,6 +53,12 @@ pub(crate) enum Scenario {
     SlowToken,
     /// Keys in an OpenBao beside the OpenBao that is called directly
     Vault,
+    /// Keys in AWS KMS, by a stand-in
+    Aws,
+    /// Keys in Azure Key Vault, by a stand-in
+    Azure,
+    /// Keys in Google Cloud KMS, by a stand-in
+    Gcp,
     /// Requests while versions of the provider change
     Swap,
     /// Resident memory after many signatures
@@ -72,6 +80,9 @@ impl Scenario {
             Self::Pkcs11 => pkcs11::run(bench).await,
             Self::SlowToken => slow_token::run(bench).await,
             Self::Vault => vault::run(bench).await,
+            Self::Aws => cloud::run(bench, Service::Aws).await,
+            Self::Azure => cloud::run(bench, Service::Azure).await,
+            Self::Gcp => cloud::run(bench, Service::Gcp).await,
             Self::Swap => swap::run(bench).await,
             Self::Memory => memory::run(bench).await,
         }

@@ -1,5 +1,6 @@
 //! The servers that are measured: child processes on CPUs of their own.
 
+mod cloud;
 mod express;
 mod floor;
 mod gateway;
@@ -21,6 +22,7 @@ use tokio::time::timeout;
 use crate::bench::Bench;
 use crate::client::Target;
 use crate::key::Proof;
+pub(crate) use cloud::Cloud;
 pub(crate) use express::{Crypto, Express};
 pub(crate) use floor::{floor, forcing_floor};
 pub(crate) use gateway::{Audit, Gateway, Instances};
