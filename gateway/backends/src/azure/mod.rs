@@ -24,12 +24,13 @@ use keyport_core::name::TenantId;
 use keyport_core::public_key::PublicKey;
 use keyport_core::scheme::KeyType;
 use keyport_core::{Failure, FailureKind};
+use reqwest::header::HeaderMap;
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
 pub use connection::{Connection, Login, OpenError, Proof};
 
-use crate::cloud::{Call, Gate, Retry, Template, Tokens, Web};
+use crate::cloud::{Call, Rest, Retry, Template, Web};
 use crate::http;
 use login::Source;
 use operations::{Service, lie};
@@ -70,9 +71,7 @@ impl Azure {
         let direct = Web::open(connection.ca.as_deref(), None)?;
         let source = Source::open(&connection.login, &connection.resource, web.clone(), direct)?;
         let service = Service {
-            web,
-            gate: Gate::new(connection.rates),
-            tokens: Tokens::of(Box::new(source)),
+            rest: Rest::new(web, connection.rates, Box::new(source), HeaderMap::new()),
             vault: vault.as_str().trim_end_matches('/').to_owned(),
         };
 

@@ -3,22 +3,18 @@
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use keyport_core::{Failure, FailureKind};
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
-use reqwest::{Method, Request};
+use reqwest::Method;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::status;
 use super::wire::{Bundle, Signed};
-use crate::cloud::{Call, Gate, Tokens, Web};
-use crate::http::exchange::Whole;
+use crate::cloud::{Call, Rest};
 
 /// The way to a vault.
 #[derive(Debug)]
 pub(super) struct Service {
-    pub(super) web: Web,
-    pub(super) gate: Gate,
-    pub(super) tokens: Tokens,
+    pub(super) rest: Rest,
     /// Without a slash at its end.
     pub(super) vault: String,
 }
@@ -85,44 +81,10 @@ impl Service {
         path: &str,
         body: Option<&Value>,
     ) -> Result<T, Failure> {
-        let answer = self.gate.call(call, || self.attempt(method.clone(), path, body)).await?;
-
-        serde_json::from_slice(&answer.body)
-            .map_err(|error| lie(&format!("not what a vault answers: {error}")))
-    }
-
-    /// One try of a call. A token that is not taken any more is exchanged once: it may have been revoked.
-    async fn attempt(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Whole, Failure> {
-        let token = self.tokens.token().await?;
-        let answer = self.web.ask(self.request(method.clone(), path, body, token.header())?).await?;
-        let answer = if answer.status == 401 && self.tokens.was_refused(&token) {
-            let token = self.tokens.token().await?;
-            self.web.ask(self.request(method, path, body, token.header())?).await?
-        } else {
-            answer
-        };
-
-        if answer.status == 200 { Ok(answer) } else { Err(status::failure(&answer)) }
-    }
-
-    fn request(
-        &self,
-        method: Method,
-        path: &str,
-        body: Option<&Value>,
-        token: HeaderValue,
-    ) -> Result<Request, Failure> {
         let url = format!("{}?api-version={VERSION}", self.kid(path));
-        let url =
-            url.parse().map_err(|_bad| Failure::new(FailureKind::InvalidArgument, "the name is none"))?;
-        let mut request = Request::new(method, url);
-        request.headers_mut().insert(AUTHORIZATION, token);
-        if let Some(body) = body {
-            request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-            *request.body_mut() = Some(body.to_string().into());
-        }
+        let answer = self.rest.ask(call, (method, &url), body, status::failure).await?;
 
-        Ok(request)
+        serde_json::from_slice(&answer).map_err(|error| lie(&format!("not what a vault answers: {error}")))
     }
 }
 

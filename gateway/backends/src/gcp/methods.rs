@@ -6,8 +6,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use keyport_core::outside::Clock;
 use keyport_core::{Failure, FailureKind};
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
-use reqwest::{Method, Request, Url};
+use reqwest::{Method, Url};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
@@ -16,19 +15,15 @@ use super::checksum;
 use super::name::Names;
 use super::status;
 use super::wire::{Permissions, Public, Signed, Version};
-use crate::cloud::{Call, Gate, Tokens, Web};
-use crate::http::exchange::Whole;
+use crate::cloud::{Call, Rest};
 
 /// The way to the service.
 #[derive(Debug)]
 pub(super) struct Service {
-    pub(super) web: Web,
-    pub(super) gate: Gate,
-    pub(super) tokens: Tokens,
+    pub(super) rest: Rest,
     /// For what the service says of the time.
     pub(super) clock: Arc<dyn Clock>,
     pub(super) endpoint: Url,
-    pub(super) quota_project: Option<HeaderValue>,
     pub(super) names: Names,
 }
 
@@ -110,47 +105,11 @@ impl Service {
         path: &str,
         body: Option<&Value>,
     ) -> Result<T, Failure> {
-        let answer = self.gate.call(call, || self.attempt(method.clone(), path, body)).await?;
-
-        serde_json::from_slice(&answer.body)
-            .map_err(|error| lie(&format!("not what Google answers: {error}")))
-    }
-
-    /// One try of a call. A token that is not taken any more is exchanged once: it may have been revoked.
-    async fn attempt(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Whole, Failure> {
-        let token = self.tokens.token().await?;
-        let answer = self.web.ask(self.request(method.clone(), path, body, token.header())?).await?;
-        let answer = if answer.status == UNAUTHORIZED && self.tokens.was_refused(&token) {
-            let token = self.tokens.token().await?;
-            self.web.ask(self.request(method, path, body, token.header())?).await?
-        } else {
-            answer
-        };
-
-        if answer.status == OK { Ok(answer) } else { Err(status::failure(&answer, self.clock.wall())) }
-    }
-
-    fn request(
-        &self,
-        method: Method,
-        path: &str,
-        body: Option<&Value>,
-        token: HeaderValue,
-    ) -> Result<Request, Failure> {
         let url = format!("{}/v1/{path}", self.endpoint.as_str().trim_end_matches('/'));
-        let url =
-            url.parse().map_err(|_bad| Failure::new(FailureKind::InvalidArgument, "the name is none"))?;
-        let mut request = Request::new(method, url);
-        request.headers_mut().insert(AUTHORIZATION, token);
-        if let Some(project) = &self.quota_project {
-            request.headers_mut().insert("x-goog-user-project", project.clone());
-        }
-        if let Some(body) = body {
-            request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-            *request.body_mut() = Some(body.to_string().into());
-        }
+        let refusal = |answer: &_| status::failure(answer, self.clock.wall());
+        let answer = self.rest.ask(call, (method, &url), body, refusal).await?;
 
-        Ok(request)
+        serde_json::from_slice(&answer).map_err(|error| lie(&format!("not what Google answers: {error}")))
     }
 
     fn check_name(&self, asked: &str, answered: &str) -> Result<(), Failure> {
@@ -168,6 +127,3 @@ pub(super) fn lie(message: &str) -> Failure {
 
     Failure::new(FailureKind::Internal, message)
 }
-
-const OK: u16 = 200;
-const UNAUTHORIZED: u16 = 401;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use keyport_core::outside::Clock;
-use reqwest::header::HeaderValue;
+use reqwest::header::{HeaderMap, HeaderValue};
 
 use super::connection::{Connection, OpenError};
 use super::credentials::Source;
@@ -12,7 +12,7 @@ use super::methods::Service;
 use super::name::{Names, is_prefix};
 use super::rsa::Algorithms;
 use super::{Gcp, making};
-use crate::cloud::{Gate, Tokens, Web};
+use crate::cloud::{Rest, Web};
 use crate::http;
 
 impl Gcp {
@@ -52,22 +52,18 @@ impl Gcp {
 
 fn service(connection: &Connection, names: Names, clock: Arc<dyn Clock>) -> Result<Service, OpenError> {
     let endpoint = http::base(&connection.endpoint).map_err(|_bad| OpenError::Endpoint)?;
-    let quota_project = connection.quota_project.as_deref().map(HeaderValue::from_str).transpose();
-    let quota_project = quota_project.map_err(|_bad| OpenError::QuotaProject)?;
+    let mut fields = HeaderMap::new();
+    if let Some(project) = &connection.quota_project {
+        let project = HeaderValue::from_str(project).map_err(|_bad| OpenError::QuotaProject)?;
+        fields.insert("x-goog-user-project", project);
+    }
 
     let ca = connection.ca.as_deref();
     let web = Web::open(ca, connection.proxy.as_deref())?;
     let clients = (web.clone(), Web::open(ca, None)?);
     let source = Source::open(&connection.credentials, clients, Arc::clone(&clock))?;
-    Ok(Service {
-        web,
-        gate: Gate::new(connection.rates),
-        tokens: Tokens::of(Box::new(source)),
-        clock,
-        endpoint,
-        quota_project,
-        names,
-    })
+    let rest = Rest::new(web, connection.rates, Box::new(source), fields);
+    Ok(Service { rest, clock, endpoint, names })
 }
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
