@@ -5,6 +5,7 @@ mod breaker;
 mod bucket;
 mod digest;
 mod gate;
+pub(crate) mod jwt;
 mod publics;
 mod rest;
 mod template;

@@ -4,51 +4,31 @@
 
 use std::time::Duration;
 
-use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::signature::{RSA_PKCS1_SHA256, RsaKeyPair};
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use keyport_core::Failure;
 use keyport_core::outside::Timestamp;
-use rustls_pki_types::PrivatePkcs8KeyDer;
-use rustls_pki_types::pem::PemObject;
-use serde_json::{Value, json};
+use serde_json::{Map, json};
 
-/// What signs for a service account.
-pub(super) struct Signer<'a> {
-    /// Its name.
-    pub(super) email: &'a str,
-    /// Which of its keys it is.
-    pub(super) key_id: &'a str,
-    /// The key: PKCS#8, PEM.
-    pub(super) key: &'a [u8],
-}
+use super::file::Account;
+use super::refused;
+use crate::cloud::jwt::{Algorithm, Signer};
 
-impl Signer<'_> {
+impl Account {
     /// A token for Cloud KMS alone, that is taken for [`LIFE`] from `now` on.
-    pub(super) fn token(&self, now: Timestamp) -> Result<String, &'static str> {
+    pub(super) fn token(&self, now: Timestamp) -> Result<String, Failure> {
         // Clocks are never quite alike, and a token of the future is refused.
         let issued = (now.0 / 1000).saturating_sub(FUDGE);
-        let header = json!({ "alg": "RS256", "typ": "JWT", "kid": self.key_id });
+        let header = Map::from_iter([("kid".to_owned(), self.private_key_id.clone().into())]);
         let claims = json!({
-            "iss": self.email,
-            "sub": self.email,
+            "iss": self.client_email,
+            "sub": self.client_email,
             "aud": AUDIENCE,
             "iat": issued,
             "exp": issued + LIFE.as_secs() + FUDGE,
         });
-        let signed = format!("{}.{}", part(&header), part(&claims));
 
-        let key = PrivatePkcs8KeyDer::from_pem_slice(self.key).map_err(|_bad| NO_KEY)?;
-        let key = RsaKeyPair::from_pkcs8(key.secret_pkcs8_der()).map_err(|_bad| NO_KEY)?;
-        let mut signature = vec![0; key.public_modulus_len()];
-        key.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), signed.as_bytes(), &mut signature)
-            .map_err(|_unspecified| "the service account's key does not sign")?;
-        Ok(format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature)))
+        let signer = Signer::read(self.private_key.expose()).ok_or_else(|| refused(NO_KEY))?;
+        signer.token(Algorithm::Rs256, header, &claims)
     }
-}
-
-fn part(value: &Value) -> String {
-    URL_SAFE_NO_PAD.encode(value.to_string())
 }
 
 /// How long a token is taken.
@@ -56,4 +36,4 @@ pub(super) const LIFE: Duration = Duration::from_secs(3500);
 
 const FUDGE: u64 = 10;
 const AUDIENCE: &str = "https://cloudkms.googleapis.com/";
-const NO_KEY: &str = "`private_key` is no RSA key in PKCS#8, PEM";
+const NO_KEY: &str = "`private_key` is no RSA key of 2048 bits or more in PEM";

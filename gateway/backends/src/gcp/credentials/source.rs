@@ -13,9 +13,8 @@ use reqwest::{Method, Request, Url};
 use serde_json::{Value, json};
 use tokio::runtime::Handle;
 
-use super::file::{Account, External, File, Impersonated, Subject, User};
-use super::jwt::{self, Signer};
-use super::{CredentialsError, refused};
+use super::file::{External, File, Impersonated, Subject, User};
+use super::{CredentialsError, jwt, refused};
 use crate::cloud::{Issuer, Token, Web};
 use crate::gcp::connection::Credentials;
 use crate::http::exchange::Whole;
@@ -74,7 +73,7 @@ impl Source {
                 };
                 self.impersonated(service_account_impersonation_url, delegates, &own).await
             }
-            File::ServiceAccount(account) => of_account(account, &*self.clock),
+            File::ServiceAccount(account) => living(&account.token(self.clock.wall())?, jwt::LIFE),
         }
     }
 
@@ -172,13 +171,6 @@ impl Issuer for Source {
     fn runtime(&self) -> &Handle {
         self.web.runtime()
     }
-}
-
-fn of_account(account: &Account, clock: &dyn Clock) -> Result<Token, Failure> {
-    let (email, key_id) = (&*account.client_email, &*account.private_key_id);
-    let signer = Signer { email, key_id, key: account.private_key.expose() };
-
-    living(&signer.token(clock.wall()).map_err(refused)?, jwt::LIFE)
 }
 
 fn metadata(host: &str) -> Result<From, CredentialsError> {
