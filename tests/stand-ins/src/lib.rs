@@ -12,11 +12,13 @@ mod answer;
 mod asked;
 pub mod aws;
 pub mod azure;
+mod clock;
 mod fault;
 pub mod gcp;
 mod stand_in;
 
 pub use answer::Answer;
 pub use asked::Asked;
+pub use clock::wall;
 pub use fault::{Fault, Faults};
 pub use stand_in::{Service, StandIn};

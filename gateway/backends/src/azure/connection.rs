@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::certificate::CertificateError;
 use crate::cloud::{Rate, Rates, Template, WebError};
 use crate::secret_file::SecretFileError;
 
@@ -33,7 +34,7 @@ pub struct Connection {
 /// Who the gateway is at Microsoft Entra.
 #[derive(Clone, Debug)]
 pub enum Login {
-    /// An application with a secret or with a token of another identity provider's.
+    /// An application with a certificate, a secret, or a token of another identity provider's.
     Application {
         /// Where tokens are given out: `https://login.microsoftonline.com`.
         authority: String,
@@ -56,6 +57,13 @@ pub enum Login {
 /// How an application proves who it is. Files are read anew for every access token.
 #[derive(Clone, Debug)]
 pub enum Proof {
+    /// A certificate that Entra knows, and a file of mode 0600 with its key: both PEM, and possibly one file.
+    Certificate {
+        /// The certificate.
+        certificate: PathBuf,
+        /// Its key, of RSA.
+        key: PathBuf,
+    },
     /// A file with its secret, of mode 0600.
     Secret(PathBuf),
     /// A file with a token that another identity provider renews, such as Kubernetes's.
@@ -82,6 +90,9 @@ pub enum OpenError {
     /// No place where tokens are given out.
     #[error("`{0}` is no URL of an authority: write https://HOST")]
     Authority(String),
+    /// The certificate proves nothing.
+    #[error(transparent)]
+    Certificate(#[from] CertificateError),
     /// The identity's names are none.
     #[error("the directory's and the application's ids are UUIDs or names, without slashes")]
     Identity,

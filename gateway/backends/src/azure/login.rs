@@ -2,10 +2,12 @@
 //!
 //! Microsoft's own crate for this is in beta, and brings clients of HTTP of its own.
 
-use std::path::Path;
+use std::fmt::Display;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use keyport_core::outside::{Clock, Timestamp};
 use keyport_core::secret::Secret;
 use keyport_core::{Failure, FailureKind};
 use reqwest::header::{CONTENT_TYPE, HeaderValue};
@@ -13,6 +15,7 @@ use reqwest::{Method, Request, Url};
 use serde_json::Value;
 use tokio::runtime::Handle;
 
+use super::certificate::Certificate;
 use super::connection::{Login, OpenError, Proof};
 use crate::cloud::{Issuer, Token, Web};
 use crate::http;
@@ -26,22 +29,40 @@ pub(super) struct Source {
     /// What they are for.
     resource: String,
     web: Web,
+    /// Dates what an application says of itself.
+    clock: Arc<dyn Clock>,
 }
 
 #[derive(Debug)]
 enum From {
-    Application { url: Url, client: String, proof: Proof },
+    Application(Arc<Application>),
     Managed(Url),
+}
+
+#[derive(Debug)]
+struct Application {
+    /// Where it asks for tokens.
+    url: Url,
+    client: String,
+    proof: Proof,
 }
 
 impl Source {
     /// Reads what there is to read, so that mistakes show at once. Nobody is asked. The metadata service is asked `direct`ly.
-    pub(super) fn open(login: &Login, resource: &str, web: Web, direct: Web) -> Result<Self, OpenError> {
+    pub(super) fn open(
+        login: &Login,
+        resource: &str,
+        (web, direct): (Web, Web),
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, OpenError> {
         let resource = resource.to_owned();
         match login {
             Login::Application { authority, tenant, client, proof } => {
-                if let Proof::Secret(file) = proof {
-                    secret_file::read(file, "the application's secret", LONGEST)?;
+                match proof {
+                    Proof::Certificate { certificate, key } => drop(Certificate::read(certificate, key)?),
+                    // A platform may bring it later.
+                    Proof::Federated(_) => (),
+                    Proof::Secret(file) => drop(secret_file::read(file, SECRET, LONGEST)?),
                 }
                 let bad = || OpenError::Authority(authority.clone());
                 let base = http::base(authority).map_err(|_bad| bad())?;
@@ -50,8 +71,8 @@ impl Source {
                 }
                 let url = format!("{}/{tenant}/oauth2/v2.0/token", base.as_str().trim_end_matches('/'));
                 let url = url.parse().map_err(|_bad| bad())?;
-                let from = From::Application { url, client: client.clone(), proof: proof.clone() };
-                Ok(Self { from, resource, web })
+                let application = Application { url, client: client.clone(), proof: proof.clone() };
+                Ok(Self { from: From::Application(Arc::new(application)), resource, web, clock })
             }
             Login::Managed { client, metadata } => {
                 let bad = || OpenError::Authority(metadata.clone());
@@ -63,24 +84,26 @@ impl Source {
                 if let Some(client) = client {
                     url.query_pairs_mut().append_pair("client_id", client);
                 }
-                Ok(Self { from: From::Managed(url), resource, web: direct })
+                Ok(Self { from: From::Managed(url), resource, web: direct, clock })
             }
         }
     }
 
-    async fn of_application(&self, url: &Url, client: &str, proof: &Proof) -> Result<Whole, Failure> {
-        let proven = match proof {
-            Proof::Secret(file) => read(file, true).await?,
-            Proof::Federated(file) => read(file, false).await?,
-        };
+    async fn of_application(&self, application: &Arc<Application>) -> Result<Whole, Failure> {
+        let (reader, now) = (Arc::clone(application), self.clock.wall());
+        let proven = tokio::task::spawn_blocking(move || reader.proven(now)).await;
+        let proven = proven.map_err(|broken| Failure::new(FailureKind::Internal, broken.to_string()))??;
         let text = std::str::from_utf8(proven.expose()).map_err(|_bytes| refused("a secret is no text"))?;
+
+        let Application { url, client, proof } = &**application;
         let scope = format!("{}/.default", self.resource);
         let asked = [("grant_type", "client_credentials"), ("client_id", client), ("scope", &scope)];
         let proof = match proof {
             Proof::Secret(_) => vec![("client_secret", text)],
-            Proof::Federated(_) => vec![("client_assertion_type", ASSERTION), ("client_assertion", text)],
+            Proof::Certificate { .. } | Proof::Federated(_) => {
+                vec![("client_assertion_type", ASSERTION), ("client_assertion", text)]
+            }
         };
-
         let mut form: Url = "https://form/".parse().map_err(|_never| refused("no form"))?;
         form.query_pairs_mut().extend_pairs(asked).extend_pairs(proof);
         let mut request = Request::new(Method::POST, url.clone());
@@ -91,11 +114,34 @@ impl Source {
     }
 }
 
+impl Application {
+    /// What proves that it is this one. Reads files.
+    fn proven(&self, now: Timestamp) -> Result<Secret, Failure> {
+        let proven = match &self.proof {
+            Proof::Certificate { certificate, key } => {
+                let certificate = Certificate::read(certificate, key).map_err(why)?;
+                certificate.assertion(&self.client, &self.url, now)?.into_bytes()
+            }
+            Proof::Federated(file) => {
+                let unreadable =
+                    |error| format!("{}: the federated token cannot be read: {error}", file.display());
+                std::fs::read(file).map_err(|error| refused(unreadable(error)))?.trim_ascii().to_vec()
+            }
+            Proof::Secret(file) => {
+                let text = secret_file::read(file, SECRET, LONGEST).map_err(why)?;
+                text.trim().as_bytes().to_vec()
+            }
+        };
+
+        Ok(Secret::new(proven))
+    }
+}
+
 #[async_trait]
 impl Issuer for Source {
     async fn fetch(&self) -> Result<Token, Failure> {
         let answer = match &self.from {
-            From::Application { url, client, proof } => self.of_application(url, client, proof).await?,
+            From::Application(application) => self.of_application(application).await?,
             From::Managed(url) => {
                 let mut request = Request::new(Method::GET, url.clone());
                 request.headers_mut().insert("metadata", HeaderValue::from_static("true"));
@@ -109,21 +155,6 @@ impl Issuer for Source {
     fn runtime(&self) -> &Handle {
         self.web.runtime()
     }
-}
-
-async fn read(file: &Path, is_secret: bool) -> Result<Secret, Failure> {
-    let path = file.to_owned();
-    let read = tokio::task::spawn_blocking(move || {
-        if is_secret {
-            let text = secret_file::read(&path, "the application's secret", LONGEST);
-            return text.map(|text| text.trim().as_bytes().to_vec()).map_err(|error| error.to_string());
-        }
-        let bytes = std::fs::read(&path).map(|bytes| bytes.trim_ascii().to_vec());
-        bytes.map_err(|error| format!("{}: the federated token cannot be read: {error}", path.display()))
-    });
-
-    let read = read.await.map_err(|broken| Failure::new(FailureKind::Internal, broken.to_string()))?;
-    read.map(Secret::new).map_err(refused)
 }
 
 /// An access token, as OAuth 2.0 answers it (RFC 6749, section 5.1). Of an error only its word and Entra's number are repeated.
@@ -141,19 +172,37 @@ fn told(answer: &Whole) -> Result<Token, Failure> {
 
     let number =
         field("error_description").split([':', ' ']).next().filter(|word| word.starts_with("AADSTS"));
+    let number = number.unwrap_or_default();
     let message = format!(
         "Entra gave no access token (status {}: {} {})",
         answer.status,
         field("error").chars().take(100).collect::<String>(),
-        number.unwrap_or_default()
+        number
     );
     if answer.status == 429 || answer.status >= 500 {
         return Err(Failure::new(FailureKind::Unavailable, message));
     }
-    Err(refused(format!("{message}: the login is wrong, expired or revoked")))
+    Err(refused(format!("{message}: {}", mend(number))))
 }
 
-fn refused(message: impl Into<String>) -> Failure {
+/// What to do. Microsoft may number otherwise some day: then it is less.
+fn mend(number: &str) -> &'static str {
+    match number {
+        "AADSTS700016" => "`tenant` has no application `client`",
+        "AADSTS700024" => "the assertion's time is not now: mend this machine's clock",
+        "AADSTS700027" => "the application does not have this certificate: upload it in its registration",
+        "AADSTS7000215" => "the secret is another: write its value, not its id, into the file",
+        "AADSTS7000222" => "the secret has expired: make the next one in the application's registration",
+        _ => "the login is wrong, expired or revoked",
+    }
+}
+
+fn why(error: impl Display) -> Failure {
+    refused(error.to_string())
+}
+
+/// A login that is not taken.
+pub(super) fn refused(message: impl Into<String>) -> Failure {
     Failure { code: 401, ..Failure::new(FailureKind::Credentials, message) }
 }
 
@@ -162,6 +211,7 @@ fn is_word(text: &str) -> bool {
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_'))
 }
 
+const SECRET: &str = "the application's secret";
 const ASSERTION: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 /// Bytes of a secret.
 const LONGEST: usize = 16 << 10;

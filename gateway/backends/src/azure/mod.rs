@@ -6,6 +6,7 @@
 //! so the gateway looks first, makes one at a time, and looks again when it does not know what became of a call. A deleted key is kept by the
 //! vault until it is purged: that, and recovery, are for operators, and its name cannot be used meanwhile.
 
+mod certificate;
 mod connection;
 mod key;
 mod login;
@@ -14,6 +15,7 @@ mod status;
 mod wire;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Instant;
 
 use async_trait::async_trait;
@@ -21,6 +23,7 @@ use keyport_core::backend::{Backend, Generate, Generated, Object};
 use keyport_core::custody::Mechanism;
 use keyport_core::key::{KeyId, NativeId};
 use keyport_core::name::TenantId;
+use keyport_core::outside::Clock;
 use keyport_core::public_key::PublicKey;
 use keyport_core::scheme::KeyType;
 use keyport_core::{Failure, FailureKind};
@@ -28,6 +31,7 @@ use reqwest::header::HeaderMap;
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
+pub use certificate::CertificateError;
 pub use connection::{Connection, Login, OpenError, Proof};
 
 use crate::cloud::{Call, Rest, Retry, Template, Web};
@@ -49,10 +53,11 @@ pub struct Azure {
 }
 
 impl Azure {
-    /// Prepares the connection; nothing is sent. To be called on the runtime where exchanges shall run.
+    /// Prepares the connection; nothing is sent. To be called on the runtime where exchanges shall run. The clock dates what an
+    /// application says of itself.
     ///
     /// Reads files.
-    pub fn open(connection: Connection) -> Result<Self, OpenError> {
+    pub fn open(connection: Connection, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
         let is_letter = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
         let Connection { prefix, tags, hsm, verify, .. } = &connection;
         if !(1..=90).contains(&prefix.len()) || !prefix.bytes().all(is_letter) {
@@ -69,7 +74,7 @@ impl Azure {
         }
         let web = Web::open(connection.ca.as_deref(), connection.proxy.as_deref())?;
         let direct = Web::open(connection.ca.as_deref(), None)?;
-        let source = Source::open(&connection.login, &connection.resource, web.clone(), direct)?;
+        let source = Source::open(&connection.login, &connection.resource, (web.clone(), direct), clock)?;
         let service = Service {
             rest: Rest::new(web, connection.rates, Box::new(source), HeaderMap::new()),
             vault: vault.as_str().trim_end_matches('/').to_owned(),

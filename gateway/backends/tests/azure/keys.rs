@@ -1,5 +1,7 @@
 //! What keys are called, tagged and deleted as, and which ones an operator can name; and logins.
 
+use std::sync::Arc;
+
 use keyport_backends::azure::{Azure, Login, OpenError, Proof};
 use keyport_core::FailureKind;
 use keyport_core::backend::Backend;
@@ -8,6 +10,7 @@ use keyport_core::key::NativeId;
 use keyport_core::scheme::KeyType;
 use keyport_stand_ins::azure::StandIn;
 
+use crate::clock::Ahead;
 use crate::opened::{Opened, application, connection, write};
 use crate::suite::{object, request, soon};
 
@@ -100,7 +103,7 @@ async fn a_federated_token_and_a_machines_identity_are_taken() {
     let machine = Login::Managed { client: None, metadata: stand_in.url() };
 
     for login in [application(&stand_in.url(), Proof::Federated(file)), machine] {
-        let azure = Azure::open(connection(&stand_in.url(), login)).unwrap();
+        let azure = Azure::open(connection(&stand_in.url(), login), Arc::new(Ahead::default())).unwrap();
         azure.health(soon()).await.unwrap();
     }
 }
@@ -156,7 +159,7 @@ async fn a_mistake_is_named_with_its_mend() {
     let refusal = |change: fn(&mut keyport_backends::azure::Connection)| {
         let mut described = connection("https://acme.vault.azure.net", login());
         change(&mut described);
-        Azure::open(described).unwrap_err()
+        Azure::open(described, Arc::new(Ahead::default())).unwrap_err()
     };
 
     assert!(matches!(refusal(|it| it.vault = "http://acme.vault.azure.net".into()), OpenError::Vault));

@@ -7,6 +7,9 @@
     reason = "clippy's leave for tests does not reach the helpers of a test crate"
 )]
 
+mod certificate;
+#[path = "../clock/mod.rs"]
+mod clock;
 mod keys;
 mod opened;
 #[path = "../suite/mod.rs"]

@@ -9,6 +9,8 @@ use keyport_backends::cloud::Rates;
 use keyport_stand_ins::azure::StandIn;
 use tempfile::TempDir;
 
+use crate::clock::Ahead;
+
 /// An opened vault.
 pub(crate) struct Opened {
     pub(crate) stand_in: StandIn,
@@ -30,7 +32,11 @@ impl Opened {
         let mut described = connection(&stand_in.url(), application(&stand_in.url(), Proof::Secret(file)));
         change(&mut described);
 
-        Self { stand_in, azure: Arc::new(Azure::open(described).unwrap()), folder }
+        Self {
+            stand_in,
+            azure: Arc::new(Azure::open(described, Arc::new(Ahead::default())).unwrap()),
+            folder,
+        }
     }
 }
 

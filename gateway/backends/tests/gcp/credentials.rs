@@ -13,7 +13,8 @@ use keyport_stand_ins::{Answer, Fault};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::ring::{Ahead, Ring, connection, write};
+use crate::clock::Ahead;
+use crate::ring::{Ring, connection, write};
 use crate::suite::soon;
 
 /// A gateway with credentials in a file.
@@ -39,7 +40,7 @@ impl Filed {
 }
 
 fn opened(stand_in: &StandIn, credentials: Credentials) -> Gcp {
-    Gcp::open(connection(&stand_in.url(), credentials), Arc::new(Ahead(Arc::default()))).unwrap()
+    Gcp::open(connection(&stand_in.url(), credentials), Arc::new(Ahead::default())).unwrap()
 }
 
 fn user(stand_in: &StandIn) -> Value {

@@ -8,7 +8,8 @@ use keyport_backends::gcp::{Connection, Credentials, Gcp};
 use keyport_stand_ins::gcp::key_file;
 use serde_json::json;
 
-use crate::ring::{Ahead, connection, write};
+use crate::clock::Ahead;
+use crate::ring::{connection, write};
 
 /// Why a connection with this change is not opened.
 fn refusal(change: impl FnOnce(&mut Connection, &Path)) -> String {
@@ -18,7 +19,7 @@ fn refusal(change: impl FnOnce(&mut Connection, &Path)) -> String {
     let mut described = connection("http://127.0.0.1:1", Credentials::File(file));
     change(&mut described, folder.path());
 
-    Gcp::open(described, Arc::new(Ahead(Arc::default()))).unwrap_err().to_string()
+    Gcp::open(described, Arc::new(Ahead::default())).unwrap_err().to_string()
 }
 
 #[tokio::test]

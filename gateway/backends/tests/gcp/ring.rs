@@ -2,17 +2,16 @@
 
 use std::path::Path;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::Duration;
 
 use keyport_backends::cloud::Rates;
 use keyport_backends::gcp::{Connection, Credentials, Gcp, Protection, Rsa};
 use keyport_core::custody::Mechanism;
-use keyport_core::outside::{Clock, Task, Timestamp};
 use keyport_core::scheme::KeyType;
-use keyport_stand_ins::gcp::wall;
 use keyport_stand_ins::gcp::{StandIn, key_file};
 use tempfile::TempDir;
 
+use crate::clock::Ahead;
 use crate::suite::Custodian;
 
 /// An opened key ring.
@@ -85,25 +84,6 @@ pub(crate) fn write(file: &Path, text: &str) {
 
     std::fs::write(file, text).unwrap();
     std::fs::set_permissions(file, std::fs::Permissions::from_mode(0o600)).unwrap();
-}
-
-/// A clock that is ahead.
-#[derive(Debug)]
-pub(crate) struct Ahead(pub(crate) Arc<Mutex<Duration>>);
-
-impl Clock for Ahead {
-    fn now(&self) -> Instant {
-        tokio::time::Instant::now().into_std()
-    }
-
-    fn wall(&self) -> Timestamp {
-        let now: SystemTime = wall() + *self.0.lock().unwrap();
-        Timestamp::from(now)
-    }
-
-    fn sleep_until(&self, deadline: Instant) -> Task {
-        Box::pin(tokio::time::sleep_until(deadline.into()))
-    }
 }
 
 pub(crate) const RING: &str = "projects/acme/locations/europe-west3/keyRings/prod";

@@ -13,14 +13,17 @@ mod with {
     use keyport_backends::azure::{Azure, Connection, Login, Proof};
     use keyport_backends::cloud::{Rate, Rates, Template};
     use keyport_core::backend::Backend;
+    use tokio::runtime::Handle;
 
-    use crate::config::{self, AzureLogin};
+    use crate::config::{self, AzureLogin, AzureProof};
+    use crate::outside::outside;
 
     /// A vault's backend. Nothing is sent.
     pub(in crate::assemble) fn opened(vault: &config::Azure) -> Result<Arc<dyn Backend>> {
+        let clock = outside(Handle::current()).clock;
         let tags = vault.tags.iter().map(|(name, text)| Ok((name.clone(), text.parse::<Template>()?)));
 
-        let opened = Azure::open(Connection {
+        let described = Connection {
             vault: vault.vault.clone(),
             prefix: vault.prefix.clone(),
             login: login(vault.login.clone()),
@@ -31,14 +34,18 @@ mod with {
             rates: rates(vault.rates, Connection::usual_rates(vault.hsm)),
             ca: vault.ca.clone(),
             proxy: vault.proxy.clone(),
-        })?;
-        Ok(Arc::new(opened))
+        };
+        Ok(Arc::new(Azure::open(described, clock)?))
     }
 
     fn login(login: AzureLogin) -> Login {
         match login {
-            AzureLogin::Application { authority, tenant, client, file, is_secret } => {
-                let proof = if is_secret { Proof::Secret(file) } else { Proof::Federated(file) };
+            AzureLogin::Application { authority, tenant, client, proof } => {
+                let proof = match proof {
+                    AzureProof::Certificate { certificate, key } => Proof::Certificate { certificate, key },
+                    AzureProof::Federated(file) => Proof::Federated(file),
+                    AzureProof::Secret(file) => Proof::Secret(file),
+                };
                 Login::Application { authority, tenant, client, proof }
             }
             AzureLogin::Managed { client, metadata } => Login::Managed { client, metadata },

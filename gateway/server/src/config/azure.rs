@@ -37,7 +37,7 @@ pub(crate) struct Azure {
 /// `[connection.login]`.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum AzureLogin {
-    /// `method = "secret"`, and `method = "federated"`.
+    /// `method = "certificate"`, `method = "federated"`, and `method = "secret"`.
     Application {
         /// `authority`: where tokens are given out.
         authority: String,
@@ -45,10 +45,8 @@ pub(crate) enum AzureLogin {
         tenant: String,
         /// `client`: the application's id.
         client: String,
-        /// `file`: its secret, or the token of another identity provider.
-        file: PathBuf,
-        /// Whether it is its secret.
-        is_secret: bool,
+        /// How it proves that it is this one.
+        proof: AzureProof,
     },
     /// `method = "managed"`.
     Managed {
@@ -59,8 +57,25 @@ pub(crate) enum AzureLogin {
     },
 }
 
+/// How an application proves that it is this one.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum AzureProof {
+    /// `method = "certificate"`.
+    Certificate {
+        /// `certificate`: a file.
+        certificate: PathBuf,
+        /// `key`: the file of its key; without it, the certificate's.
+        key: PathBuf,
+    },
+    /// `method = "federated"`; `file`: the token of another identity provider.
+    Federated(PathBuf),
+    /// `method = "secret"`; `file`: the secret.
+    Secret(PathBuf),
+}
+
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Method {
+    Certificate,
     Federated,
     Managed,
     Secret,
@@ -77,7 +92,7 @@ impl Azure {
         if !section.has("login") {
             section.missing(
                 "login",
-                "[connection.login] with method = \"managed\", \"federated\" or \"secret\"",
+                "[connection.login] with method = \"managed\", \"federated\", \"certificate\" or \"secret\"",
             );
         }
         let login = section.table("login").and_then(|section| AzureLogin::read(section, folder));
@@ -100,18 +115,16 @@ impl AzureLogin {
                 let metadata = section.or("metadata", "http://169.254.169.254".to_owned(), text);
                 Some(Self::Managed { client, metadata })
             }
-            Method::Federated | Method::Secret => {
+            Method::Certificate | Method::Federated | Method::Secret => {
                 let authority = section.or("authority", "https://login.microsoftonline.com".to_owned(), url);
                 let tenant = section.required("tenant", "\"the directory's id\"", id);
                 let client = section.required("client", "\"the application's id\"", id);
-                let file = section.required("file", "\"azure-secret\"", path(folder));
-                let is_secret = method == Method::Secret;
-                tenant.zip(client).zip(file).map(|((tenant, client), file)| Self::Application {
+                let proof = AzureProof::read(&mut section, method, folder);
+                tenant.zip(client).zip(proof).map(|((tenant, client), proof)| Self::Application {
                     authority,
                     tenant,
                     client,
-                    file,
-                    is_secret,
+                    proof,
                 })
             }
         };
@@ -121,9 +134,29 @@ impl AzureLogin {
     }
 }
 
+impl AzureProof {
+    /// `None` where a field is missing or wrong, and for what needs no proof.
+    fn read(section: &mut Section<'_>, method: Method, folder: &Path) -> Option<Self> {
+        match method {
+            Method::Certificate => {
+                let certificate = section.required("certificate", "\"azure.pem\"", path(folder));
+                let key = section.optional("key", path(folder));
+                let certificate = certificate?;
+                Some(Self::Certificate { key: key.unwrap_or_else(|| certificate.clone()), certificate })
+            }
+            Method::Federated => section
+                .required("file", "\"/var/run/secrets/azure/tokens/azure-identity-token\"", path(folder))
+                .map(Self::Federated),
+            Method::Managed => None,
+            Method::Secret => section.required("file", "\"azure-secret\"", path(folder)).map(Self::Secret),
+        }
+    }
+}
+
 impl Method {
     fn name(&self) -> &'static str {
         match self {
+            Self::Certificate => "certificate",
             Self::Federated => "federated",
             Self::Managed => "managed",
             Self::Secret => "secret",
@@ -204,7 +237,7 @@ fn tags(section: &mut Section<'_>) -> BTreeMap<String, String> {
     tags
 }
 
-const METHODS: [Method; 3] = [Method::Federated, Method::Managed, Method::Secret];
+const METHODS: [Method; 4] = [Method::Certificate, Method::Federated, Method::Managed, Method::Secret];
 const VAULT: &str = "https://vault.azure.net";
 const MANAGED: &str = "https://managedhsm.azure.net";
 const VAULTS: &str = "write https://NAME.vault.azure.net or https://NAME.managedhsm.azure.net";

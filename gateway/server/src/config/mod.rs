@@ -43,7 +43,7 @@ pub(crate) use aws::Aws;
 pub(crate) use aws::AwsCredentials;
 pub(crate) use azure::Azure;
 #[cfg(feature = "azure")]
-pub(crate) use azure::AzureLogin;
+pub(crate) use azure::{AzureLogin, AzureProof};
 pub(crate) use component::{BuiltIn, Component};
 pub(crate) use connection::{Connection, Custodian, MasterKey};
 pub(crate) use contract::Contracts;

@@ -20,7 +20,7 @@ use serde_json::json;
 pub use keys::{Key, Keys, State};
 pub use users::{User, Users};
 
-use crate::{Answer, Asked, Service};
+use crate::{Answer, Asked, Service, wall};
 
 /// The services of an account in one region.
 pub type StandIn = crate::StandIn<Account>;
@@ -73,8 +73,7 @@ impl Account {
     }
 
     fn now(&self) -> SystemTime {
-        #[expect(clippy::disallowed_methods, reason = "a clock of its own")]
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+        let since = wall().duration_since(UNIX_EPOCH).unwrap().as_secs();
 
         UNIX_EPOCH + Duration::from_secs(since.saturating_add_signed(self.ahead.load(Ordering::SeqCst)))
     }

@@ -3,8 +3,9 @@
 mod key;
 
 use std::collections::{BTreeMap, HashSet};
+use std::fmt;
 use std::net::SocketAddr;
-use std::sync::Mutex;
+use std::sync::{Mutex, OnceLock};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -26,8 +27,19 @@ pub struct Vault {
     pub deleted: Mutex<HashSet<String>>,
     /// Whether nobody may do anything.
     pub forbids: Mutex<bool>,
+    /// Whether an assertion is the application's, where it has another one than its federated token.
+    pub asserts: OnceLock<Asserts>,
     given: Mutex<HashSet<String>>,
     address: SocketAddr,
+}
+
+/// Says whether an assertion is the application's.
+pub struct Asserts(pub Box<dyn Fn(&str) -> bool + Send + Sync>);
+
+impl fmt::Debug for Asserts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Asserts")
+    }
 }
 
 impl StandIn {
@@ -38,6 +50,7 @@ impl StandIn {
             keys: Mutex::default(),
             deleted: Mutex::default(),
             forbids: Mutex::default(),
+            asserts: OnceLock::new(),
             given: Mutex::default(),
             address,
         })
@@ -111,12 +124,22 @@ impl Vault {
                     && asked.form("client_id") == APPLICATION
                     && asked.form("scope") == "https://vault.azure.net/.default"
                     && (asked.form("client_secret") == SECRET
-                        || assertion && asked.form("client_assertion") == "f3derated")
+                        || assertion && asked.form("client_assertion") == "f3derated"
+                        || assertion
+                            && self
+                                .asserts
+                                .get()
+                                .is_some_and(|Asserts(is_its)| is_its(&asked.form("client_assertion"))))
             }
             _ => false,
         };
         if !is_right {
-            let description = "AADSTS7000215: Invalid client secret provided: s3cr3t.";
+            let description = match self.asserts.get() {
+                Some(_) => {
+                    "AADSTS700027: The certificate with identifier used to sign the client assertion is not registered."
+                }
+                None => "AADSTS7000215: Invalid client secret provided: s3cr3t.",
+            };
             return Err((401, json!({ "error": "invalid_client", "error_description": description })));
         }
 

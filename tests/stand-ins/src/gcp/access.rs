@@ -12,7 +12,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
 use super::key::pem;
-use crate::Asked;
+use crate::{Asked, wall};
 
 /// Tokens that were given out, and what new ones are.
 #[derive(Debug)]
@@ -112,13 +112,6 @@ fn is_signed(token: &str) -> Option<Value> {
     let is_ours = claims["aud"] == "https://cloudkms.googleapis.com/";
 
     (is_now && is_its && is_ours).then_some(claims)
-}
-
-/// The time here: a stand-in is another machine, with a clock of its own.
-#[must_use]
-#[expect(clippy::disallowed_methods, reason = "a clock of its own")]
-pub fn wall() -> SystemTime {
-    SystemTime::now()
 }
 
 fn seconds() -> u64 {

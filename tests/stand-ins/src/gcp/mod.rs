@@ -9,7 +9,7 @@ use std::sync::Mutex;
 
 use serde_json::{Value, json};
 
-pub use access::{Access, SUBJECT, key_file, wall};
+pub use access::{Access, SUBJECT, key_file};
 pub use key::Key;
 
 use crate::{Answer, Asked, Service};
