@@ -16,10 +16,7 @@ impl Aws {
     /// The key of a key-id: the one that is there, or a new one.
     pub(super) async fn make(&self, request: &Generate, deadline: Instant) -> Result<Generated, Failure> {
         spec::made(request.key_type)?;
-        let turn = self.turns.of(request.key_id);
-        let turn = tokio::time::timeout_at(deadline.into(), turn.lock()).await;
-        let _turn = turn
-            .map_err(|_late| Failure::new(FailureKind::Unavailable, "another call still makes this key"))?;
+        let _turn = self.turns.take(request.key_id, deadline).await?;
 
         if let Some(facts) = self.described(&self.alias(request.key_id), deadline).await? {
             return self.taken(&facts, request, deadline).await;

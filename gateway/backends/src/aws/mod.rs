@@ -20,7 +20,6 @@ mod find;
 mod make;
 mod source;
 mod spec;
-mod turns;
 mod wire;
 
 use std::time::{Duration, Instant};
@@ -52,13 +51,12 @@ pub use connection::{
     BadPrefix, Connection, DeletionWindow, Endpoints, OpenError, Prefix, Role, Source, rates,
 };
 
-use crate::cloud::{Call, Gate, Publics, Retry, Template};
+use crate::cloud::{Call, Gate, Publics, Retry, Template, Turns};
 use crate::http::base;
 use credentials::Kept;
 use doubt::Doubts;
 use exchange::Exchange;
 use source::Origin;
-use turns::Turns;
 use wire::Wire;
 
 /// An account's keys in one region.

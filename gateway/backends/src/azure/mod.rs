@@ -29,12 +29,11 @@ use keyport_core::scheme::KeyType;
 use keyport_core::{Failure, FailureKind};
 use reqwest::header::HeaderMap;
 use serde_json::{Value, json};
-use tokio::sync::Mutex;
 
 pub use certificate::CertificateError;
 pub use connection::{Connection, Login, OpenError, Proof};
 
-use crate::cloud::{Call, Rest, Retry, Template, Web};
+use crate::cloud::{Call, Rest, Retry, Template, Turns, Web};
 use crate::http;
 use login::Source;
 use operations::{Service, lie};
@@ -48,8 +47,7 @@ pub struct Azure {
     hsm: bool,
     tags: Vec<(String, Template)>,
     verify: bool,
-    /// Held by whoever makes a key; each key-id has one of them.
-    making: [Mutex<()>; 16],
+    turns: Turns,
 }
 
 impl Azure {
@@ -80,8 +78,8 @@ impl Azure {
             vault: vault.as_str().trim_end_matches('/').to_owned(),
         };
 
-        let (prefix, tags, making) = (prefix.clone(), tags.clone(), <[Mutex<()>; 16]>::default());
-        Ok(Self { service, prefix, hsm: *hsm, tags, verify: *verify, making })
+        let (prefix, tags) = (prefix.clone(), tags.clone());
+        Ok(Self { service, prefix, hsm: *hsm, tags, verify: *verify, turns: Turns::default() })
     }
 
     fn name(&self, key_id: KeyId) -> String {
@@ -137,13 +135,7 @@ impl Azure {
         deadline: Instant,
     ) -> Result<Bundle, Failure> {
         let name = self.name(request.key_id);
-        let [first, ..] = *request.key_id.bytes();
-        let one = self.making.get(usize::from(first) % self.making.len());
-        let _alone = match one {
-            Some(one) => Some(one.lock().await),
-            None => None,
-        };
-
+        let _turn = self.turns.take(request.key_id, deadline).await?;
         match self.service.key(Call::read(deadline), &name).await {
             Err(failure) if failure.kind == FailureKind::NotFound => (),
             found => return found,

@@ -10,6 +10,7 @@ mod publics;
 mod rest;
 mod template;
 mod tokens;
+mod turns;
 mod web;
 
 pub use bucket::{Rate, Rates};
@@ -19,5 +20,6 @@ pub(crate) use publics::Publics;
 pub(crate) use rest::Rest;
 pub use template::{BadTemplate, Template};
 pub(crate) use tokens::{Issuer, Token, Tokens};
+pub(crate) use turns::Turns;
 pub(crate) use web::Web;
 pub use web::WebError;

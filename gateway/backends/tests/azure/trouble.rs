@@ -142,3 +142,20 @@ async fn a_thousand_signatures_at_once_are_made() {
     let failed: Vec<_> = made.into_iter().filter_map(Result::err).collect();
     assert!(failed.is_empty(), "{} {:?}", failed.len(), failed.first());
 }
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_for_another_to_make_the_key_is_answered_by_the_deadline() {
+    let (opened, request) = (Opened::new().await, request(KeyType::EcP256));
+    opened.stand_in.state.record.faults.add("/create", 1, Fault::HangAfter);
+    let (azure, first) = (opened.azure.clone(), request.clone());
+    let making = tokio::spawn(async move { azure.generate(first, soon()).await });
+    opened.stand_in.state.record.asked(3).await;
+    let began = tokio::time::Instant::now();
+
+    let deadline = began.into_std() + Duration::from_secs(5);
+    let refused = opened.azure.generate(request, deadline).await.unwrap_err();
+    assert_eq!(refused.kind, FailureKind::Unavailable);
+    assert!(refused.message.contains("another call still makes this key"), "{refused}");
+    assert!(began.elapsed() <= Duration::from_secs(5));
+    making.abort();
+}
