@@ -14,6 +14,7 @@ pub mod backend;
 pub mod caller;
 pub mod custody;
 mod error;
+mod every;
 mod failure;
 pub mod gateway;
 pub mod grant;

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::every::every;
+
 /// The kinds of key pair. RSA keys have the public exponent 65537.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub enum KeyType {
@@ -53,19 +55,19 @@ pub enum Family {
 
 impl KeyType {
     /// Every key type.
-    pub const ALL: [Self; 11] = [
-        Self::EcP256,
-        Self::EcP384,
-        Self::EcP521,
-        Self::EcSecp256k1,
-        Self::Ed25519,
-        Self::Rsa2048,
-        Self::Rsa3072,
-        Self::Rsa4096,
-        Self::MlDsa44,
-        Self::MlDsa65,
-        Self::MlDsa87,
-    ];
+    pub const ALL: [Self; 11] = every!(KeyType:
+        EcP256,
+        EcP384,
+        EcP521,
+        EcSecp256k1,
+        Ed25519,
+        Rsa2048,
+        Rsa3072,
+        Rsa4096,
+        MlDsa44,
+        MlDsa65,
+        MlDsa87,
+    );
 
     /// The family this type belongs to.
     #[must_use]
@@ -135,7 +137,7 @@ pub enum Hash {
 
 impl Hash {
     /// Every hash.
-    pub const ALL: [Self; 3] = [Self::Sha256, Self::Sha384, Self::Sha512];
+    pub const ALL: [Self; 3] = every!(Hash: Sha256, Sha384, Sha512);
 
     /// Bytes of a digest.
     #[must_use]
@@ -184,6 +186,22 @@ pub enum Scheme {
 }
 
 impl Scheme {
+    /// Every scheme.
+    pub const ALL: [Self; 12] = every!(Scheme:
+        Ecdsa(Hash::Sha256),
+        Ecdsa(Hash::Sha384),
+        Ecdsa(Hash::Sha512),
+        Ed25519,
+        Ed25519ph,
+        RsaPkcs1v15(Hash::Sha256),
+        RsaPkcs1v15(Hash::Sha384),
+        RsaPkcs1v15(Hash::Sha512),
+        RsaPss(Hash::Sha256),
+        RsaPss(Hash::Sha384),
+        RsaPss(Hash::Sha512),
+        MlDsa,
+    );
+
     /// Whether keys of this type can sign so.
     #[must_use]
     pub fn fits(self, key_type: KeyType) -> bool {

@@ -9,7 +9,7 @@ use keyport_core::backend::Backend;
 use keyport_core::custody::Mechanism;
 use keyport_core::custody::tryout::{TestKey, Tryout};
 use keyport_core::outside::Random;
-use keyport_core::scheme::{Hash, KeyType, Scheme};
+use keyport_core::scheme::{KeyType, Scheme};
 use keyport_core::secret::Secret;
 use keyport_core::{Failure, FailureKind};
 use tokio::time::Instant;
@@ -138,7 +138,7 @@ fn ability(offers: &Offers, key_type: KeyType) -> Ability {
         Some(mechanism) => offers.signs_with(key_type, mechanism),
         None => Err(Failure::new(FailureKind::Unsupported, "not through PKCS#11 here")),
     };
-    let schemes = SCHEMES.into_iter().filter(|scheme| scheme.fits(key_type));
+    let schemes = Scheme::ALL.into_iter().filter(|scheme| scheme.fits(key_type));
 
     Ability {
         key_type,
@@ -213,17 +213,3 @@ impl Random for AwsLc {
         let _zeros_then = aws_lc_rs::rand::fill(bytes);
     }
 }
-
-const SCHEMES: [Scheme; 11] = [
-    Scheme::Ecdsa(Hash::Sha256),
-    Scheme::Ecdsa(Hash::Sha384),
-    Scheme::Ecdsa(Hash::Sha512),
-    Scheme::Ed25519,
-    Scheme::Ed25519ph,
-    Scheme::RsaPkcs1v15(Hash::Sha256),
-    Scheme::RsaPkcs1v15(Hash::Sha384),
-    Scheme::RsaPkcs1v15(Hash::Sha512),
-    Scheme::RsaPss(Hash::Sha256),
-    Scheme::RsaPss(Hash::Sha384),
-    Scheme::RsaPss(Hash::Sha512),
-];

@@ -91,13 +91,12 @@ pub(crate) async fn its_signatures_verify(custodian: &Custodian, object: &Object
 }
 
 async fn a_mechanism_that_does_not_fit_is_refused(custodian: &Custodian) {
-    let all = SCHEMES.iter().flat_map(|scheme| MECHANISMS.iter().map(move |mechanism| (*mechanism, *scheme)));
     for key_type in custodian.one_of_each_family() {
         let (object, _) = custodian.make(key_type).await;
         let fitting: HashSet<_> =
             custodian.ways(key_type).into_iter().map(|(mechanism, _)| mechanism).collect();
 
-        for (mechanism, _) in all.clone().filter(|(mechanism, _)| !fitting.contains(mechanism)) {
+        for mechanism in Mechanism::ALL.into_iter().filter(|mechanism| !fitting.contains(mechanism)) {
             for length in [32, 48, 64] {
                 let refused = custodian.backend.sign(&object, mechanism, &vec![7; length], soon()).await;
                 let kind = refused.unwrap_err().kind;
@@ -252,7 +251,7 @@ impl Custodian {
 
     /// Every mechanism offered for a key type, with each scheme it serves.
     fn ways(&self, key_type: KeyType) -> Vec<(Mechanism, Scheme)> {
-        let fitting = SCHEMES.iter().copied().filter(|scheme| scheme.fits(key_type));
+        let fitting = Scheme::ALL.into_iter().filter(|scheme| scheme.fits(key_type));
         fitting
             .flat_map(|scheme| self.mechanisms.iter().map(move |mechanism| (*mechanism, scheme)))
             .filter(|(mechanism, scheme)| mechanism.fits(*scheme))
@@ -325,34 +324,6 @@ fn render(mechanism: Mechanism, scheme: Scheme, key_type: KeyType, message: &[u8
         _ => digest.as_ref().to_vec(),
     }
 }
-
-const SCHEMES: [Scheme; 11] = [
-    Scheme::Ecdsa(Hash::Sha256),
-    Scheme::Ecdsa(Hash::Sha384),
-    Scheme::Ecdsa(Hash::Sha512),
-    Scheme::Ed25519,
-    Scheme::Ed25519ph,
-    Scheme::RsaPkcs1v15(Hash::Sha256),
-    Scheme::RsaPkcs1v15(Hash::Sha384),
-    Scheme::RsaPkcs1v15(Hash::Sha512),
-    Scheme::RsaPss(Hash::Sha256),
-    Scheme::RsaPss(Hash::Sha384),
-    Scheme::RsaPss(Hash::Sha512),
-];
-
-const MECHANISMS: [Mechanism; 11] = [
-    Mechanism::Ecdsa,
-    Mechanism::Ed25519,
-    Mechanism::Ed25519ph,
-    Mechanism::Ed25519phOfMessage,
-    Mechanism::RsaPkcs1v15DigestInfo,
-    Mechanism::RsaPkcs1v15(Hash::Sha256),
-    Mechanism::RsaPkcs1v15(Hash::Sha384),
-    Mechanism::RsaPkcs1v15(Hash::Sha512),
-    Mechanism::RsaPss(Hash::Sha256),
-    Mechanism::RsaPss(Hash::Sha384),
-    Mechanism::RsaPss(Hash::Sha512),
-];
 
 /// A custodian that destroys keys after a while may say that there was one.
 const LOST: [FailureKind; 2] = [FailureKind::NotFound, FailureKind::KeyGone];

@@ -11,7 +11,7 @@ use crate::input::{Digest, Input};
 use crate::key::{KeyId, KeyName};
 use crate::name::TenantId;
 use crate::outside::Random;
-use crate::scheme::{Hash, KeyType, Scheme};
+use crate::scheme::{KeyType, Scheme};
 use crate::signature::Signature;
 
 /// A custodian to be tried out.
@@ -84,7 +84,7 @@ impl Tryout<'_> {
         let took = (self.now)().saturating_duration_since(start);
 
         let mut signed = Vec::new();
-        for scheme in SCHEMES.into_iter().filter(|scheme| scheme.fits(key_type)) {
+        for scheme in Scheme::ALL.into_iter().filter(|scheme| scheme.fits(key_type)) {
             signed.push((scheme, self.sign(&object, &made, scheme).await));
         }
         let destroyed = Some(self.backend.destroy(&object, self.deadline()).await);
@@ -126,10 +126,10 @@ impl Tryout<'_> {
         }
     }
 
-    /// Signs in the first way that the custodian has.
+    /// Signs in the first way that the custodian has. Where it has none, what the last one lacks is told.
     async fn sign(&self, object: &Object, made: &Generated, scheme: Scheme) -> Result<Duration, Failure> {
         let mut lacks = None;
-        for mechanism in MECHANISMS.into_iter().filter(|mechanism| mechanism.fits(scheme)) {
+        for mechanism in Mechanism::ALL.into_iter().filter(|mechanism| mechanism.fits(scheme)) {
             match self.sign_by(mechanism, (object, made), scheme).await {
                 Err(failure) if failure.kind == FailureKind::Unsupported => lacks = Some(failure),
                 outcome => return outcome,
@@ -187,35 +187,6 @@ fn internal(error: impl fmt::Display) -> Failure {
 /// Whose the keys are said to be.
 const TENANT: &str = "keyport-probe";
 const MESSAGE: &[u8] = b"keyport tries this custodian";
-
-const SCHEMES: [Scheme; 11] = [
-    Scheme::Ecdsa(Hash::Sha256),
-    Scheme::Ecdsa(Hash::Sha384),
-    Scheme::Ecdsa(Hash::Sha512),
-    Scheme::Ed25519,
-    Scheme::Ed25519ph,
-    Scheme::RsaPkcs1v15(Hash::Sha256),
-    Scheme::RsaPkcs1v15(Hash::Sha384),
-    Scheme::RsaPkcs1v15(Hash::Sha512),
-    Scheme::RsaPss(Hash::Sha256),
-    Scheme::RsaPss(Hash::Sha384),
-    Scheme::RsaPss(Hash::Sha512),
-];
-
-/// Where a scheme has several, the one that says most comes last: what it lacks is told.
-const MECHANISMS: [Mechanism; 11] = [
-    Mechanism::Ecdsa,
-    Mechanism::Ed25519,
-    Mechanism::Ed25519ph,
-    Mechanism::Ed25519phOfMessage,
-    Mechanism::RsaPkcs1v15(Hash::Sha256),
-    Mechanism::RsaPkcs1v15(Hash::Sha384),
-    Mechanism::RsaPkcs1v15(Hash::Sha512),
-    Mechanism::RsaPkcs1v15DigestInfo,
-    Mechanism::RsaPss(Hash::Sha256),
-    Mechanism::RsaPss(Hash::Sha384),
-    Mechanism::RsaPss(Hash::Sha512),
-];
 
 #[cfg(test)]
 mod tests {

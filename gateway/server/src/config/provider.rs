@@ -286,7 +286,7 @@ fn read_grant(
         section.missing("uses", "uses = [\"generate\", \"public-key\", \"sign\", \"destroy\"]");
     }
     let uses = section.list("uses", one("a use", &Use::ALL, |one| one.as_str()));
-    let mechanisms = section.list("mechanisms", one("a mechanism", &MECHANISMS, mechanism));
+    let mechanisms = section.list("mechanisms", one("a mechanism", &Mechanism::ALL, mechanism));
     let objects = section.list("objects", pattern).unwrap_or_default();
     section.end();
 
@@ -344,17 +344,3 @@ fn mechanism(mechanism: &Mechanism) -> &'static str {
         Mechanism::RsaPss(Hash::Sha512) => "rsa-pss(sha-512)",
     }
 }
-
-const MECHANISMS: [Mechanism; 11] = [
-    Mechanism::Ecdsa,
-    Mechanism::Ed25519,
-    Mechanism::Ed25519ph,
-    Mechanism::Ed25519phOfMessage,
-    Mechanism::RsaPkcs1v15DigestInfo,
-    Mechanism::RsaPkcs1v15(Hash::Sha256),
-    Mechanism::RsaPkcs1v15(Hash::Sha384),
-    Mechanism::RsaPkcs1v15(Hash::Sha512),
-    Mechanism::RsaPss(Hash::Sha256),
-    Mechanism::RsaPss(Hash::Sha384),
-    Mechanism::RsaPss(Hash::Sha512),
-];
