@@ -9,8 +9,7 @@ use super::http::SecretSource;
 use super::mistake::Problem;
 use super::rates::Rates;
 use super::section::Section;
-use super::value::{Value, duration, duration_or_none, path, proxy, text, truth};
-use crate::assemble::service_url;
+use super::value::{Value, duration, duration_or_none, path, proxy, service, text, truth};
 
 /// `[[connection]]` with `kind = "aws"`: an account's keys in one region.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -128,9 +127,9 @@ impl Aws {
 impl AwsEndpoints {
     fn read(section: &mut Section<'_>) -> Self {
         Self {
-            kms: section.optional("endpoint", endpoint),
-            sts: section.optional("sts-endpoint", endpoint),
-            tagging: section.optional("tagging-endpoint", endpoint),
+            kms: section.optional("endpoint", service),
+            sts: section.optional("sts-endpoint", service),
+            tagging: section.optional("tagging-endpoint", service),
             fips: section.or("fips", false, truth),
             dual_stack: section.or("dual-stack", false, truth),
         }
@@ -223,17 +222,6 @@ fn role_arn(value: &Value<'_>) -> Result<String, Problem> {
     }
 
     Err(Problem::new(format!("{} is no role", value.shown()), format!("write {ROLE}")))
-}
-
-fn endpoint(value: &Value<'_>) -> Result<String, Problem> {
-    let text = text(value)?;
-    match service_url(&text) {
-        Ok(_) => Ok(text),
-        Err(_bad) => Err(Problem::new(
-            format!("{} is no URL of a service", value.shown()),
-            "write https://HOST[:PORT]; http:// is for addresses of this machine alone",
-        )),
-    }
 }
 
 fn days(value: &Value<'_>) -> Result<u8, Problem> {

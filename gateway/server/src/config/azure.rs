@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::mistake::Problem;
 use super::rates::Rates;
 use super::section::Section;
-use super::value::{Value, one, path, proxy, text, truth};
+use super::value::{Value, one, path, proxy, service, text, truth};
 use crate::assemble::service_url;
 
 /// `[[connection]]` with `kind = "azure"`: one vault.
@@ -97,7 +97,7 @@ impl Azure {
         }
         let login = section.table("login").and_then(|section| AzureLogin::read(section, folder));
         let usual = if vault.as_deref().is_some_and(is_managed) { MANAGED } else { VAULT };
-        let resource = section.or("resource", usual.to_owned(), url);
+        let resource = section.or("resource", usual.to_owned(), service);
         let ca = section.optional("ca", path(folder));
         let proxy = section.optional("proxy", proxy);
 
@@ -116,7 +116,8 @@ impl AzureLogin {
                 Some(Self::Managed { client, metadata })
             }
             Method::Certificate | Method::Federated | Method::Secret => {
-                let authority = section.or("authority", "https://login.microsoftonline.com".to_owned(), url);
+                let authority =
+                    section.or("authority", "https://login.microsoftonline.com".to_owned(), service);
                 let tenant = section.required("tenant", "\"the directory's id\"", id);
                 let client = section.required("client", "\"the application's id\"", id);
                 let proof = AzureProof::read(&mut section, method, folder);
@@ -173,17 +174,6 @@ fn vault(value: &Value<'_>) -> Result<String, Problem> {
     let is_vault = service_url(&text).is_ok_and(|url| url.path() == "/");
 
     if is_vault { Ok(text) } else { Err(Problem::new(format!("{} is no vault", value.shown()), VAULTS)) }
-}
-
-fn url(value: &Value<'_>) -> Result<String, Problem> {
-    let text = text(value)?;
-    match service_url(&text) {
-        Ok(_) => Ok(text),
-        Err(_bad) => Err(Problem::new(
-            format!("{} is no URL of a service", value.shown()),
-            "write https://HOST[:PORT]; http:// is for addresses of this machine alone",
-        )),
-    }
 }
 
 fn prefix(value: &Value<'_>) -> Result<String, Problem> {

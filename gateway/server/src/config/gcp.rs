@@ -7,8 +7,7 @@ use std::time::Duration;
 use super::mistake::Problem;
 use super::rates::Rates;
 use super::section::Section;
-use super::value::{Value, duration, one, path, proxy, text, truth};
-use crate::assemble::service_url;
+use super::value::{Value, duration, one, path, proxy, service, text, truth};
 
 /// `[[connection]]` with `kind = "gcp"`: one key ring.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -92,7 +91,7 @@ impl Gcp {
             None => Some(GcpCredentials::Default),
         };
         let quota_project = section.optional("quota-project", text);
-        let endpoint = section.or("endpoint", "https://cloudkms.googleapis.com".to_owned(), endpoint);
+        let endpoint = section.or("endpoint", "https://cloudkms.googleapis.com".to_owned(), service);
         let ca = section.optional("ca", path(folder));
         let proxy = section.optional("proxy", proxy);
 
@@ -224,17 +223,6 @@ fn days(value: &Value<'_>) -> Result<Duration, Problem> {
     }
 
     Err(Problem::new(format!("{} is not what Google takes", value.shown()), "write 1d to 120d"))
-}
-
-fn endpoint(value: &Value<'_>) -> Result<String, Problem> {
-    let text = text(value)?;
-    match service_url(&text) {
-        Ok(_) => Ok(text),
-        Err(_bad) => Err(Problem::new(
-            format!("{} is no URL of a service", value.shown()),
-            "write https://HOST[:PORT]; http:// is for addresses of this machine alone",
-        )),
-    }
 }
 
 const PROTECTIONS: [GcpProtection; 2] = [GcpProtection::Hsm, GcpProtection::Software];

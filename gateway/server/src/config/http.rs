@@ -10,8 +10,7 @@ use keyport_core::secret::Secret;
 use super::environment::secret_of;
 use super::mistake::Problem;
 use super::section::Section;
-use super::value::{Value, count, duration, network, one, path, size, text};
-use crate::assemble::service_url;
+use super::value::{Value, count, duration, network, one, path, service, size, text};
 
 /// `[[connection]]` with `kind = "http"`: one service, with one credential.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -52,7 +51,7 @@ pub(crate) enum SecretSource {
 
 impl Http {
     pub(super) fn read(section: &mut Section<'_>, folder: &Path) -> Option<Self> {
-        let url = section.required("url", "\"https://kms.example/v1\"", url);
+        let url = section.required("url", "\"https://kms.example/v1\"", service);
         let ca = section.optional("ca", path(folder));
         let credential = section.table("credential").map(|section| Credential::read(section, folder));
         let private_addresses = section.list("private-addresses", network).unwrap_or_default();
@@ -134,17 +133,6 @@ fn read_rule(mut section: Section<'_>) -> Option<Rule> {
     section.end();
 
     Some(Rule { during: during?, method: method?, path: path?, times, native_id })
-}
-
-fn url(value: &Value<'_>) -> Result<String, Problem> {
-    let text = text(value)?;
-    match service_url(&text) {
-        Ok(_) => Ok(text),
-        Err(_bad) => Err(Problem::new(
-            format!("{} is no URL of a service", value.shown()),
-            "write https://HOST[:PORT][/PATH]; http:// is for addresses of this machine alone",
-        )),
-    }
 }
 
 fn rule_path(value: &Value<'_>) -> Result<outbound::Path, Problem> {

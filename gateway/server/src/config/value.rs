@@ -10,6 +10,7 @@ use ipnet::IpNet;
 use toml::de::DeValue;
 
 use super::mistake::Problem;
+use crate::assemble::service_url;
 
 /// One value, with its environment variables in place.
 #[derive(Debug)]
@@ -153,6 +154,17 @@ pub(super) fn name<T: FromStr<Err: std::fmt::Display>>(value: &Value<'_>) -> Res
         .text()?
         .parse()
         .map_err(|rule| Problem::new(format!("{} is not a name", value.shown()), format!("it {rule}")))
+}
+
+/// Where a service is.
+pub(super) fn service(value: &Value<'_>) -> Result<String, Problem> {
+    let text = text(value)?;
+    if service_url(&text).is_ok() {
+        return Ok(text);
+    }
+
+    let fix = "write https://HOST[:PORT][/PATH]; http:// is for addresses of this machine alone";
+    Err(Problem::new(format!("{} is no URL of a service", value.shown()), fix))
 }
 
 /// What is on the way to a service. What follows is never shown where there may be a password in it.

@@ -9,8 +9,7 @@ use super::environment::secret_of;
 use super::mistake::Problem;
 use super::rates::Rates;
 use super::section::Section;
-use super::value::{Value, count, one, path, proxy, text, truth};
-use crate::assemble::service_url;
+use super::value::{Value, count, one, path, proxy, service, text, truth};
 
 /// `[[connection]]` with `kind = "vault"`: one transit engine.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -88,7 +87,7 @@ enum Method {
 
 impl Vault {
     pub(super) fn read(section: &mut Section<'_>, folder: &Path) -> Option<Self> {
-        let address = section.required("address", "\"https://vault.example:8200\"", address);
+        let address = section.required("address", "\"https://vault.example:8200\"", service);
         let ca = section.optional("ca", path(folder));
         let proxy = section.optional("proxy", proxy);
         let namespace = section.optional("namespace", mount);
@@ -193,17 +192,6 @@ impl Method {
             Self::Kubernetes => "kubernetes",
             Self::Token => "token",
         }
-    }
-}
-
-fn address(value: &Value<'_>) -> Result<String, Problem> {
-    let text = text(value)?;
-    match service_url(&text) {
-        Ok(_) => Ok(text),
-        Err(_bad) => Err(Problem::new(
-            format!("{} is no address of a server", value.shown()),
-            "write https://HOST[:PORT]; http:// is for addresses of this machine alone, such as an agent's",
-        )),
     }
 }
 
