@@ -99,7 +99,7 @@ impl Token {
         if secret.is_empty() || HeaderValue::from_str(secret).is_err() {
             return None;
         }
-        let now = now();
+        let (life, now) = (life.min(AGES), now());
         // A metadata server hands out the same token until shortly before its end.
         let refresh = now + life.saturating_sub(AHEAD).max(AGAIN);
         let secret = Secret::new(secret.as_bytes().to_vec());
@@ -163,6 +163,8 @@ fn now() -> Instant {
     tokio::time::Instant::now().into_std()
 }
 
+/// As good as without an end, and far from the end of any clock.
+const AGES: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 /// How long before its end a token is exchanged.
 const AHEAD: Duration = Duration::from_secs(225);
 /// How long after a try the next one is.
@@ -171,3 +173,15 @@ const AGAIN: Duration = Duration::from_secs(10);
 const JUST_NOW: Duration = Duration::from_millis(100);
 /// How long the next token may take.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_for_longer_than_any_clock_goes_is_one_for_ages() {
+        let token = Token::living("t", Duration::from_secs(u64::MAX)).unwrap();
+
+        assert_eq!(token.expires - token.fetched, AGES);
+    }
+}

@@ -25,7 +25,7 @@ pub(super) struct Setback {
 
 impl Lease {
     pub(super) fn new(time: Duration, is_renewable: bool, whole: Option<Duration>) -> Option<Self> {
-        let now = now();
+        let (time, now) = (time.min(AGES), now());
         // Not all at the same moment, where many gateways began together.
         let due = time.mul_f64(0.6 + 0.1 * crate::random::fraction()).max(SHORTEST);
 
@@ -59,6 +59,8 @@ fn now() -> Instant {
     tokio::time::Instant::now().into_std()
 }
 
+/// As good as without an end, and far from the end of any clock.
+const AGES: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 /// Between two renewals.
 const SHORTEST: Duration = Duration::from_millis(500);
 /// How long nobody tries to log in after a refusal, the first time and at most.
@@ -81,6 +83,13 @@ mod tests {
             assert!(wait >= HOUR.mul_f64(0.6) && wait <= HOUR.mul_f64(0.7), "{wait:?}");
         }
         assert!(Lease::new(Duration::ZERO, true, None).is_none(), "a root token does not end");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_login_for_longer_than_any_clock_goes_is_one_for_ages() {
+        let lease = Lease::new(Duration::from_secs(u64::MAX), true, None).unwrap();
+
+        assert!(lease.due < lease.until && lease.until - now() == AGES && !lease.is_ending());
     }
 
     #[tokio::test(start_paused = true)]
