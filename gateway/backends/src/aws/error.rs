@@ -9,6 +9,8 @@ use aws_sdk_kms::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use keyport_core::{Failure, FailureKind};
 
+use crate::cloud::said;
+
 /// An error's row.
 #[derive(Clone, Copy, Debug)]
 pub struct Meaning {
@@ -61,6 +63,7 @@ where
 
 /// What an error of this name means.
 pub(super) fn meant(name: &str, status: u16, message: &str) -> Failure {
+    let (name, message) = (&*said(name), &*said(message));
     if is_about_time(name, message) {
         return coded(name, FailureKind::Credentials, format!("{name}: {CLOCK}: {message}"));
     }
@@ -101,7 +104,7 @@ pub(super) fn causes(error: &(dyn Error + 'static)) -> String {
         cause = error.source();
     }
 
-    text
+    said(&text)
 }
 
 /// Signatures of requests hold for minutes: where the service says that one is too old or too new, the clocks differ.
@@ -258,6 +261,16 @@ mod tests {
             wrong.kind == FailureKind::Credentials && wrong.message.contains("another secret"),
             "{wrong}"
         );
+    }
+
+    #[test]
+    fn what_is_said_in_many_lines_is_cut_to_one() {
+        let page = format!("<html>\n\u{1b}[31m{}</html>", "x".repeat(10_000));
+
+        for name in ["AccessDenied", "No\nSuch\nException"] {
+            let failure = meant(name, 502, &page);
+            assert!(failure.message.contains("<html> [31mxxx"), "{failure}");
+        }
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::time::Duration;
 use keyport_core::{Failure, FailureKind};
 
 use super::wire::{Reason, Refused};
+use crate::cloud::said;
 use crate::http::exchange::Whole;
 
 /// What the answer of a refused call means.
@@ -20,9 +21,8 @@ pub(super) fn failure(answer: &Whole) -> Failure {
         404 if !is_vaults => (FailureKind::Internal, "nothing that a vault answers; is `vault` one?"),
         status => row(status, &inner),
     };
-    let said = if inner.is_empty() { code } else { format!("{code}, {inner}") };
-    let said: String =
-        format!("{said}: {message}").chars().filter(|char| !char.is_control()).take(LONGEST).collect();
+    let code = if inner.is_empty() { code } else { format!("{code}, {inner}") };
+    let said = said(&format!("{code}: {message}"));
     let message = format!("status {}: {why} The vault says: {said}", answer.status);
     Failure { code: answer.status.into(), retry_after: retry_after(answer), ..Failure::new(kind, message) }
 }
@@ -85,4 +85,3 @@ const NAMES: [(u32, &str); 12] = [
     (503, "ServiceUnavailable"),
     (504, "GatewayTimeout"),
 ];
-const LONGEST: usize = 500;

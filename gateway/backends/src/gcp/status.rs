@@ -6,6 +6,7 @@ use keyport_core::outside::Timestamp;
 use keyport_core::{Failure, FailureKind};
 
 use super::wire::{Reason, Refused};
+use crate::cloud::said;
 use crate::http::exchange::Whole;
 
 /// What the answer of a refused call means; `now` is what this machine's clock says.
@@ -15,9 +16,9 @@ pub(super) fn failure(answer: &Whole, now: Timestamp) -> Failure {
     let Some((row, reason)) = known else { return by_status(answer) };
 
     let info = reason.details.iter().find_map(|detail| detail.reason.as_deref()).unwrap_or_default();
-    let info = if info.is_empty() { String::new() } else { format!(" ({info})") };
+    let info = if info.is_empty() { String::new() } else { format!(" ({})", said(info)) };
     let skew = if row.kind == FailureKind::Credentials { skew(answer, now) } else { String::new() };
-    let message = format!("{}{info}: {} Google says: {}{skew}", row.name, row.why, short(&reason.message));
+    let message = format!("{}{info}: {} Google says: {}{skew}", row.name, row.why, said(&reason.message));
     Failure {
         code: row.code,
         retry_after: retry_after(answer, &reason, now),
@@ -95,11 +96,6 @@ fn apart(one: SystemTime, other: SystemTime) -> Duration {
     one.duration_since(other).or_else(|_| other.duration_since(one)).unwrap_or_default()
 }
 
-/// A message for the log: not more of it than anybody reads.
-fn short(message: &str) -> String {
-    message.chars().filter(|char| !char.is_control()).take(LONGEST).collect()
-}
-
 const fn row(name: &'static str, code: u32, kind: FailureKind, why: &'static str) -> Row {
     Row { name, code, kind, why }
 }
@@ -137,7 +133,6 @@ const TABLE: [Row; 17] = [
 
 /// What clocks may differ by before it is worth a word.
 const SKEW: Duration = Duration::from_secs(120);
-const LONGEST: usize = 500;
 
 #[cfg(test)]
 mod tests {
@@ -174,6 +169,14 @@ mod tests {
         assert_eq!((failure.kind, failure.code), (FailureKind::Denied, 7));
         assert!(failure.message.starts_with("PERMISSION_DENIED (SERVICE_DISABLED)"), "{failure}");
         assert!(failure.message.ends_with("Google says: so it is"), "{failure}");
+    }
+
+    #[test]
+    fn a_reason_of_many_lines_is_cut_to_one() {
+        let info = format!(r#","details":[{{"reason":"so\nbe\u001bit{}"}}]"#, "x".repeat(10_000));
+        let failure = failure(&answer(403, &[], &google("PERMISSION_DENIED", &info)), NOW);
+
+        assert!(failure.message.starts_with("PERMISSION_DENIED (so be itxx"), "{failure}");
     }
 
     #[test]

@@ -8,11 +8,12 @@ use std::time::Duration;
 use keyport_core::{Failure, FailureKind};
 use serde::Deserialize;
 
+use crate::cloud::said;
 use crate::http::exchange::Whole;
 
 /// The failure that an answer to `what` stands for.
 pub(super) fn failure(what: &str, answer: &Whole) -> Failure {
-    let said = said(&answer.body);
+    let said = said(&words(&answer.body));
     let row = TABLE.iter().find(|row| row.0 == answer.status && said.contains(row.1));
     let (kind, why) = match row {
         Some((_, _, kind, why)) => (*kind, *why),
@@ -40,13 +41,11 @@ pub(super) fn is_unmounted(failure: &Failure) -> bool {
     failure.code == 404 && failure.kind == FailureKind::OperatorNeeded
 }
 
-/// The server's own words, on one line.
-fn said(body: &[u8]) -> String {
+/// The server's own words.
+fn words(body: &[u8]) -> String {
     let errors = serde_json::from_slice(body).map(|Said { errors }| errors.join("; "));
-    let text = errors.unwrap_or_else(|_other| String::from_utf8_lossy(body).into_owned());
-    let words: Vec<&str> = text.split_whitespace().collect();
 
-    words.join(" ").chars().filter(|char| !char.is_control()).take(LONGEST).collect()
+    errors.unwrap_or_else(|_other| String::from_utf8_lossy(body).into_owned())
 }
 
 #[derive(Deserialize)]
@@ -137,7 +136,6 @@ const ELSEWHERE: &str = "this node sends clients to another one, and the gateway
 const NO_KEY: &str = "there is no such key";
 const UNMOUNTED: &str = "nothing is mounted at this path of this namespace: run `bao secrets enable -path=MOUNT transit` (or `bao auth \
                          enable` for a login), mend `mount` or `namespace`, or set `create-mount = true`";
-const LONGEST: usize = 300;
 
 #[cfg(test)]
 mod tests {
@@ -189,7 +187,7 @@ mod tests {
         let page = format!("<html>\n\u{7}{}</html>", "x".repeat(10_000));
         let message = failure("sign", &answer(502, &page)).message;
 
-        assert!(message.len() < 500 && !message.contains(char::is_control), "{message}");
+        assert!(message.len() < 700 && !message.contains(char::is_control), "{message}");
     }
 
     #[test]
