@@ -4,8 +4,7 @@ use keyport_core::key::NativeId;
 
 /// Whether this is a key's Amazon Resource Name: `arn:PARTITION:kms:REGION:ACCOUNT:key/ID`.
 pub(super) fn is_key(native_id: &NativeId) -> bool {
-    region(native_id.as_str()).is_some()
-        && native_id.as_str().rsplit(':').next().is_some_and(|last| last.starts_with("key/"))
+    key(native_id.as_str()).is_some()
 }
 
 /// Whether an answer is about this key: some that speak like the service name a key by its id alone.
@@ -15,13 +14,13 @@ pub(super) fn is_meant(native_id: &NativeId, told: Option<&str>) -> bool {
 
 /// The key's id, which says enough within its account and region.
 pub(super) fn id(native_id: &NativeId) -> &str {
-    native_id.as_str().rsplit_once("key/").map_or(native_id.as_str(), |(_, id)| id)
+    key(native_id.as_str()).unwrap_or(native_id.as_str())
 }
 
 /// What a multi-region key is called in this region; other keys are called what they are.
 pub(super) fn in_region(native_id: &NativeId, region: &str) -> NativeId {
     let mut parts: Vec<_> = native_id.as_str().split(':').collect();
-    let is_everywhere = is_key(native_id) && parts.last().is_some_and(|last| last.starts_with("key/mrk-"));
+    let is_everywhere = key(native_id.as_str()).is_some_and(|id| id.starts_with("mrk-"));
 
     match parts.get_mut(3).filter(|_| is_everywhere) {
         Some(place) => {
@@ -34,18 +33,34 @@ pub(super) fn in_region(native_id: &NativeId, region: &str) -> NativeId {
 
 /// The region of a key's or an alias's name, if it is a whole one.
 pub(super) fn region(arn: &str) -> Option<&str> {
-    let mut parts = arn.split(':');
-    let is_ours = parts.next() == Some("arn") && parts.next().is_some() && parts.next() == Some("kms");
-    let region = parts.next().filter(|_| is_ours)?;
-    let (account, resource) = (parts.next()?, parts.next()?);
+    parts(arn).map(|(region, _)| region)
+}
 
-    let is_whole = !account.is_empty() && resource.contains('/') && parts.next().is_none();
-    is_whole.then_some(region)
+/// The id in a key's name.
+fn key(arn: &str) -> Option<&str> {
+    let (_, resource) = parts(arn)?;
+
+    resource.strip_prefix("key/").filter(|id| is_word(id))
+}
+
+/// The region and the resource in a name of this service's.
+fn parts(arn: &str) -> Option<(&str, &str)> {
+    let parts: Vec<_> = arn.split(':').collect();
+    let ["arn", partition, "kms", region, account, resource] = parts.as_slice() else { return None };
+
+    let is_whole = [partition, region, account].into_iter().all(|part| is_word(part));
+    (is_whole && resource.contains('/')).then_some((*region, *resource))
+}
+
+fn is_word(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const KEY: &str = "arn:aws:kms:eu-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab";
 
     #[test]
     fn an_answer_names_the_key_or_its_id() {
@@ -78,11 +93,16 @@ mod tests {
     #[test]
     fn only_a_key_is_a_key() {
         for (text, expected) in [
-            ("arn:aws:kms:eu-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab", true),
+            (KEY, true),
             ("arn:aws-us-gov:kms:us-gov-west-1:111122223333:key/mrk-1234abcd12ab34cd56ef1234567890ab", true),
             ("arn:aws:kms:eu-central-1:111122223333:alias/mine", false),
             ("arn:aws:s3:eu-central-1:111122223333:key/1234abcd", false),
             ("arn:aws:kms:eu-central-1:111122223333:key/1:2", false),
+            ("arn:aws:kms:eu-central-1:111122223333:key/", false),
+            ("arn:aws:kms:eu-central-1:111122223333:key/key/12ab", false),
+            ("arn:aws:kms:eu-central-1:111122223333:key/../12ab", false),
+            ("arn:aws:kms:eu-central-1:111122223333:key/12ab\n", false),
+            ("arn:aws:kms::111122223333:key/12ab", false),
             ("1234abcd-12ab-34cd-56ef-1234567890ab", false),
             ("0123456789abcdef0123456789abcdef", false),
             ("", false),

@@ -10,6 +10,7 @@ mod certificate;
 mod connection;
 mod key;
 mod login;
+mod name;
 mod operations;
 mod status;
 mod wire;
@@ -98,16 +99,7 @@ impl Azure {
 
     /// A key or a version of this vault, after `…/keys/`.
     fn reference(&self, kid: &str) -> Option<String> {
-        let rest = kid.strip_prefix(&self.service.kid(""))?;
-        let is_word = |word: &str| {
-            !word.is_empty()
-                && word.len() <= 127
-                && word.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
-        };
-
-        let mut words = rest.split('/');
-        let fits = words.clone().count() <= 2 && words.all(is_word);
-        fits.then(|| rest.to_owned())
+        name::within(&self.service.kid(""), kid).map(str::to_owned)
     }
 
     fn described(&self, request: &Generate) -> Option<Value> {

@@ -53,8 +53,8 @@ impl Names {
     pub(super) fn version(&self, name: &str) -> Option<String> {
         let rest = name.strip_prefix(&self.ring)?.strip_prefix("/cryptoKeys/")?;
         let (key, version) = rest.split_once("/cryptoKeyVersions/")?;
-        let is_number =
-            !version.is_empty() && version.len() <= 20 && version.bytes().all(|digit| digit.is_ascii_digit());
+        // Nothing has two names.
+        let is_number = version.parse().is_ok_and(|number: u64| number > 0 && number.to_string() == version);
 
         (is_id(key) && is_number).then(|| name.to_owned())
     }
@@ -128,6 +128,9 @@ mod tests {
             format!("{RING}/cryptoKeys/ca"),
             format!("{RING}/cryptoKeys/ca/cryptoKeyVersions/"),
             format!("{RING}/cryptoKeys/ca/cryptoKeyVersions/1:destroy"),
+            format!("{RING}/cryptoKeys/ca/cryptoKeyVersions/01"),
+            format!("{RING}/cryptoKeys/ca/cryptoKeyVersions/+1"),
+            format!("{RING}/cryptoKeys/ca/cryptoKeyVersions/0"),
             format!("{RING}/cryptoKeys/../../other/cryptoKeys/ca/cryptoKeyVersions/1"),
         ] {
             assert_eq!(names.version(&other), None, "{other}");

@@ -32,7 +32,7 @@ impl Version {
     pub(super) fn of_native_id(native_id: &NativeId, mount: &str) -> Option<Self> {
         let (name, number) = native_id.as_str().strip_prefix(mount)?.strip_prefix('/')?.rsplit_once(':')?;
 
-        Some(Self { name: name.to_owned(), number: number.parse().ok()? })
+        Some(Self { name: name.to_owned(), number: numbered(number)? })
             .filter(|version| is_name(&version.name))
     }
 }
@@ -50,12 +50,12 @@ impl Reference {
     pub(super) fn read(text: &str, mount: &str) -> Result<Self, Failure> {
         let invalid = |what: String| Failure::new(FailureKind::InvalidArgument, what);
         let (path, version) = match text.rsplit_once(':') {
-            Some((path, version)) => (path, Some(version.parse())),
+            Some((path, version)) => {
+                let bad = || invalid(format!("`{text}`: a version is a number, as in `NAME:1`"));
+                (path, Some(numbered(version).ok_or_else(bad)?))
+            }
             None => (text, None),
         };
-        let version = version
-            .transpose()
-            .map_err(|_bad| invalid(format!("`{text}`: a version is a number, as in `NAME:1`")))?;
         let name = match path.rsplit_once('/') {
             Some((other, name)) if other == mount => name,
             Some((other, _)) if is_path(other) => {
@@ -71,6 +71,11 @@ impl Reference {
             Err(invalid(format!("`{text}` is no key: write NAME or NAME:VERSION")))
         }
     }
+}
+
+/// The number of a version, in the one way to write it. The engine would take 0 for the latest.
+fn numbered(text: &str) -> Option<u64> {
+    text.parse().ok().filter(|number: &u64| *number > 0 && number.to_string() == text)
 }
 
 /// A key with all of its versions.
@@ -169,6 +174,10 @@ mod tests {
         for mount in ["team", "transit", "team/transi", "team/transit/keyport-00"] {
             assert_eq!(Version::of_native_id(&native_id, mount), None, "{mount}");
         }
+        for other in ["+3", "03", "0", "", "3 ", "18446744073709551616"] {
+            let native_id = NativeId::new(format!("team/transit/keyport-00:{other}"));
+            assert_eq!(Version::of_native_id(&native_id, "team/transit"), None, "{other}");
+        }
     }
 
     #[test]
@@ -177,9 +186,21 @@ mod tests {
 
         assert_eq!(read("root").unwrap(), ("root".to_owned(), None));
         assert_eq!(read("a/transit/root:2").unwrap(), ("root".to_owned(), Some(2)));
-        for bad in
-            ["", "transit/root", "a/root", "root:", "root:x", "../sys", "a//b", "root?x", "/root", "root:-1"]
-        {
+        for bad in [
+            "",
+            "transit/root",
+            "a/root",
+            "root:",
+            "root:x",
+            "../sys",
+            "a//b",
+            "root?x",
+            "/root",
+            "root:-1",
+            "root:+1",
+            "root:01",
+            "root:0",
+        ] {
             assert_eq!(read(bad).unwrap_err().kind, FailureKind::InvalidArgument, "{bad}");
         }
     }
@@ -203,4 +224,10 @@ mod tests {
             assert_eq!(refused.kind, FailureKind::Internal, "{kind} {public}");
         }
     }
+
+    /// Of Ed25519 and of P-256.
+    const PUBLICS: [&str; 2] = [
+        "qAPa8vab3P28WCJKs7c55eCW7uBgAwgunELBMZFb9Ik=",
+        "-----BEGIN PUBLIC KEY-----\nMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEaxfR8uEsQkf4vOblY6RA8ncDfYEt\n6zOg9KE5RdiYwpZP40Li/hp/m47n60p8D54WK84zV2sxXs7LtkBoN79R9Q==\n-----END PUBLIC KEY-----\n",
+    ];
 }

@@ -1,0 +1,43 @@
+//! What a vault calls its keys.
+
+/// The key, or version of a key, that `kid` names: `NAME` or `NAME/VERSION`, if it is one of those whose names begin with `keys`.
+pub(super) fn within<'a>(keys: &str, kid: &'a str) -> Option<&'a str> {
+    let rest = kid.strip_prefix(keys)?;
+    let mut words = rest.split('/');
+
+    let fits = words.clone().count() <= 2 && words.all(is_word);
+    fits.then_some(rest)
+}
+
+fn is_word(text: &str) -> bool {
+    (1..=127).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEYS: &str = "https://acme.vault.azure.net/keys/";
+
+    #[test]
+    fn only_keys_of_the_vault_are_called() {
+        for name in ["ca-2024", "ca-2024/78deebed173b48e48f55abf87ed4cf71"] {
+            assert_eq!(within(KEYS, &format!("{KEYS}{name}")), Some(name));
+        }
+        for other in [
+            "ca-2024",
+            "https://other.vault.azure.net/keys/ca",
+            "http://acme.vault.azure.net/keys/ca",
+            "https://acme.vault.azure.net/secrets/ca",
+            "https://acme.vault.azure.net/keys/",
+            "https://acme.vault.azure.net/keys/ca/",
+            "https://acme.vault.azure.net/keys//1",
+            "https://acme.vault.azure.net/keys/ca/1/sign",
+            "https://acme.vault.azure.net/keys/../secrets",
+            "https://acme.vault.azure.net/keys/ca%2f1",
+            "https://acme.vault.azure.net/keys/ca?x",
+        ] {
+            assert_eq!(within(KEYS, other), None, "{other}");
+        }
+    }
+}
