@@ -2,13 +2,16 @@
 
 use std::sync::atomic::Ordering;
 
+use proptest::prelude::*;
+use proptest::sample::Index;
+
 use crate::Error;
 use crate::audit::Operation;
 use crate::failure::FailureKind;
 use crate::gateway::OnDuplicate;
 use crate::grant::Use;
 use crate::import::Material;
-use crate::key::{Key, State};
+use crate::key::{Key, NativeId, State};
 use crate::testing::{Conduct, TestToken, World, material};
 
 /// Creates a key with an honest provider, then signs with one of this conduct.
@@ -75,6 +78,35 @@ async fn a_key_is_named_by_its_key_id_or_by_its_native_id_and_no_other_key_by_ei
         assert!(matches!(world.sign("a").await, Err(Error::Misconfigured(_))), "{name}");
     }
     assert_eq!(world.backend.signatures.load(Ordering::Relaxed), 2);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn what_is_nearly_a_keys_name_is_none(
+        is_key_id: bool,
+        at in any::<Index>(),
+        more in "|[\\x00-\\x7f]|%2F|%00|\\.\\./|\u{fe0f}",
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let world = World::new();
+            world.backend.names.store(true, Ordering::Relaxed);
+            let key = world.create("a", OnDuplicate::Conflict).await.unwrap();
+            let native_id = key.native_id.as_ref().unwrap().as_str().to_owned();
+            let name = if is_key_id { key.id.to_string() } else { native_id };
+
+            let at = at.index(name.len());
+            let (before, after) = name.split_at(at);
+            let cut = &after[1..];
+            for other in [format!("{before}{more}{after}x"), format!("{before}{more}{cut}"), name.to_uppercase() + &more] {
+                let is_own = other == key.id.to_string() || Some(&*other) == key.native_id.as_ref().map(NativeId::as_str);
+                world.behave(Conduct::OtherObject(other.clone()));
+                assert_eq!(world.sign("a").await.is_ok(), is_own, "{other:?}");
+            }
+        });
+    }
 }
 
 #[tokio::test]
