@@ -58,7 +58,10 @@ fn is_word(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::aws::fuzz;
 
     const KEY: &str = "arn:aws:kms:eu-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab";
 
@@ -110,5 +113,35 @@ mod tests {
             assert_eq!(is_key(&NativeId::new(text)), expected, "{text}");
         }
         assert_eq!(region("arn:aws:kms:eu-central-1:1:alias/x"), Some("eu-central-1"));
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_panics_and_a_name_is_a_keys_or_left_as_it_is(text in any::<String>()) {
+            fuzz::name(&text);
+        }
+
+        #[test]
+        fn a_keys_name_says_its_region_and_its_id(
+            (region, account, id) in ("[a-z]{2}-[a-z]{4,9}-[1-9]", "[0-9]{12}", "(mrk-)?[0-9a-f]{32}"),
+        ) {
+            let key = NativeId::new(format!("arn:aws:kms:{region}:{account}:key/{id}"));
+
+            fuzz::name(key.as_str());
+            prop_assert!(is_key(&key) && is_meant(&key, Some(&id)));
+            prop_assert_eq!((self::region(key.as_str()), self::id(&key)), (Some(&*region), &*id));
+        }
+
+        #[test]
+        fn a_name_with_something_more_in_it_is_no_keys(
+            at in 0..KEY.len(),
+            more in "[:/.%?# \n\u{e4}]|:key/|%2F|\\.\\./",
+        ) {
+            let (before, after) = KEY.split_at(at);
+            let text = format!("{before}{more}{after}");
+
+            fuzz::name(&text);
+            prop_assert!(!is_key(&NativeId::new(text)));
+        }
     }
 }

@@ -229,7 +229,12 @@ pub(super) const TABLE: [Meaning; 48] = [
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+    use proptest::sample::select;
+
     use super::*;
+    use crate::aws::fuzz;
+    use crate::cloud;
 
     #[test]
     fn every_row_is_found_by_its_code_and_says_why() {
@@ -270,6 +275,7 @@ mod tests {
         for name in ["AccessDenied", "No\nSuch\nException"] {
             let failure = meant(name, 502, &page);
             assert!(failure.message.contains("<html> [31mxxx"), "{failure}");
+            cloud::fuzz::told(&failure);
         }
     }
 
@@ -285,6 +291,17 @@ mod tests {
                 (meant("NewException", status, "").kind, meant("NewException", status, "").code),
                 (kind, 0)
             );
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_answered_the_operator_reads_a_line_of_it(
+            row in proptest::option::of(select(TABLE.to_vec())),
+            name in "(\\PC|\\s|\u{1b}){0,40}",
+            message in "(\\PC|\\s|\u{1b}){0,900}",
+        ) {
+            fuzz::refused(row.map_or(&name, |row| row.name), &message);
         }
     }
 }

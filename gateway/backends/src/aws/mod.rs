@@ -17,6 +17,8 @@ mod doubt;
 pub mod error;
 mod exchange;
 mod find;
+#[cfg(any(fuzzing, test))]
+pub mod fuzz;
 mod make;
 mod source;
 mod spec;

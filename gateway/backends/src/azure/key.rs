@@ -150,3 +150,78 @@ const CURVES: [(KeyType, &str, ObjectIdentifier, usize); 4] = [
 ];
 const EC: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
 const RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
+
+#[cfg(test)]
+mod tests {
+    use aws_lc_rs::encoding::AsDer;
+    use aws_lc_rs::rsa::{KeyPair as RsaKeyPair, KeySize};
+    use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
+    use der::Decode;
+    use proptest::prelude::*;
+    use proptest::sample::select;
+
+    use super::*;
+    use crate::azure::fuzz;
+
+    fn read(jwk: Value) -> Option<PublicKey> {
+        public(&serde_json::from_value(jwk).unwrap())
+    }
+
+    #[test]
+    fn coordinates_are_read_with_and_without_their_leading_zeros() {
+        let with_zero = || loop {
+            let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap();
+            if pair.public_key().as_ref()[1] == 0 {
+                break pair;
+            }
+        };
+        let pair = with_zero();
+        let (x, y) = pair.public_key().as_ref()[1..].split_at(32);
+
+        for x in [x, &x[1..]].map(|x| URL_SAFE_NO_PAD.encode(x)) {
+            let jwk =
+                json!({ "kid": "k", "kty": "EC", "crv": "P-256", "x": x, "y": URL_SAFE_NO_PAD.encode(y) });
+            let spki = pair.public_key().as_der().unwrap();
+            assert_eq!(read(jwk).unwrap().der(), spki.as_ref());
+        }
+    }
+
+    #[test]
+    fn a_modulus_is_read_as_it_is_and_another_exponent_is_none() {
+        let pair = RsaKeyPair::generate(KeySize::Rsa2048).unwrap();
+        let n = RsaPublicKey::from_der(pair.public_key().as_ref()).unwrap().modulus;
+        let n = URL_SAFE_NO_PAD.encode(n.as_bytes());
+        let jwk = |kty: &str, e: &str| json!({ "kid": "k", "kty": kty, "n": n, "e": e });
+
+        let spki = pair.public_key().as_der().unwrap();
+        assert_eq!(read(jwk("RSA-HSM", "AQAB")).unwrap().der(), spki.as_ref());
+        assert_eq!(read(jwk("RSA", "Aw")), None);
+    }
+
+    proptest! {
+        #[test]
+        fn no_key_panics(body in any::<Vec<u8>>()) {
+            fuzz::key(&body);
+        }
+
+        #[test]
+        fn no_coordinate_panics_and_a_key_is_of_its_type(
+            kty in select(vec!["EC", "EC-HSM", "RSA", "RSA-HSM", "oct", "OKP"]),
+            crv in select(vec!["P-256", "P-384", "P-521", "P-256K", "Ed25519"]),
+            bytes in proptest::collection::vec(any::<Vec<u8>>(), 4),
+            length in select(vec![0_usize, 31, 32, 33, 48, 66, 255, 256, 512]),
+        ) {
+            let text = |at: usize| {
+                let long: Vec<u8> = bytes[at].iter().copied().cycle().take(length).collect();
+                [URL_SAFE_NO_PAD.encode(&bytes[at]), URL_SAFE_NO_PAD.encode(long)]
+            };
+            for at in 0..2 {
+                let [x, y, n, e] = [0, 1, 2, 3].map(|number| text(number)[at].clone());
+                let key = json!({ "kid": "k", "kty": kty, "crv": crv, "x": x, "y": y, "n": n, "e": e });
+                fuzz::key(json!({ "key": key }).to_string().as_bytes());
+                let key = json!({ "kid": "k", "kty": kty, "crv": crv, "x": x, "y": y, "n": n, "e": "AQAB" });
+                fuzz::key(json!({ "key": key }).to_string().as_bytes());
+            }
+        }
+    }
+}

@@ -8,6 +8,8 @@
 
 mod certificate;
 mod connection;
+#[cfg(any(fuzzing, test))]
+pub mod fuzz;
 mod key;
 mod login;
 mod name;

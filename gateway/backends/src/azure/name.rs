@@ -15,7 +15,10 @@ fn is_word(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::azure::fuzz;
 
     const KEYS: &str = "https://acme.vault.azure.net/keys/";
 
@@ -38,6 +41,20 @@ mod tests {
             "https://acme.vault.azure.net/keys/ca?x",
         ] {
             assert_eq!(within(KEYS, other), None, "{other}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_panics_and_what_is_taken_is_a_key_of_the_vault(rest in "(\\PC|[-a-z0-9/.%?#@:\\\\])*") {
+            fuzz::name(&rest);
+            fuzz::name(&format!("{KEYS}{rest}"));
+        }
+
+        #[test]
+        fn a_name_and_a_version_are_taken_as_they_are(name in "[-a-zA-Z0-9]{1,127}(/[0-9a-f]{32})?") {
+            let kid = format!("{KEYS}{name}");
+            prop_assert_eq!(within(KEYS, &kid), Some(&*name));
         }
     }
 }

@@ -85,3 +85,17 @@ const NAMES: [(u32, &str); 12] = [
     (503, "ServiceUnavailable"),
     (504, "GatewayTimeout"),
 ];
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use crate::cloud::fuzz;
+
+    proptest! {
+        #[test]
+        fn whatever_is_answered_the_operator_reads_a_line_of_it(answer in fuzz::refusal()) {
+            crate::azure::fuzz::refused(&answer);
+        }
+    }
+}

@@ -4,6 +4,8 @@
 mod breaker;
 mod bucket;
 mod digest;
+#[cfg(any(fuzzing, test))]
+pub mod fuzz;
 mod gate;
 pub(crate) mod jwt;
 mod publics;

@@ -57,6 +57,7 @@ const LONGEST: usize = 255;
 mod tests {
     use keyport_core::key::KeyName;
     use keyport_core::scheme::KeyType;
+    use proptest::prelude::*;
 
     use super::*;
 
@@ -80,6 +81,16 @@ mod tests {
     fn other_braces_are_refused() {
         for text in ["", "{name}", "a{", "}", "a\nb"] {
             text.parse::<Template>().unwrap_err();
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_panics_and_what_is_filled_in_is_what_the_service_takes(
+            text in "(\\PC|\\{|\\}|\\{tenant\\}|\\{key\\}){0,40}",
+            name in "\\PC{0,20}|[a-z]{0,3}\\{(tenant|key)\\}",
+        ) {
+            crate::cloud::fuzz::template(&text, &name);
         }
     }
 }

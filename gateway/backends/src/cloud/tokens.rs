@@ -176,7 +176,23 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn whatever_is_told_of_a_token_it_is_exchanged_before_its_end(secret in "\\PC{0,9}", seconds in any::<u64>()) {
+            let Some(token) = Token::living(&secret, Duration::from_secs(seconds)) else {
+                prop_assert!(HeaderValue::from_str(&secret).is_err() || secret.is_empty());
+                return Ok(());
+            };
+
+            let header = token.header();
+            prop_assert_eq!(header.as_bytes().strip_prefix(b"Bearer "), Some(secret.as_bytes()));
+            prop_assert!(token.refresh < token.expires || seconds <= AGAIN.as_secs());
+        }
+    }
 
     #[test]
     fn a_token_for_longer_than_any_clock_goes_is_one_for_ages() {

@@ -14,6 +14,8 @@ mod algorithm;
 mod checksum;
 mod connection;
 mod credentials;
+#[cfg(any(fuzzing, test))]
+pub mod fuzz;
 mod making;
 mod methods;
 mod name;

@@ -89,7 +89,10 @@ fn is_made_of(text: &str, also: impl Fn(char) -> bool) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::gcp::fuzz;
 
     const RING: &str = "projects/acme/locations/europe-west3/keyRings/prod";
 
@@ -148,5 +151,30 @@ mod tests {
         assert!(numbered.is_same(&of("12"), &of("acme")));
         assert!(!numbered.is_same(&of("12"), &of("acme").replace("/k/", "/l/")));
         assert!(!named.is_same(&of("acme"), &of("other")));
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_panics_and_what_is_taken_is_a_version_in_the_ring(
+            ring in "(\\PC|[-a-z0-9_/.%?#:])*",
+            rest in "(\\PC|[-a-z0-9_/.%?#:])*",
+        ) {
+            fuzz::name(&ring, &rest);
+            fuzz::name(RING, &format!("{RING}/cryptoKeys/{rest}"));
+            fuzz::name(RING, &format!("{RING}/cryptoKeys/ca/cryptoKeyVersions/{rest}"));
+            fuzz::name(&format!("projects/{ring}/locations/eu/keyRings/prod"), &rest);
+        }
+
+        #[test]
+        fn what_this_gateway_makes_is_a_version_in_its_ring(
+            prefix in "[-a-zA-Z0-9_]{1,30}",
+            key_id in "[0-9a-f]{32}".prop_map(|text| text.parse().unwrap()),
+        ) {
+            let names = Names::in_ring(RING, &prefix).unwrap();
+            let made = names.made(key_id);
+
+            prop_assert!(is_prefix(&prefix));
+            prop_assert_eq!(names.version(&made), Some(made));
+        }
     }
 }

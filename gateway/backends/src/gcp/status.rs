@@ -136,9 +136,11 @@ const SKEW: Duration = Duration::from_secs(120);
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use reqwest::header::{HeaderMap, HeaderValue};
 
     use super::*;
+    use crate::cloud::fuzz;
 
     fn answer(status: u16, headers: &[(&'static str, &'static str)], body: &str) -> Whole {
         let fields =
@@ -177,6 +179,7 @@ mod tests {
         let failure = failure(&answer(403, &[], &google("PERMISSION_DENIED", &info)), NOW);
 
         assert!(failure.message.starts_with("PERMISSION_DENIED (so be itxx"), "{failure}");
+        fuzz::told(&failure);
     }
 
     #[test]
@@ -218,6 +221,13 @@ mod tests {
             for body in ["", "<html>", "{}", r#"{"error":"x"}"#, &google("NO_SUCH_STATUS", "")] {
                 assert_eq!(failure(&answer(status, &[], body), NOW).kind, kind, "{status} {body}");
             }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_answered_the_operator_reads_a_line_of_it(answer in fuzz::refusal()) {
+            crate::gcp::fuzz::refused(&answer);
         }
     }
 }

@@ -162,7 +162,10 @@ const ED25519: &[u8] = &[0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::vault::fuzz;
 
     #[test]
     fn a_native_id_is_read_back_and_no_other_engines() {
@@ -222,6 +225,46 @@ mod tests {
         {
             let refused = described(kind, public).public(&version).unwrap_err();
             assert_eq!(refused.kind, FailureKind::Internal, "{kind} {public}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_panics_and_what_is_taken_is_a_key_of_the_engine(text in "(\\PC|[-a-z0-9_/.%?#:])*") {
+            fuzz::name(&text);
+            fuzz::name(&format!("team/transit/{text}"));
+            fuzz::name(&format!("team/transit/root:{text}"));
+        }
+
+        #[test]
+        fn every_version_is_read_as_it_is_called(
+            name in "[a-zA-Z0-9_]([-a-zA-Z0-9_.]{0,60}[a-zA-Z0-9_])?",
+            number in 1..=u64::MAX,
+        ) {
+            let version = Version { name: name.clone(), number };
+            let native_id = version.native_id("team/transit");
+
+            let read = Reference::read(native_id.as_str(), "team/transit").unwrap();
+            prop_assert_eq!(read, Reference { name, version: Some(number) });
+            prop_assert_eq!(Version::of_native_id(&native_id, "team/transit"), Some(version));
+        }
+
+        #[test]
+        fn no_answer_panics(body in any::<Vec<u8>>()) {
+            fuzz::answer(&body);
+        }
+
+        #[test]
+        fn a_public_half_is_of_the_keys_type_or_none(
+            kind in proptest::sample::select(TYPES.map(|(_, name)| name).to_vec()),
+            public in proptest::sample::select(PUBLICS.to_vec()),
+            cut in 0_usize..200,
+        ) {
+            for public in [public, public.get(cut..).unwrap_or(public), public.get(..cut).unwrap_or(public)] {
+                let keys = serde_json::json!({ "1": { "public_key": public } });
+                let key = serde_json::json!({ "type": kind, "latest_version": 1, "keys": keys });
+                fuzz::answer(serde_json::json!({ "data": key }).to_string().as_bytes());
+            }
         }
     }
 

@@ -5,6 +5,8 @@
 //! changes nothing.
 
 mod connection;
+#[cfg(any(fuzzing, test))]
+pub mod fuzz;
 mod key;
 mod lease;
 mod login;

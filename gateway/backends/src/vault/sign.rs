@@ -114,7 +114,10 @@ fn lie(version: &Version, what: &str) -> Failure {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::vault::fuzz;
 
     fn version() -> Version {
         Version { name: "k".to_owned(), number: 2 }
@@ -154,6 +157,22 @@ mod tests {
             b"<html>".to_vec(),
         ] {
             assert_eq!(signature(&version(), &lie).unwrap_err().kind, FailureKind::Internal);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_signature_is_by_the_version_that_was_asked(
+            bytes in any::<Vec<u8>>(),
+            (asked, wrote, said) in (1..30_u64, 1..30_u64, proptest::option::of(1..30_u64)),
+        ) {
+            let encoded = format!("vault:v{wrote}:{}", BASE64_STANDARD.encode(&bytes));
+            let body = json!({ "data": { "signature": encoded, "key_version": said } }).to_string().into_bytes();
+            let version = Version { name: "k".to_owned(), number: asked };
+
+            fuzz::answer(&body);
+            let is_right = asked == wrote && said.is_none_or(|said| said == asked);
+            prop_assert_eq!(signature(&version, &body).ok(), is_right.then_some(bytes));
         }
     }
 }

@@ -139,9 +139,11 @@ const UNMOUNTED: &str = "nothing is mounted at this path of this namespace: run 
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use reqwest::header::{HeaderMap, HeaderValue};
 
     use super::*;
+    use crate::cloud::fuzz;
 
     fn answer(status: u16, body: &str) -> Whole {
         Whole { status, headers: HeaderMap::new(), body: body.into() }
@@ -208,6 +210,13 @@ mod tests {
         for (at, (status, says, ..)) in TABLE.iter().enumerate() {
             let before = TABLE[..at].iter().find(|row| row.0 == *status && says.contains(row.1));
             assert!(before.is_none(), "{status} {says} never gets there");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_answered_the_operator_reads_a_line_of_it(answer in fuzz::refusal()) {
+            crate::vault::fuzz::refused(&answer);
         }
     }
 }

@@ -83,8 +83,11 @@ pub(super) struct Format {
 impl File {
     /// Reads one.
     pub(super) fn read(file: &Path) -> Result<Self, CredentialsError> {
-        let text = secret_file::read(file, "the credentials", LONGEST)?;
-        let read: Self = serde_json::from_str(&text).map_err(|error| CredentialsError::Malformed {
+        Self::parse(&secret_file::read(file, "the credentials", LONGEST)?, file)
+    }
+
+    fn parse(text: &str, file: &Path) -> Result<Self, CredentialsError> {
+        let read: Self = serde_json::from_str(text).map_err(|error| CredentialsError::Malformed {
             file: file.into(),
             // Where, and not what: serde's message may quote a secret.
             cause: format!("see line {}, column {}", error.line(), error.column()),
@@ -128,3 +131,121 @@ fn sts() -> String {
 
 /// Bytes of a file.
 const LONGEST: usize = 64 << 10;
+
+/// What holds of every text. An error never repeats what is in the file.
+#[cfg(any(fuzzing, test))]
+pub(in crate::gcp) fn fuzz(text: &str) {
+    let error = match File::parse(text, Path::new("/etc/credentials")) {
+        Ok(read) => return assert!(!format!("{read:?}").is_empty()),
+        Err(error) => error.to_string(),
+    };
+
+    let is_place = error
+        .strip_prefix("/etc/credentials holds no credentials of Google's: see line ")
+        .is_some_and(|place| place.replacen(", column ", "", 1).bytes().all(|byte| byte.is_ascii_digit()));
+    assert!(
+        is_place || error.starts_with("the credentials in /etc/credentials are an identity of"),
+        "{error}"
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn parse(value: &Value) -> Result<File, CredentialsError> {
+        File::parse(&value.to_string(), Path::new("credentials"))
+    }
+
+    fn user(secret: &str) -> Value {
+        json!({
+            "type": "authorized_user", "client_id": "me", "client_secret": secret, "refresh_token": secret,
+            "quota_project_id": "acme", "universe_domain": "googleapis.com",
+        })
+    }
+
+    fn external(source: &Value) -> Value {
+        json!({
+            "type": "external_account", "audience": "//iam.googleapis.com/x",
+            "subject_token_type": "urn:ietf:params:oauth:token-type:jwt", "credential_source": source,
+        })
+    }
+
+    fn impersonated(source: &Value) -> Value {
+        let url = "https://iamcredentials.googleapis.com/v1/x:generateAccessToken";
+
+        json!({
+            "type": "impersonated_service_account", "service_account_impersonation_url": url,
+            "source_credentials": source,
+        })
+    }
+
+    #[test]
+    fn every_kind_is_read_and_what_is_not_there_is_googles_own() {
+        let account = json!({
+            "type": "service_account", "client_email": "a@b", "private_key_id": "1", "private_key": "-----BEGIN",
+        });
+        assert!(
+            matches!(parse(&account), Ok(File::ServiceAccount(account)) if account.client_email == "a@b")
+        );
+        let Ok(File::AuthorizedUser(user)) = parse(&user("hunter2")) else { panic!("another kind") };
+        assert_eq!(user.token_uri, "https://oauth2.googleapis.com/token");
+        let source = json!({ "url": "http://169.254.169.254/x", "format": { "type": "json", "subject_token_field_name": "t" } });
+        let Ok(File::ExternalAccount(external)) = parse(&external(&source)) else { panic!("another kind") };
+        assert_eq!(
+            (&*external.token_url, &*external.credential_source.format.kind),
+            ("https://sts.googleapis.com/v1/token", "json")
+        );
+    }
+
+    #[test]
+    fn a_token_is_in_a_file_or_at_a_url_however_deep() {
+        for source in
+            [json!({}), json!({ "file": "/t", "url": "http://h/t" }), json!({ "environment_id": "aws1" })]
+        {
+            let refused = [parse(&external(&source)), parse(&impersonated(&external(&source)))];
+            assert!(
+                refused.iter().all(|read| matches!(read, Err(CredentialsError::Kind { .. }))),
+                "{source}"
+            );
+        }
+        parse(&impersonated(&external(&json!({ "file": "/t" })))).unwrap();
+    }
+
+    #[test]
+    fn who_impersonates_whom_ends_somewhere() {
+        let deep = (0..500).fold(user("hunter2"), |source, _| impersonated(&source));
+
+        assert!(matches!(parse(&deep), Err(CredentialsError::Malformed { .. })));
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_panics_and_no_error_repeats_it(text in any::<String>()) {
+            fuzz(&text);
+        }
+
+        #[test]
+        fn secrets_are_read_and_not_printed(secret in "[!-~]{8,40}") {
+            let secret = format!("#{secret}");
+            let read = parse(&impersonated(&user(&secret))).unwrap();
+
+            let printed = format!("{read:?}");
+            prop_assert!(!printed.contains(&secret));
+            let File::ImpersonatedServiceAccount(read) = read else { panic!("another kind") };
+            let File::AuthorizedUser(user) = read.source_credentials else { panic!("another kind") };
+            prop_assert_eq!(user.refresh_token.expose(), secret.as_bytes());
+        }
+
+        #[test]
+        fn a_file_that_was_cut_or_changed_is_refused_without_its_secret(at in 0_usize..400, byte in "\\PC") {
+            let text = impersonated(&user("hunter2-hunter2")).to_string();
+            let at = at % text.len();
+            fuzz(&text[..at]);
+            fuzz(&format!("{}{byte}{}", &text[..at], &text[at + 1..]));
+        }
+    }
+}

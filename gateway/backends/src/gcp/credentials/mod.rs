@@ -12,6 +12,8 @@ use std::path::PathBuf;
 
 use keyport_core::{Failure, FailureKind};
 
+#[cfg(any(fuzzing, test))]
+pub(super) use file::fuzz as fuzz_file;
 pub(super) use source::Source;
 
 use crate::secret_file::SecretFileError;
