@@ -15,7 +15,7 @@ use tokio::runtime::Handle;
 
 use super::file::{External, File, Impersonated, Subject, User};
 use super::{CredentialsError, jwt, refused};
-use crate::cloud::{Issuer, Token, Web};
+use crate::cloud::{Issuer, Token, Web, said};
 use crate::gcp::connection::Credentials;
 use crate::http::exchange::Whole;
 
@@ -176,11 +176,10 @@ impl Issuer for Source {
 fn metadata(host: &str) -> Result<From, CredentialsError> {
     let bad = || CredentialsError::Metadata(host.to_owned());
     let is_host = !host.is_empty() && !host.contains(['/', '?', '#', '@']);
-    let url =
-        format!("http://{host}/computeMetadata/v1/instance/service-accounts/default/token?scopes={SCOPE}");
+    let url: Option<Url> = format!("http://{host}{METADATA}?scopes={SCOPE}").parse().ok();
 
-    let url = is_host.then(|| url.parse().ok()).flatten().ok_or_else(bad)?;
-    Ok(From::Metadata(url))
+    // A backslash is another slash.
+    url.filter(|url| is_host && url.path() == METADATA).map(From::Metadata).ok_or_else(bad)
 }
 
 /// The file of the application default credentials, if there is one.
@@ -251,7 +250,7 @@ fn granted(answer: &Whole, who: &str) -> Result<(), Failure> {
 
     let read: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
     let error = read.get("error").and_then(|error| error.as_str().or_else(|| error.get("status")?.as_str()));
-    let error = error.unwrap_or("nothing more").chars().take(100).collect::<String>();
+    let error = said(error.unwrap_or("nothing more")).chars().take(100).collect::<String>();
     let message = format!("{who} gave no access token (status {status}: {error})");
     if status == 429 || status >= 500 {
         return Err(Failure::new(FailureKind::Unavailable, message));
@@ -268,5 +267,31 @@ const SCOPE: &str = "https://www.googleapis.com/auth/cloudkms";
 /// What exchanged ones are for, which may have to impersonate.
 const EVERYTHING: &str = "https://www.googleapis.com/auth/cloud-platform";
 const LIFE: Duration = Duration::from_secs(3600);
+const METADATA: &str = "/computeMetadata/v1/instance/service-accounts/default/token";
 const NOT_TWICE: &str =
     "a service account's key impersonates nobody here: name that account's own credentials";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_metadata_server_is_a_host_and_nothing_more() {
+        for host in ["metadata.google.internal", "127.0.0.1:8080", "[fd00::1]:80"] {
+            let Ok(From::Metadata(url)) = metadata(host) else { panic!("{host} is one") };
+            assert_eq!(url.path(), METADATA);
+        }
+        for other in ["", "h/x", "h\\x", "h?x", "h#x", "me@h", "h:x", "h h"] {
+            assert!(matches!(metadata(other), Err(CredentialsError::Metadata(_))), "{other}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_of_many_lines_is_cut_to_one() {
+        let body = json!({ "error": format!("so\nbe\u{1b}it{}", "x".repeat(1000)) }).to_string();
+        let answer = Whole { status: 400, headers: Default::default(), body: body.into() };
+        let failure = told(&answer, "the metadata server").unwrap_err();
+
+        assert!(failure.message.contains("(status 400: so be itxx"), "{failure}");
+    }
+}
