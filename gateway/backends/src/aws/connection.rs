@@ -177,3 +177,17 @@ pub enum OpenError {
 }
 
 const LONGEST: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use crate::aws::fuzz;
+
+    proptest! {
+        #[test]
+        fn no_text_panics_and_a_prefix_begins_an_alias(text in "(aws/)?(\\PC|[-a-zA-Z0-9_/]){0,70}") {
+            fuzz::prefix(&text);
+        }
+    }
+}

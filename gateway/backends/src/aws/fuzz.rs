@@ -2,7 +2,7 @@
 
 use keyport_core::key::NativeId;
 
-use super::{arn, error};
+use super::{Prefix, arn, error};
 use crate::cloud;
 
 /// What a key is called.
@@ -25,6 +25,18 @@ pub fn name(text: &str) {
     }
     assert_eq!(arn::in_region(&there, "eu-west-1"), there);
     assert!(arn::is_meant(&name, Some(text)) && !arn::is_meant(&name, None));
+}
+
+/// What the aliases of a gateway's keys begin with.
+pub fn prefix(text: &str) {
+    let Ok(prefix) = text.parse::<Prefix>() else { return };
+    let is_allowed = |char: char| char.is_ascii_alphanumeric() || matches!(char, '/' | '_' | '-');
+
+    assert_eq!(prefix.as_str(), text);
+    assert!(
+        (1..=64).contains(&text.len()) && text.chars().all(is_allowed) && !text.starts_with("aws/"),
+        "{text}"
+    );
 }
 
 /// An error: its name, and what is said with it.

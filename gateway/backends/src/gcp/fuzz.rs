@@ -35,6 +35,7 @@ pub fn refused(answer: &[u8]) {
     for answer in cloud::fuzz::answers(answer) {
         cloud::fuzz::told(&status::failure(&answer, Timestamp(784_111_777_000)));
     }
+    credentials::fuzz_answer(answer);
 }
 
 /// A file of credentials.

@@ -313,3 +313,60 @@ const OURS: [&str; 9] = [
 
 /// Bytes of a name that a custodian gives a key.
 const LONGEST_ID: usize = 1024;
+
+/// What holds of the URL of a service, whatever is written.
+#[cfg(any(fuzzing, test))]
+pub fn fuzz(text: &str) {
+    let Ok(url) = base(text) else { return };
+    let is_bare = url.username().is_empty() && url.password().is_none() && url.query().is_none();
+
+    assert!(is_bare && url.fragment().is_none() && ["http", "https"].contains(&url.scheme()), "{text}");
+    assert!(
+        url.scheme() == "https"
+            || url.host_str().is_some_and(|host| host.starts_with("127.") || host == "[::1]"),
+        "{text}"
+    );
+    let called = format!("{}/keys/a", url.as_str().trim_end_matches('/')).parse::<Url>();
+    let is_there = |called: &Url| called.origin() == url.origin() && called.path().ends_with("/keys/a");
+    assert!(called.is_ok_and(|called| is_there(&called)), "{text}");
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_service_is_reached_by_https_or_on_this_machine() {
+        for url in
+            ["https://kms.example", "https://kms.example:8443/v1/", "http://127.0.0.1:1", "http://[::1]/x"]
+        {
+            assert!(base(url).is_ok(), "{url}");
+        }
+        for other in [
+            "",
+            "kms.example",
+            "http://kms.example",
+            "http://localhost",
+            "http://128.0.0.1",
+            "https://me@kms.example",
+            "https://kms.example?x",
+            "https://kms.example/#x",
+            "unix:/run/kms",
+            "file:///kms",
+        ] {
+            assert!(base(other).is_err(), "{other}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_panics_and_nobody_else_is_called(
+            scheme in "(https?|file|unix)?:?[/\\\\]{0,3}",
+            rest in "(\\PC|[a-z0-9.:@/?#\\[\\]\\\\%]|127\\.0\\.0\\.1|localhost|\\[::1\\]){0,12}",
+        ) {
+            fuzz(&format!("{scheme}{rest}"));
+        }
+    }
+}

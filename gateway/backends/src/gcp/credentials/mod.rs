@@ -15,6 +15,8 @@ use keyport_core::{Failure, FailureKind};
 #[cfg(any(fuzzing, test))]
 pub(super) use file::fuzz as fuzz_file;
 pub(super) use source::Source;
+#[cfg(any(fuzzing, test))]
+pub(super) use source::fuzz as fuzz_answer;
 
 use crate::secret_file::SecretFileError;
 

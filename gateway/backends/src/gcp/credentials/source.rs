@@ -271,8 +271,20 @@ const METADATA: &str = "/computeMetadata/v1/instance/service-accounts/default/to
 const NOT_TWICE: &str =
     "a service account's key impersonates nobody here: name that account's own credentials";
 
+/// What holds of every answer to who wants an access token: see [`cloud::fuzz`](crate::cloud::fuzz).
+#[cfg(any(fuzzing, test))]
+pub(in crate::gcp) fn fuzz(answer: &[u8]) {
+    for answer in crate::cloud::fuzz::answers(answer) {
+        if let Err(failure) = told(&answer, "the metadata server") {
+            crate::cloud::fuzz::told(&failure);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -293,5 +305,20 @@ mod tests {
         let failure = told(&answer, "the metadata server").unwrap_err();
 
         assert!(failure.message.contains("(status 400: so be itxx"), "{failure}");
+        crate::cloud::fuzz::told(&failure);
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_answered_the_operator_reads_a_line_of_it(answer in crate::cloud::fuzz::refusal()) {
+            fuzz(&answer);
+        }
+
+        #[test]
+        fn whoever_is_asked_is_the_host_that_was_named(host in "(\\PC|[a-z0-9.:@/?#\\[\\]\\\\]){0,20}") {
+            let Ok(From::Metadata(url)) = metadata(&host) else { return Ok(()) };
+
+            prop_assert_eq!((url.path(), url.username(), url.password()), (METADATA, "", None));
+        }
     }
 }
