@@ -99,7 +99,8 @@ impl Aws {
             .multi_region(self.multi_region)
             .set_tags(Some(tags));
         self.doubts.raise(request.key_id, now());
-        let told = self.call(Call::manage(Retry::Never, deadline), || asked.clone().send()).await?;
+        let told = self.call(Call::manage(Retry::Never, deadline), || asked.clone().send()).await;
+        let told = told.map_err(unmade)?;
 
         let key = told.key_metadata.and_then(|metadata| metadata.arn).map(NativeId::new);
         key.filter(arn::is_key).ok_or_else(|| self.lie("made a key and does not say which"))
@@ -150,6 +151,15 @@ fn exists(key_id: KeyId, facts: &Facts) -> Failure {
         format!("{} was made for key-id {key_id}, and is of another type", facts.native_id.as_str());
 
     Failure::new(FailureKind::Exists, message)
+}
+
+/// Where the service makes no keys of a type, as in a region that has it later than others, it finds fault with the word for it.
+fn unmade(failure: Failure) -> Failure {
+    if failure.kind == FailureKind::InvalidArgument && failure.message.contains("at 'keySpec'") {
+        return Failure { kind: FailureKind::Unsupported, ..failure };
+    }
+
+    failure
 }
 
 /// What the service takes in a tag's value.
