@@ -31,7 +31,7 @@ run-openbao: setup ## The same on the transit engine of an OpenBao, which is sta
 test: setup ## Run every test
 	cargo test --workspace --locked
 
-test-peers: setup ## Test what takes minutes: more PKCS#11 tokens (NSS, a TPM in software, Kryoptic), providers in Go and Python
+test-peers: setup ## Test what takes minutes: more PKCS#11 tokens (NSS, a TPM in software, Kryoptic), an emulator of AWS (LocalEmu), providers in Go and Python
 	@.ci/setup-peers
 	CI=true cargo test --workspace --locked --test peers
 	CI=true cargo test -p keyport --locked --test e2e -- --ignored

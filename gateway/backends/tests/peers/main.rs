@@ -1,4 +1,4 @@
-//! PKCS#11 tokens that take longer to install or to answer than a test should: `make test-peers` runs these.
+//! Custodians that take longer to install or to answer than a test should: `make test-peers` runs these.
 
 #![expect(
     clippy::indexing_slicing,
@@ -8,7 +8,10 @@
     reason = "clippy's leave for tests does not reach the helpers of a test crate"
 )]
 
+#[path = "../localemu/mod.rs"]
+mod emulator;
 mod kryoptic;
+mod localemu;
 mod nss;
 mod probe;
 #[path = "../suite/mod.rs"]
