@@ -182,10 +182,14 @@ impl<T> Tried<T> {
 
     /// Whether custody saw the custodian itself say that it lacks what it was asked for, and the component passed that on.
     pub(super) fn is_lacking(&self) -> bool {
-        let is_unsupported = |failure: &Failure| failure.kind == FailureKind::Unsupported;
+        self.is_refused(FailureKind::Unsupported)
+    }
 
-        self.answer.as_ref().err().is_some_and(is_unsupported)
-            && self.saw.failure.as_ref().is_some_and(is_unsupported)
+    /// Whether custody saw the custodian itself refuse in this way, and the component passed that on.
+    pub(super) fn is_refused(&self, kind: FailureKind) -> bool {
+        let is_so = |failure: &Failure| failure.kind == kind;
+
+        self.answer.as_ref().err().is_some_and(is_so) && self.saw.failure.as_ref().is_some_and(is_so)
     }
 
     /// Fails if an instance trapped.

@@ -1,5 +1,6 @@
 //! Inputs at the edges of what can be signed.
 
+use keyport_core::FailureKind;
 use keyport_core::input::Input;
 use keyport_core::scheme::{Hash, KeyType, Scheme};
 
@@ -134,7 +135,8 @@ async fn messages(kit: &Kit, messages: &[Vec<u8>]) -> Verdict {
 async fn signs(kit: &Kit, key_type: KeyType, scheme: Scheme, input: &Input) -> Verdict {
     let made = kit.key(key_type).await?;
     let signed = kit.ask().sign(&made.key, made.told(), (scheme, input)).await?;
-    if input.length() == 0 && signed.is_beyond_its_custodian(kit) {
+    let is_beyond = signed.is_beyond_its_custodian(kit) || signed.is_refused(FailureKind::InvalidArgument);
+    if input.length() == 0 && is_beyond {
         return Err(Broken::skipped("its custodian signs no empty message"));
     }
     if signed.is_lacking() {
