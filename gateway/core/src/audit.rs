@@ -138,7 +138,7 @@ pub enum Operation {
     Delete,
     /// Release a key.
     Release,
-    /// Restore a released key.
+    /// Restore a key that was released, or destroyed where its custodian still has it.
     Restore,
     /// Destroy a key.
     Destroy,

@@ -121,6 +121,17 @@ pub trait Backend: Debug + Send + Sync {
     /// Destroys both halves. Destroying what is not there succeeds.
     async fn destroy(&self, object: &Object, deadline: Instant) -> Result<(), Failure>;
 
+    /// Whether the custodian keeps what it destroyed for a while, so that [`Backend::restore`] is worth asking.
+    fn restores(&self) -> bool {
+        false
+    }
+
+    /// Takes a key's destruction back: when this has returned, the key can sign. One that is not destroyed is left as it is, and
+    /// after any failure it can be asked again. [`FailureKind::KeyGone`] or [`FailureKind::NotFound`] where its time is over.
+    async fn restore(&self, _object: &Object, _deadline: Instant) -> Result<(), Failure> {
+        Err(Failure::new(FailureKind::Unsupported, "what this custodian destroys is gone"))
+    }
+
     /// Whether the custodian could serve now.
     async fn health(&self, deadline: Instant) -> Result<(), Failure>;
 }

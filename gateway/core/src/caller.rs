@@ -46,7 +46,7 @@ pub enum Verb {
     Register,
     /// Release keys.
     Release,
-    /// Restore released keys.
+    /// Restore keys that were released, or destroyed where their custodian still has them.
     Restore,
     /// Sign.
     Sign,

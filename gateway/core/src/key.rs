@@ -12,8 +12,8 @@ use crate::{Error, Result};
 
 /// A row: what the gateway knows of one key pair.
 ///
-/// Its life is `pending → active → released → destroying → destroyed`; the methods that end in a past participle
-/// make the next row of it. Nothing is stored until [`Keys::update`](crate::store::Keys::update) accepts it.
+/// Its life is `pending → active → released → destroying → destroyed`; a restore takes it back to `active`, from `released` at
+/// once, and from `destroyed` by way of `destroying`. The methods that end in a past participle make the next row of it. Nothing is stored until [`Keys::update`](crate::store::Keys::update) accepts it.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Key {
     /// Whose it is.
@@ -63,9 +63,10 @@ pub enum State {
     Active,
     /// It signs no more; its public half can still be resolved, and it can be restored.
     Released,
-    /// The custodian has been asked to destroy it, perhaps more than once.
+    /// The custodian has been asked to destroy it, perhaps more than once; or to take that back, and what becomes of nothing is
+    /// destroyed.
     Destroying,
-    /// The custodian confirmed.
+    /// The custodian confirmed. Where it keeps what it destroyed for a while, the key can be restored until then.
     Destroyed,
 }
 
@@ -172,13 +173,13 @@ impl Key {
         }
     }
 
-    /// The row of a released key that signs again; `event` is its restoration in the audit log.
+    /// The row of a key that was given up and signs again; `event` is its restoration in the audit log.
     #[must_use]
     pub fn restored(&self, event: u64, now: Timestamp) -> Self {
         Self { state: State::Active, changed: now, destroy_after: None, event: Some(event), ..self.clone() }
     }
 
-    /// The row of a key whose destruction has begun.
+    /// The row of a key whose destruction has begun, or that stays destroyed unless all goes well from here on.
     #[must_use]
     pub fn destroying(&self, now: Timestamp) -> Self {
         Self { state: State::Destroying, changed: now, ..self.clone() }

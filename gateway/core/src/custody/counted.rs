@@ -161,6 +161,14 @@ impl Backend for Counted {
         self.seen(self.backend.destroy(object, deadline).await)
     }
 
+    fn restores(&self) -> bool {
+        self.backend.restores()
+    }
+
+    async fn restore(&self, object: &Object, deadline: Instant) -> Result<(), Failure> {
+        self.seen(self.backend.restore(object, deadline).await)
+    }
+
     async fn health(&self, deadline: Instant) -> Result<(), Failure> {
         self.seen(self.backend.health(deadline).await)
     }

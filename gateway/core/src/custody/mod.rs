@@ -14,6 +14,7 @@ mod mechanism;
 mod open;
 mod outbound;
 mod replicas;
+mod restoring;
 #[cfg(test)]
 mod tests;
 pub mod tryout;

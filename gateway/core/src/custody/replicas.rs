@@ -110,7 +110,7 @@ impl Custody {
         Ok(())
     }
 
-    fn replicas(&self, connection: &ConnectionName) -> &[ConnectionName] {
+    pub(super) fn replicas(&self, connection: &ConnectionName) -> &[ConnectionName] {
         self.replicas.get(connection).map_or(&[], Vec::as_slice)
     }
 
@@ -142,12 +142,12 @@ fn can_be_made_elsewhere(kind: FailureKind) -> bool {
 }
 
 /// The same key as another connection calls it.
-fn counterpart(backend: &dyn Backend, object: &Object) -> Object {
+pub(super) fn counterpart(backend: &dyn Backend, object: &Object) -> Object {
     Object { native_id: backend.counterpart(&object.native_id), ..object.clone() }
 }
 
 /// Says where.
-fn at(replica: &ConnectionName, failure: &Failure) -> Failure {
+pub(super) fn at(replica: &ConnectionName, failure: &Failure) -> Failure {
     Failure { message: format!("replica `{replica}`: {}", failure.message), ..failure.clone() }
 }
 

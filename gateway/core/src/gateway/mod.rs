@@ -3,6 +3,7 @@
 //! Every operation runs in a task of its own, so that a caller that hangs up cannot skip the audit; what is left at
 //! the deadline is only the waiting.
 
+mod claims;
 mod create;
 mod creates;
 mod list;
@@ -11,6 +12,7 @@ mod possession;
 mod probe;
 mod reap;
 mod rebind;
+mod reclaim;
 mod record;
 mod refusals;
 mod register;
@@ -52,6 +54,7 @@ pub use crate::policy::How;
 use crate::quota::{Admitted, Spending};
 use crate::store::Keys;
 use crate::{Error, Result};
+use claims::Claims;
 use creates::Creates;
 use probe::Health;
 use reap::Reaping;
@@ -98,6 +101,7 @@ pub struct Gateway {
     custody: Arc<Custody>,
     tenants: RwLock<Arc<Tenants>>,
     options: Options,
+    claims: Claims,
     creates: Creates,
     health: Health,
     reaping: Reaping,
@@ -124,6 +128,7 @@ impl Gateway {
 
         Arc::new(Self {
             refusals: Refusals::new(options.refusals_per_minute),
+            claims: Claims::default(),
             creates: Creates::default(),
             health: Health::default(),
             reaping: Reaping::default(),

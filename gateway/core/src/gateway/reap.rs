@@ -159,10 +159,14 @@ impl Gateway {
     }
 
     /// Destroys the object of a row that is `destroying`, and records it. Quietly does nothing while it is too early to
-    /// try again.
+    /// try again, or while somebody else works on the key.
     async fn destroy(&self, key: &Arc<Key>) -> Result<()> {
         let now = self.outside.clock.now();
-        if !self.reaping.may_try(key.id, now) {
+        let Some(_claim) = self.claims.claim(key.id) else { return Ok(()) };
+        // Since this row was read, a restore may have come to its end.
+        let current = self.keys.key(&key.tenant, key.id).await?;
+        let is_current = current.is_some_and(|current| current.revision == key.revision);
+        if !is_current || !self.reaping.may_try(key.id, now) {
             return Ok(());
         }
 

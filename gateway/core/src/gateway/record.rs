@@ -6,6 +6,7 @@ use super::{Context, Gateway};
 use crate::audit::{Event, Operation, Outcome};
 use crate::caller::Caller;
 use crate::custody::Seen;
+use crate::failure::Failure;
 use crate::key::{Key, KeyName};
 use crate::provider::Loaded;
 use crate::{Error, Result};
@@ -127,8 +128,13 @@ pub(super) fn note_failure(draft: &mut Event, seen: &Seen) {
         draft.detail = Some(format!("signed by replica `{replica}`"));
     }
     if let Some(failure) = &seen.failure {
-        draft.detail = Some(failure.message.chars().take(DETAIL).collect());
+        note_words(draft, failure);
     }
+}
+
+/// Notes in a draft what a custodian said.
+pub(super) fn note_words(draft: &mut Event, failure: &Failure) {
+    draft.detail = Some(failure.message.chars().take(DETAIL).collect());
 }
 
 /// Notes in a draft which key and provider it is about.

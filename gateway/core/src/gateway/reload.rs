@@ -60,7 +60,7 @@ impl Gateway {
 }
 
 /// What a key that signs, or could be restored, would lack.
-fn missing(tenants: &Tenants, key: &Key) -> Option<Missing> {
+pub(super) fn missing(tenants: &Tenants, key: &Key) -> Option<Missing> {
     match key.state {
         State::Active | State::Released => {}
         State::Pending | State::Destroying | State::Destroyed => return None,

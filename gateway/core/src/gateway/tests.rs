@@ -50,7 +50,7 @@ async fn another_tenants_key_is_as_if_it_did_not_exist() {
     assert!(world.gateway.list(&world.caller, world.context()).await.unwrap().is_empty());
     let released = world.gateway.release(&world.caller, world.context(), key_name("a")).await;
     assert!(matches!(released, Err(Error::KeyNotFound)));
-    let restored = world.gateway.restore(&world.caller, world.context(), key.id).await;
+    let restored = world.gateway.restore(&world.caller, world.context(), (key_name("a"), key.id)).await;
     assert!(matches!(restored, Err(Error::KeyNotFound)));
     world.create("a", OnDuplicate::Conflict).await.unwrap();
 }
@@ -179,12 +179,12 @@ async fn a_released_key_can_be_restored_until_its_name_is_taken() {
     let release = || world.gateway.release(&world.caller, world.context(), key_name("a"));
 
     release().await.unwrap();
-    world.gateway.restore(&world.caller, world.context(), key.id).await.unwrap();
+    world.gateway.restore(&world.caller, world.context(), (key_name("a"), key.id)).await.unwrap();
     assert_eq!(world.sign("a").await.unwrap().key.id, key.id);
 
     release().await.unwrap();
     world.create("a", OnDuplicate::Conflict).await.unwrap();
-    let restored = world.gateway.restore(&world.caller, world.context(), key.id).await;
+    let restored = world.gateway.restore(&world.caller, world.context(), (key_name("a"), key.id)).await;
     assert!(matches!(restored, Err(Error::KeyExists)));
 }
 

@@ -21,6 +21,18 @@ pub(crate) struct TestToken {
     pub(crate) verified: AtomicBool,
     /// Held while a generate waits.
     pub(crate) gate: tokio::sync::Mutex<()>,
+    /// Whether it keeps what it destroyed.
+    pub(crate) keeps: AtomicBool,
+    /// What it keeps of that.
+    pub(crate) kept: Mutex<HashMap<String, Arc<EcdsaKeyPair>>>,
+    /// How often it was asked to restore something.
+    pub(crate) restores: AtomicUsize,
+    /// How it fails when it has restored something.
+    pub(crate) forgetful: Mutex<Option<FailureKind>>,
+    /// Held while a restore waits, after it was done.
+    pub(crate) restoring: tokio::sync::Mutex<()>,
+    /// Held while a destroy waits, before it is done.
+    pub(crate) destroying: tokio::sync::Mutex<()>,
 }
 
 impl TestToken {
@@ -33,6 +45,11 @@ impl TestToken {
     /// Gives another token every object that this one has.
     pub(crate) fn copy_to(&self, other: &Self) {
         other.objects.lock().unwrap().clone_from(&self.objects.lock().unwrap());
+    }
+
+    /// Gives another token all that this one keeps of what it destroyed.
+    pub(crate) fn copy_to_kept(&self, other: &Self) {
+        other.kept.lock().unwrap().clone_from(&self.kept.lock().unwrap());
     }
 
     /// A public key that is nobody's.
@@ -148,8 +165,30 @@ impl Backend for TestToken {
 
     async fn destroy(&self, object: &Object, _: Instant) -> Result<(), Failure> {
         self.fail()?;
-        self.objects.lock().unwrap().remove(object.native_id.as_str());
+        drop(self.destroying.lock().await);
+        let destroyed = self.objects.lock().unwrap().remove_entry(object.native_id.as_str());
+        if self.keeps.load(Ordering::Relaxed) {
+            self.kept.lock().unwrap().extend(destroyed);
+        }
         Ok(())
+    }
+
+    fn restores(&self) -> bool {
+        self.keeps.load(Ordering::Relaxed)
+    }
+
+    async fn restore(&self, object: &Object, _: Instant) -> Result<(), Failure> {
+        self.fail()?;
+        self.restores.fetch_add(1, Ordering::Relaxed);
+        let kept = self.kept.lock().unwrap().remove_entry(object.native_id.as_str());
+        self.objects.lock().unwrap().extend(kept);
+        self.object(&object.native_id)?;
+        drop(self.restoring.lock().await);
+
+        match *self.forgetful.lock().unwrap() {
+            Some(kind) => Err(Failure::new(kind, "it was restored, and nobody hears of it")),
+            None => Ok(()),
+        }
     }
 
     async fn health(&self, _: Instant) -> Result<(), Failure> {

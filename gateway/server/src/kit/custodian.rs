@@ -160,6 +160,14 @@ impl Backend for Custodian {
         self.switch.through(deadline, self.backend.destroy(object, deadline)).await
     }
 
+    fn restores(&self) -> bool {
+        self.backend.restores()
+    }
+
+    async fn restore(&self, object: &Object, deadline: Instant) -> Result<(), Failure> {
+        self.switch.through(deadline, self.backend.restore(object, deadline)).await
+    }
+
     async fn health(&self, deadline: Instant) -> Result<(), Failure> {
         self.switch.through(deadline, self.backend.health(deadline)).await
     }

@@ -84,7 +84,7 @@ enum Command {
     },
     /// Release a key: it signs no more, and is destroyed when its grace period is over
     Release { name: String },
-    /// Make a released key sign again
+    /// Make a key sign again that was released, or destroyed where its custodian still has it
     Restore {
         name: String,
         /// The key's id

@@ -14,7 +14,6 @@ use std::time::Duration;
 use http_body_util::Full;
 use hyper::body::Bytes;
 use hyper::{Response, StatusCode};
-use keyport_core::audit::Operation;
 use keyport_core::gateway::{CreateRequest, RegisterRequest, VerifyRequest};
 use keyport_core::key::{Key, KeyId, KeyName};
 use keyport_core::{Error, Gateway};
@@ -146,7 +145,10 @@ impl V1 {
             Asked::Release(name) => {
                 gateway.release(&asking.caller, asking.context, name).await.map(|()| no_content())
             }
-            Asked::Restore(name, id) => self.restore(asking, (name, id)).await,
+            Asked::Restore(name, id) => {
+                let restored = gateway.restore(&asking.caller, asking.context, (name, id)).await?;
+                ok(&wire::KeyObject::of(&restored)?)
+            }
             Asked::Sign(signing) => self.sign(asking, signing).await,
             Asked::SignAll(items) => self.sign_all(asking, items).await,
             Asked::Verify(request) => {
@@ -165,22 +167,6 @@ impl V1 {
             self.gateway.sign(&asking.caller, asking.context, request).await.map_err(wire::respelt)?;
 
         ok(&wire::Signature::of(&signed, format)?)
-    }
-
-    /// Restores the key of an id, unless the caller can see that it has another name.
-    async fn restore(
-        &self,
-        Asking { caller, context }: Asking,
-        (name, id): (KeyName, KeyId),
-    ) -> Result<Response<Full<Bytes>>, Error> {
-        let keys = self.gateway.keys(&caller, context.clone()).await?;
-        if keys.iter().any(|key| key.id == id && key.name != name) {
-            let asked = (Operation::Restore, Some(name));
-            return Err(self.gateway.refused(&caller, &context, asked, Error::KeyNotFound).await);
-        }
-
-        let key = self.gateway.restore(&caller, context, id).await?;
-        ok(&wire::KeyObject::of(&key)?)
     }
 }
 
