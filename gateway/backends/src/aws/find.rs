@@ -46,6 +46,11 @@ impl Facts {
         matches!(self.state, KeyState::PendingDeletion | KeyState::PendingReplicaDeletion)
     }
 
+    /// Whether it can be used.
+    pub(super) fn is_enabled(&self) -> bool {
+        self.state == KeyState::Enabled
+    }
+
     /// That it signs, or in a moment will.
     pub(super) fn check_use(&self) -> Result<KeyType, Failure> {
         let refused =

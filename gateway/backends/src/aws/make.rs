@@ -9,8 +9,8 @@ use keyport_core::key::{KeyId, NativeId};
 use keyport_core::{Failure, FailureKind};
 
 use super::find::{Facts, GATEWAY, KEY_ID};
-use super::{Aws, PAUSES, arn, now, spec};
-use crate::cloud::{Call, Retry};
+use super::{Aws, arn, now, spec};
+use crate::cloud::{Call, Patience, Retry};
 
 impl Aws {
     /// The key of a key-id: the one that is there, or a new one.
@@ -115,12 +115,17 @@ impl Aws {
         own.into_iter().chain(others).collect()
     }
 
-    /// What the service does not know yet of a key that it just made, or does not do with it yet: asked again, ever later.
-    async fn come_about<T, F>(&self, deadline: Instant, mut step: impl FnMut() -> F) -> Result<T, Failure>
+    /// What the service does not know yet of a key that was just made or brought back, or does not do with it yet: asked again,
+    /// ever later.
+    pub(super) async fn come_about<T, F>(
+        &self,
+        deadline: Instant,
+        mut step: impl FnMut() -> F,
+    ) -> Result<T, Failure>
     where
         F: Future<Output = Result<T, Failure>>,
     {
-        let (mut pause, longest) = PAUSES;
+        let mut patience = Patience::until(deadline);
         loop {
             let failure = match step().await {
                 Err(failure) if matches!(failure.kind, FailureKind::NotFound | FailureKind::KeyGone) => {
@@ -128,12 +133,8 @@ impl Aws {
                 }
                 outcome => return outcome,
             };
-            if now() + pause >= deadline {
-                let message = format!("the key was made and cannot be used yet: {}", failure.message);
-                return Err(Failure { kind: FailureKind::Unavailable, message, ..failure });
-            }
-            tokio::time::sleep(pause).await;
-            pause = (pause * 2).min(longest);
+            let message = format!("the key is there and cannot be used yet: {}", failure.message);
+            patience.wait(Failure { kind: FailureKind::Unavailable, message, ..failure }).await?;
         }
     }
 }

@@ -7,7 +7,7 @@
 //! calls as it has keys. That index lags behind by seconds: until it has [settled](Connection::settling), nobody is told that there
 //! is no such key.
 //!
-//! Destroying a key is one call, which schedules its deletion. Its alias stays until it is deleted: if an operator cancels the deletion, all
+//! Destroying a key is one call, which schedules its deletion. Its alias stays until it is deleted: if the deletion is cancelled, all
 //! is as it was. Native ids are ARNs of keys, never of aliases, which can be made to lead elsewhere.
 
 mod arn;
@@ -20,11 +20,12 @@ mod find;
 #[cfg(any(fuzzing, test))]
 pub mod fuzz;
 mod make;
+mod restore;
 mod source;
 mod spec;
 mod wire;
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use async_trait::async_trait;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
@@ -53,7 +54,7 @@ pub use connection::{
     BadPrefix, Connection, DeletionWindow, Endpoints, OpenError, Prefix, Role, Source, rates,
 };
 
-use crate::cloud::{Call, Gate, Publics, Retry, Template, Turns};
+use crate::cloud::{Call, Gate, Publics, Retry, Revived, Template, Turns};
 use crate::http::base;
 use credentials::Kept;
 use doubt::Doubts;
@@ -88,6 +89,7 @@ pub struct Aws {
     publics: Publics,
     doubts: Doubts,
     turns: Turns,
+    revived: Revived,
     /// Where calls run.
     runtime: Handle,
 }
@@ -115,6 +117,7 @@ impl Aws {
             publics: Publics::new(),
             doubts: Doubts::new(now(), connection.settling),
             turns: Turns::default(),
+            revived: Revived::default(),
             runtime: Handle::current(),
             name: connection.name,
             region: connection.region,
@@ -156,8 +159,17 @@ impl Aws {
         let told = self.call(Call::manage(Retry::Safe, deadline), || asked.clone().send()).await;
 
         match told {
-            Ok(_) => Ok(()),
+            Ok(_) => {
+                self.revived.forget(key.as_str());
+                Ok(())
+            }
             Err(failure) if failure.kind == FailureKind::NotFound => Ok(()),
+            Err(failure)
+                if failure.kind == FailureKind::KeyGone && self.revived.is_in_doubt(key.as_str(), now()) =>
+            {
+                let message = "its deletion was cancelled a moment ago, which the service may not say yet";
+                Err(Failure { kind: FailureKind::Unavailable, message: message.to_owned(), ..failure })
+            }
             Err(failure) if failure.kind == FailureKind::KeyGone => {
                 let facts = self.described(key.as_str(), deadline).await?;
                 if facts.is_none_or(|facts| facts.is_leaving()) { Ok(()) } else { Err(failure) }
@@ -185,7 +197,7 @@ impl Backend for Aws {
         let days = self.deletion_window.get();
 
         Some(format!(
-            "destroyed keys are pending deletion at AWS for {days} days, in which an operator can cancel that"
+            "destroyed keys are pending deletion at AWS for {days} days, in which they can be restored"
         ))
     }
 
@@ -271,6 +283,17 @@ impl Backend for Aws {
             }
         }
         Ok(())
+    }
+
+    fn restores(&self) -> bool {
+        true
+    }
+
+    async fn restore(&self, object: &Object, deadline: Instant) -> Result<(), Failure> {
+        self.refuse_foreign(object)?;
+        self.check_account(deadline).await?;
+
+        self.bring_back(object, deadline).await
     }
 
     /// Asks for a key that is not there: that takes credentials that are good, and a role that may look.
@@ -367,6 +390,3 @@ fn clock() -> SharedTimeSource {
 fn now() -> Instant {
     tokio::time::Instant::now().into_std()
 }
-
-/// What is asked for again while it comes about: the first pause, and the longest.
-const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));

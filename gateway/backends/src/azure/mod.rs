@@ -4,7 +4,7 @@
 //!
 //! A key is named `PREFIX-KEY-ID`, and found by one call. Making a key of a name that is there makes another version of it,
 //! so the gateway looks first, makes one at a time, and looks again when it does not know what became of a call. A deleted key is kept by the
-//! vault until it is purged: that, and recovery, are for operators, and its name cannot be used meanwhile.
+//! vault until it is purged, which is for operators; until then it can be recovered, and its name cannot be used.
 
 mod certificate;
 mod connection;
@@ -14,6 +14,7 @@ mod key;
 mod login;
 mod name;
 mod operations;
+mod restore;
 mod status;
 mod wire;
 
@@ -36,7 +37,7 @@ use serde_json::{Value, json};
 pub use certificate::CertificateError;
 pub use connection::{Connection, Login, OpenError, Proof};
 
-use crate::cloud::{Call, Rest, Retry, Template, Turns, Web};
+use crate::cloud::{Call, Rest, Retry, Revived, Template, Turns, Web};
 use crate::http;
 use login::Source;
 use operations::{Service, lie};
@@ -51,6 +52,9 @@ pub struct Azure {
     tags: Vec<(String, Template)>,
     verify: bool,
     turns: Turns,
+    revived: Revived,
+    /// A process before this one may have asked for keys to be recovered until then.
+    opened: Instant,
 }
 
 impl Azure {
@@ -82,7 +86,8 @@ impl Azure {
         };
 
         let (prefix, tags) = (prefix.clone(), tags.clone());
-        Ok(Self { service, prefix, hsm: *hsm, tags, verify: *verify, turns: Turns::default() })
+        let (turns, revived, opened) = (Turns::default(), Revived::default(), now());
+        Ok(Self { service, prefix, hsm: *hsm, tags, verify: *verify, turns, revived, opened })
     }
 
     fn name(&self, key_id: KeyId) -> String {
@@ -244,12 +249,24 @@ impl Backend for Azure {
     async fn destroy(&self, object: &Object, deadline: Instant) -> Result<(), Failure> {
         // What is no key of this vault is not there. Keys go with every version.
         let Some(version) = self.version(object) else { return Ok(()) };
-        let name = version.split('/').next().unwrap_or_default();
+        let name = name_of(&version);
 
         match self.service.delete(Call::manage(Retry::Safe, deadline), name).await {
-            Err(failure) if failure.kind == FailureKind::NotFound => Ok(()),
-            deleted => deleted,
+            Err(failure) if failure.kind == FailureKind::NotFound => {
+                self.check_not_recovering(object, name, deadline).await
+            }
+            deleted => deleted.inspect(|()| self.revived.forget(name)),
         }
+    }
+
+    fn restores(&self) -> bool {
+        true
+    }
+
+    async fn restore(&self, object: &Object, deadline: Instant) -> Result<(), Failure> {
+        let version = self.version(object).ok_or_else(|| not_there(object))?;
+
+        self.recovered(&version, deadline).await
     }
 
     /// Has a key that is never there sign: who may not is told so, and who may is told that there is none.
@@ -269,6 +286,15 @@ fn generated(bundle: Bundle) -> Result<Generated, Failure> {
     })?;
 
     Ok(Generated { native_id: NativeId::new(bundle.key.kid), public })
+}
+
+/// The key of a version.
+fn name_of(version: &str) -> &str {
+    version.split('/').next().unwrap_or_default()
+}
+
+fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
 }
 
 fn not_there(object: &Object) -> Failure {

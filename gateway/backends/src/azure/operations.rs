@@ -59,6 +59,22 @@ impl Service {
         Ok(())
     }
 
+    /// Begins to recover a deleted key, with every version of it.
+    pub(super) async fn recover(&self, call: Call, name: &str) -> Result<(), Failure> {
+        let path = format!("/deletedkeys/{name}/recover");
+        let bundle = self.ask(call, Method::POST, &path, None).await?;
+
+        self.checked(name, bundle).map(drop)
+    }
+
+    /// Whether a key is deleted and can be recovered.
+    pub(super) async fn is_deleted(&self, call: Call, name: &str) -> Result<bool, Failure> {
+        match self.ask::<Bundle>(call, Method::GET, &format!("/deletedkeys/{name}"), None).await {
+            Err(failure) if failure.kind == FailureKind::NotFound => Ok(false),
+            found => Ok(self.checked(name, found?).is_ok()),
+        }
+    }
+
     /// What the vault calls this key or version.
     pub(super) fn kid(&self, name: &str) -> String {
         format!("{}/keys/{name}", self.vault)
@@ -81,7 +97,9 @@ impl Service {
         path: &str,
         body: Option<&Value>,
     ) -> Result<T, Failure> {
-        let url = format!("{}?api-version={VERSION}", self.kid(path));
+        // A path is below `/keys/`, unless it begins at the root.
+        let place = if path.starts_with('/') { format!("{}{path}", self.vault) } else { self.kid(path) };
+        let url = format!("{place}?api-version={VERSION}");
         let answer = self.rest.ask(call, (method, &url), body, status::failure).await?;
 
         serde_json::from_slice(&answer).map_err(|error| lie(&format!("not what a vault answers: {error}")))

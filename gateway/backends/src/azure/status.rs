@@ -49,13 +49,13 @@ fn row(status: u16, inner: &str) -> (FailureKind, &'static str) {
         }
         (403, _) => (
             FailureKind::Denied,
-            "the gateway's role lacks a permission for keys: create, get, sign or delete.",
+            "the gateway's role lacks a permission for keys: create, get, sign, delete or recover.",
         ),
         (404, _) => (FailureKind::NotFound, "there is no such key."),
         (407, _) => (FailureKind::Credentials, "the proxy wants credentials: write them into `proxy`."),
         (409, "ObjectIsDeletedButRecoverable" | "ObjectIsBeingDeleted" | "ObjectIsBeingRecovered") => (
             FailureKind::KeyGone,
-            "the key was deleted and can still be recovered: an operator recovers or purges it.",
+            "the key was deleted and can still be recovered: restore it, or purge it in the vault.",
         ),
         (408 | 409, _) => (FailureKind::Unavailable, "something else came first."),
         (429, _) => (FailureKind::Throttled, "there are more calls than the vault takes."),

@@ -1,7 +1,7 @@
 //! Makes keys and destroys them, and waits for what the service does meanwhile.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use keyport_core::backend::{Generate, Generated};
 use keyport_core::key::NativeId;
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::Gcp;
 use super::algorithm::Algorithm;
 use super::wire::{State, Version};
-use crate::cloud::{Call, Retry};
+use crate::cloud::{Call, Patience, Retry};
 
 impl Gcp {
     /// The key to be made, as the service wants it described.
@@ -39,7 +39,7 @@ impl Gcp {
     /// What was made for this request, once it can sign.
     pub(super) async fn made(&self, request: &Generate, deadline: Instant) -> Result<Generated, Failure> {
         let name = self.service.names.made(request.key_id);
-        let mut delay = FIRST_DELAY;
+        let mut patience = Patience::until(deadline);
         loop {
             let failure = match self.service.version(Call::read(deadline), &name).await {
                 Ok(version) if is_ready(&version, request.key_type)? => break,
@@ -48,7 +48,7 @@ impl Gcp {
                 Err(failure) if failure.kind == FailureKind::NotFound => failure,
                 Err(failure) => return Err(failure),
             };
-            wait(&mut delay, deadline, failure).await?;
+            patience.wait(failure).await?;
         }
 
         let public = self.public(&name, deadline).await?.1;
@@ -58,7 +58,7 @@ impl Gcp {
     /// Has a version scheduled for destruction, unless it is already, or is not there. One that is still being made cannot be
     /// destroyed yet.
     pub(super) async fn destroyed(&self, name: &str, deadline: Instant) -> Result<(), Failure> {
-        let mut delay = FIRST_DELAY;
+        let mut patience = Patience::until(deadline);
         loop {
             let failure = match self.service.destroy(Call::manage(Retry::Safe, deadline), name).await {
                 Ok(()) => return Ok(()),
@@ -73,7 +73,7 @@ impl Gcp {
             };
             match version.state {
                 State::Destroyed | State::DestroyScheduled | State::GenerationFailed => return Ok(()),
-                State::PendingGeneration => wait(&mut delay, deadline, still_made(name)).await?,
+                State::PendingGeneration => patience.wait(still_made(name)).await?,
                 // A policy may want keys to be disabled first, for one.
                 State::Enabled | State::Disabled | State::Other => {
                     return Err(Failure { kind: FailureKind::OperatorNeeded, ..failure });
@@ -91,18 +91,6 @@ pub(super) fn is_label_of_others(text: &str) -> bool {
         && text.starts_with(|first: char| first.is_ascii_lowercase())
         && text.bytes().all(is_allowed)
         && !text.starts_with(OWN)
-}
-
-/// Waits for a while, longer each time; fails at once where that is past the deadline.
-async fn wait(delay: &mut Duration, deadline: Instant, failure: Failure) -> Result<(), Failure> {
-    let until = tokio::time::Instant::now() + *delay;
-    if until.into_std() >= deadline {
-        return Err(failure);
-    }
-
-    tokio::time::sleep_until(until).await;
-    *delay = (*delay * 2).min(LONGEST_DELAY);
-    Ok(())
 }
 
 fn still_made(name: &str) -> Failure {
@@ -129,5 +117,3 @@ fn is_ready(version: &Version, key_type: KeyType) -> Result<bool, Failure> {
 const OWN: &str = "keyport";
 /// Characters of a label's name, and of what it says.
 const LONGEST_LABEL: usize = 63;
-const FIRST_DELAY: Duration = Duration::from_millis(50);
-const LONGEST_DELAY: Duration = Duration::from_secs(2);

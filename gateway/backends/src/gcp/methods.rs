@@ -89,6 +89,23 @@ impl Service {
         self.check_name(name, &version.name)
     }
 
+    /// `cryptoKeyVersions.restore`: it is disabled then.
+    pub(super) async fn restore(&self, call: Call, name: &str) -> Result<(), Failure> {
+        let path = format!("{name}:restore");
+        let version: Version = self.ask(call, Method::POST, &path, Some(&json!({}))).await?;
+
+        self.check_name(name, &version.name)
+    }
+
+    /// `cryptoKeyVersions.patch`, which enables it.
+    pub(super) async fn enable(&self, call: Call, name: &str) -> Result<(), Failure> {
+        let path = format!("{name}?updateMask=state");
+        let version: Version =
+            self.ask(call, Method::PATCH, &path, Some(&json!({ "state": "ENABLED" }))).await?;
+
+        self.check_name(name, &version.name)
+    }
+
     /// `keyRings.testIamPermissions`: whether the gateway may do this in the key ring. Asking needs no permission.
     pub(super) async fn may(&self, call: Call, permission: &str) -> Result<bool, Failure> {
         let path = format!("{}:testIamPermissions", self.names.ring());

@@ -8,7 +8,7 @@
 //! A key is named `PREFIX-KEY-ID`: made and found by one call each, and made once, as a name can never be used again. It has
 //! one version, the first, which is what signs and what its native id names; rotation is a new key. Its algorithm is
 //! fixed: an RSA key signs by one scheme, which [`Connection::rsa`] chooses for new keys. Destroyed keys are scheduled for
-//! destruction, and can be restored at Google until that time.
+//! destruction, and can be restored until that time.
 
 mod algorithm;
 mod checksum;
@@ -20,6 +20,7 @@ mod making;
 mod methods;
 mod name;
 mod opening;
+mod restore;
 mod rsa;
 mod status;
 mod wire;
@@ -75,7 +76,7 @@ impl Backend for Gcp {
         };
 
         Some(format!(
-            "destroyed keys are scheduled for that at Google, where an operator can restore them for {time}; their names stay"
+            "destroyed keys are scheduled for that at Google, where they can be restored for {time}; their names stay"
         ))
     }
 
@@ -175,6 +176,16 @@ impl Backend for Gcp {
         self.algorithms.forget(&name);
 
         self.destroyed(&name, deadline).await
+    }
+
+    fn restores(&self) -> bool {
+        true
+    }
+
+    async fn restore(&self, object: &Object, deadline: Instant) -> Result<(), Failure> {
+        let name = self.name(object)?;
+
+        self.restored(&name, deadline).await
     }
 
     async fn health(&self, deadline: Instant) -> Result<(), Failure> {

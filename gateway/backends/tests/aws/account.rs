@@ -91,6 +91,7 @@ pub(crate) fn custodian(aws: Aws) -> Custodian {
             .collect(),
         messages: 1..=4096,
         imports: Vec::new(),
+        restores: true,
         binds_tenant: false,
     }
 }

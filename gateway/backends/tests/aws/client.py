@@ -82,6 +82,12 @@ leaving = kms.schedule_key_deletion(KeyId=key["KeyId"], PendingWindowInDays=7)
 assert leaving["KeyId"] == key["Arn"] and leaving["KeyState"] == "PendingDeletion" and leaving["DeletionDate"], leaving
 refused("KMSInvalidStateException", kms.schedule_key_deletion, KeyId=key["KeyId"])
 refused("KMSInvalidStateException", kms.sign, Message=b"x" * 32, **sign)
+refused("KMSInvalidStateException", kms.enable_key, KeyId=key["KeyId"])
+assert kms.cancel_key_deletion(KeyId=key["KeyId"])["KeyId"] == key["Arn"]
+assert kms.describe_key(KeyId=alias)["KeyMetadata"]["KeyState"] == "Disabled"
+refused("KMSInvalidStateException", kms.cancel_key_deletion, KeyId=key["KeyId"])
+kms.enable_key(KeyId=key["KeyId"])
+assert kms.sign(Message=b"x" * 32, **sign)["Signature"]
 
 found = tagging.get_resources(
     ResourceTypeFilters=["kms"],

@@ -16,6 +16,7 @@ mod keys;
 mod moto;
 mod network;
 mod python;
+mod restoring;
 #[path = "../suite/mod.rs"]
 mod suite;
 

@@ -59,6 +59,12 @@ async fn a_key_is_made_found_used_and_deleted() {
             aws.destroy(&object, soon()).await.unwrap();
             assert_eq!(aws.find(&request.tenant, request.key_id, soon()).await.unwrap(), None);
         }
+        for _ in 0..2 {
+            aws.restore(&object, soon()).await.unwrap();
+            let found = aws.find(&request.tenant, request.key_id, soon()).await.unwrap();
+            assert_eq!(found.as_ref(), Some(&made.native_id));
+        }
+        aws.destroy(&object, soon()).await.unwrap();
     }
 }
 

@@ -47,14 +47,14 @@ async fn a_key_whose_native_id_was_never_recorded_signs_and_is_deleted() {
 }
 
 #[tokio::test]
-async fn a_key_that_was_deleted_can_be_recovered_by_an_operator_and_is_not_made_again() {
+async fn a_key_that_was_deleted_is_not_made_again() {
     let (opened, request) = (Opened::new(), request(KeyType::EcP256));
     let made = opened.azure.generate(request.clone(), soon()).await.unwrap();
     opened.azure.destroy(&object(&request, &made.native_id), soon()).await.unwrap();
 
     let refused = opened.azure.generate(request, soon()).await.unwrap_err();
     assert_eq!(refused.kind, FailureKind::KeyGone, "{refused}");
-    assert!(refused.message.contains("recovers or purges"), "{refused}");
+    assert!(refused.message.contains("restore it, or purge it"), "{refused}");
 }
 
 #[tokio::test]

@@ -12,6 +12,7 @@ mod certificate;
 mod clock;
 mod keys;
 mod opened;
+mod restoring;
 #[path = "../suite/mod.rs"]
 mod suite;
 mod trouble;
@@ -49,6 +50,7 @@ fn custodian(opened: &Opened) -> Custodian {
         mechanisms: [&[Mechanism::Ecdsa], rsa.as_slice()].concat(),
         messages: 0..=usize::MAX,
         imports: Vec::new(),
+        restores: true,
         binds_tenant: false,
     }
 }

@@ -82,5 +82,12 @@ refused(ResourceNotFoundError, "KeyNotFound", lambda: client.get_key("none"))
 client.begin_delete_key("curve", _polling_interval=0)
 refused(ResourceNotFoundError, "KeyNotFound", lambda: client.get_key("curve"))
 refused(HttpResponseError, "deleted but recoverable", lambda: client.create_ec_key("curve"))
+assert client.get_deleted_key("curve").id == second.id
+recovered = client.begin_recover_deleted_key("curve", _polling_interval=0)
+assert recovered.result().id == second.id
+recovered.wait()
+assert client.get_key("curve", curve.properties.version).id == curve.id and len(sign(curve, SignatureAlgorithm.es256)) == 64
+refused(ResourceNotFoundError, "KeyNotFound", lambda: client.get_deleted_key("curve"))
+refused(ResourceNotFoundError, "KeyNotFound", lambda: client.begin_recover_deleted_key("none"))
 
 print("all as Microsoft's clients expect")

@@ -13,6 +13,7 @@ mod crash;
 mod credentials;
 mod keys;
 mod opening;
+mod restoring;
 mod ring;
 #[path = "../suite/mod.rs"]
 mod suite;

@@ -51,6 +51,7 @@ impl Ring {
             mechanisms: [&[Mechanism::Ecdsa, Mechanism::Ed25519], rsa].concat(),
             messages: 1..=65_536,
             imports: Vec::new(),
+            restores: true,
             binds_tenant: false,
         }
     }

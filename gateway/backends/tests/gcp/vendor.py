@@ -100,4 +100,19 @@ refused("FAILED_PRECONDITION", lambda: public(curve))
 refused("FAILED_PRECONDITION", lambda: sign(curve, digest={"sha256": digest}))
 refused("FAILED_PRECONDITION", lambda: client.destroy_crypto_key_version(name=curve))
 
+
+def set_state(version, state):
+    return client.update_crypto_key_version(
+        crypto_key_version={"name": version, "state": state}, update_mask={"paths": ["state"]}
+    )
+
+
+refused("FAILED_PRECONDITION", lambda: set_state(curve, State.ENABLED))
+assert client.restore_crypto_key_version(name=curve).state == State.DISABLED
+refused("FAILED_PRECONDITION", lambda: sign(curve, digest={"sha256": digest}))
+refused("FAILED_PRECONDITION", lambda: client.restore_crypto_key_version(name=curve))
+assert set_state(curve, State.ENABLED).state == State.ENABLED
+signature = sign(curve, digest={"sha256": digest}, digest_crc32c=crc32c(digest))
+public(curve).verify(signature, digest, ec.ECDSA(utils.Prehashed(hashes.SHA256())))
+
 print("all as Google's client expects")

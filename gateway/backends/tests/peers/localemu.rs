@@ -208,6 +208,7 @@ fn custodian(aws: Aws) -> Custodian {
         mechanisms: std::iter::once(Mechanism::Ecdsa).chain(rsa).collect(),
         messages: 1..=4096,
         imports: Vec::new(),
+        restores: true,
         binds_tenant: false,
     }
 }

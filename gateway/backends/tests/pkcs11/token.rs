@@ -112,6 +112,7 @@ impl Token {
             key_types: self.kind.key_types.to_vec(),
             mechanisms: MECHANISMS.into_iter().chain(ed25519ph).collect(),
             imports: Vec::new(),
+            restores: false,
             messages: 0..=usize::MAX,
             binds_tenant: false,
         }

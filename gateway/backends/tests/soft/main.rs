@@ -275,6 +275,7 @@ async fn custodian_within(bounds: Bounds, store: Arc<impl SealedKeys + 'static>)
         key_types: KEY_TYPES.into(),
         mechanisms: mechanisms(),
         imports: KEY_TYPES.into(),
+        restores: false,
         messages: 0..=usize::MAX,
         binds_tenant: true,
     }

@@ -2,6 +2,7 @@
 
 mod import;
 pub(crate) mod pairs;
+mod restore;
 mod verify;
 
 use std::collections::HashSet;
@@ -31,6 +32,8 @@ pub(crate) struct Custodian {
     pub(crate) messages: RangeInclusive<usize>,
     /// The key types it takes over; none where it takes over no keys.
     pub(crate) imports: Vec<KeyType>,
+    /// Whether it keeps what it destroyed, and can take that back.
+    pub(crate) restores: bool,
     /// Whether it knows the tenant of an object; otherwise custody's rows alone keep tenants apart.
     pub(crate) binds_tenant: bool,
 }
@@ -51,6 +54,7 @@ pub(crate) async fn backend(custodian: &Custodian) {
     what_was_destroyed_is_not_there(custodian).await;
     signatures_are_made_at_once(custodian).await;
     import::backend(custodian).await;
+    restore::backend(custodian).await;
     if custodian.binds_tenant {
         an_object_is_not_there_for_another_tenant(custodian).await;
     }

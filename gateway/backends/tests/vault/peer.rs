@@ -215,6 +215,7 @@ pub(crate) fn custodian(backend: Vault) -> Custodian {
         key_types: KEY_TYPES.to_vec(),
         mechanisms: MECHANISMS.to_vec(),
         imports: Vec::new(),
+        restores: false,
         messages: 0..=usize::MAX,
         binds_tenant: false,
     }

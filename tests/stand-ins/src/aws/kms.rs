@@ -23,9 +23,9 @@ impl Account {
             "GetPublicKey" => self.with(&asked, public_key),
             "Sign" => self.with(&asked, |key| sign(key, &asked)),
             "ScheduleKeyDeletion" => self.with(&asked, |key| schedule(key, &asked)),
-            "CancelKeyDeletion" => self.with(&asked, |key| set(key, State::Disabled)),
+            "CancelKeyDeletion" => self.with(&asked, cancel),
             "DisableKey" => self.with(&asked, |key| set(key, State::Disabled)),
-            "EnableKey" => self.with(&asked, |key| set(key, State::Enabled)),
+            "EnableKey" => self.with(&asked, enable),
             "ListResourceTags" => self.with(&asked, |key| {
                 let tags = key.tags.iter().map(|(key, value)| json!({ "TagKey": key, "TagValue": value }));
                 Ok(json!({ "Tags": tags.collect::<Vec<_>>(), "Truncated": false }))
@@ -182,6 +182,20 @@ fn schedule(key: &mut Key, asked: &Value) -> Result<Value, Answer> {
         "KeyState": "PendingDeletion",
         "PendingWindowInDays": window,
     }))
+}
+
+fn cancel(key: &mut Key) -> Result<Value, Answer> {
+    if key.state != State::PendingDeletion {
+        let message = format!("{} is not pending deletion.", key.arn);
+        return Err(refusal(400, "KMSInvalidStateException", &message));
+    }
+
+    key.window = None;
+    set(key, State::Disabled)
+}
+
+fn enable(key: &mut Key) -> Result<Value, Answer> {
+    if key.state == State::PendingDeletion { Err(pending(key)) } else { set(key, State::Enabled) }
 }
 
 fn set(key: &mut Key, state: State) -> Result<Value, Answer> {

@@ -24,7 +24,11 @@ pub struct Vault {
     /// Names of keys, with their versions in order.
     pub keys: Mutex<BTreeMap<String, Vec<Key>>>,
     /// Deleted, and not purged yet.
-    pub deleted: Mutex<HashSet<String>>,
+    pub deleted: Mutex<BTreeMap<String, Vec<Key>>>,
+    /// How often a key that is recovered is looked for until it is there.
+    pub slowness: Mutex<u32>,
+    /// On their way back, with how often they are still looked for.
+    returning: Mutex<BTreeMap<String, (u32, Vec<Key>)>>,
     /// Whether nobody may do anything.
     pub forbids: Mutex<bool>,
     /// Whether an assertion is the application's, where it has another one than its federated token.
@@ -49,6 +53,8 @@ impl StandIn {
         Self::of(|address| Vault {
             keys: Mutex::default(),
             deleted: Mutex::default(),
+            slowness: Mutex::default(),
+            returning: Mutex::default(),
             forbids: Mutex::default(),
             asserts: OnceLock::new(),
             given: Mutex::default(),
@@ -101,10 +107,13 @@ impl Vault {
             return Err(refusal(400, "BadParameter", "api-version must be specified", ""));
         }
 
-        let words: Vec<_> = asked.path.trim_start_matches("/keys/").split('/').collect();
+        let words: Vec<_> =
+            asked.path.trim_start_matches("/keys/").trim_start_matches('/').split('/').collect();
         let body: Value = serde_json::from_slice(&asked.body).unwrap_or_default();
         match (asked.method.as_str(), words.as_slice()) {
             ("POST", [name, "create"]) => self.create(name, &body),
+            ("GET", ["deletedkeys", name]) => self.deleted(name),
+            ("POST", ["deletedkeys", name, "recover"]) => self.recover(name),
             ("GET", [name]) => self.get(name, ""),
             ("GET", [name, version]) => self.get(name, version),
             ("POST", [name, version, "sign"]) => self.sign(name, version, &body),
@@ -152,7 +161,7 @@ impl Vault {
     }
 
     fn create(&self, name: &str, body: &Value) -> Outcome {
-        if self.deleted.lock().unwrap().contains(name) {
+        if self.deleted.lock().unwrap().contains_key(name) {
             let message = format!("Key {name} is currently in a deleted but recoverable state.");
             return Err(refusal(409, "Conflict", &message, "ObjectIsDeletedButRecoverable"));
         }
@@ -165,6 +174,7 @@ impl Vault {
     }
 
     fn get(&self, name: &str, version: &str) -> Outcome {
+        self.looked_for(name);
         self.with(name, version, |key| Ok(self.bundle(name, key)))
     }
 
@@ -189,13 +199,47 @@ impl Vault {
 
     fn delete(&self, name: &str) -> Outcome {
         let Some(versions) = self.keys.lock().unwrap().remove(name) else { return Err(missing(name)) };
-        self.deleted.lock().unwrap().insert(name.to_owned());
+        self.deleted.lock().unwrap().insert(name.to_owned(), versions);
+
+        self.deleted(name)
+    }
+
+    fn deleted(&self, name: &str) -> Outcome {
+        let deleted = self.deleted.lock().unwrap();
+        let versions = deleted.get(name).ok_or_else(|| missing(name))?;
 
         let mut bundle = self.bundle(name, versions.last().unwrap());
         bundle["recoveryId"] = format!("http://{}/deletedkeys/{name}", self.address).into();
         bundle["deletedDate"] = json!(1_700_000_000);
         bundle["scheduledPurgeDate"] = json!(1_707_776_000);
         Ok(bundle)
+    }
+
+    /// Recovering goes on after the answer.
+    fn recover(&self, name: &str) -> Outcome {
+        if self.returning.lock().unwrap().contains_key(name) {
+            let message = format!("Key {name} is currently being recovered; retry later.");
+            return Err(refusal(409, "Conflict", &message, "ObjectIsBeingRecovered"));
+        }
+        let Some(versions) = self.deleted.lock().unwrap().remove(name) else { return Err(missing(name)) };
+
+        let bundle = self.bundle(name, versions.last().unwrap());
+        let looks = *self.slowness.lock().unwrap();
+        self.returning.lock().unwrap().insert(name.to_owned(), (looks, versions));
+        Ok(bundle)
+    }
+
+    /// A step towards being back.
+    fn looked_for(&self, name: &str) {
+        let mut returning = self.returning.lock().unwrap();
+        let is_back = returning.get_mut(name).is_some_and(|(looks, _)| {
+            let is_back = *looks == 0;
+            *looks = looks.saturating_sub(1);
+            is_back
+        });
+        if let Some((_, versions)) = is_back.then(|| returning.remove(name)).flatten() {
+            self.keys.lock().unwrap().insert(name.to_owned(), versions);
+        }
     }
 
     fn with(&self, name: &str, version: &str, answer: impl FnOnce(&Key) -> Outcome) -> Outcome {

@@ -75,6 +75,8 @@ impl Kms {
             }
             ("POST", Some((_, "asymmetricSign")), Some((name, _))) => self.sign(name, &body),
             ("POST", Some((_, "destroy")), Some((name, _))) => self.destroy(name),
+            ("POST", Some((_, "restore")), Some((name, _))) => self.restore(name),
+            ("PATCH", None, Some((name, ""))) => self.patch(name, &asked.parameter("updateMask"), &body),
             ("GET", None, Some((name, ""))) => self.version(name),
             ("GET", None, Some((name, "/publicKey"))) => self.public_key(name),
             _ => Err(refusal(404, "NOT_FOUND", "no such method or resource")),
@@ -164,6 +166,35 @@ impl Kms {
                 return Err(not_enabled(name, key));
             }
             key.state = "DESTROY_SCHEDULED";
+            Ok(described(name, key, key.state))
+        })
+    }
+
+    fn restore(&self, name: &str) -> Outcome {
+        self.with(name, |key| {
+            if key.state != "DESTROY_SCHEDULED" {
+                return Err(not_enabled(name, key));
+            }
+            key.state = "DISABLED";
+            Ok(described(name, key, key.state))
+        })
+    }
+
+    /// Its state is all that is ever patched, and only between these two.
+    fn patch(&self, name: &str, mask: &str, body: &Value) -> Outcome {
+        let wanted = named(&body["state"], &[(1, "ENABLED"), (2, "DISABLED")]);
+        self.with(name, |key| {
+            if mask != "state" || wanted.is_empty() {
+                return Err(refusal(
+                    400,
+                    "INVALID_ARGUMENT",
+                    "update_mask names what is there to be updated",
+                ));
+            }
+            if !matches!(key.state, "ENABLED" | "DISABLED") {
+                return Err(not_enabled(name, key));
+            }
+            key.state = if wanted == "ENABLED" { "ENABLED" } else { "DISABLED" };
             Ok(described(name, key, key.state))
         })
     }
