@@ -4,6 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use hyper::Method;
+use keyport_stand_ins::Fault;
 use keyport_stand_ins::aws::{ACCESS_KEY, SECRET, StandIn};
 use serde_json::{Value, json};
 use tokio::process::Command;
@@ -30,13 +31,80 @@ async fn the_example_signs_with_keys_in_the_service_and_deletes_them_there() {
     let v1 = client(&gateway);
     sign(&v1, &made).await;
     v1.call(Method::DELETE, "/keys/a", "").await.expect(204);
-    eventually("the key's deletion to be scheduled", async || {
-        entries(&stage.site.path("keyport-data")).iter().any(|entry| entry.is("destroy", "ok")).then_some(())
-    })
-    .await;
+    stage.recorded("destroy").await;
     assert_eq!(stage.service.keys().alive(), 1);
 
     stage.every_call_is_in_the_policy();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_was_deleted_there_is_restored_and_is_the_key_it_was() {
+    let stage = Stage::set();
+    let gateway = stage.start(SECRET).await;
+    let v1 = client(&gateway);
+    let made =
+        v1.post("/keys", json!({ "name": "a", "type": "ec-p256" }).to_string()).await.expect(201).json();
+    let restore = json!({ "id": made["id"] }).to_string();
+    v1.call(Method::DELETE, "/keys/a", "").await.expect(204);
+    stage.recorded("destroy").await;
+    assert_eq!(stage.service.keys().alive(), 0);
+    gateway.stop().await;
+
+    let gateway = stage.start(SECRET).await;
+    let v1 = client(&gateway);
+    v1.post("/keys/b/restore", restore.clone()).await.expect(404);
+    let restored = v1.post("/keys/a/restore", restore.clone()).await.expect(200).json();
+    assert_eq!((&restored["state"], &restored["id"]), (&json!("active"), &made["id"]));
+    assert_eq!(restored["public_key"], made["public_key"]);
+    assert_eq!(stage.service.keys().alive(), 1);
+    sign(&v1, &made).await;
+    v1.post("/keys/a/restore", restore.clone()).await.expect(409);
+
+    let entries = entries(&stage.site.path("keyport-data"));
+    let place = |outcome| entries.iter().position(|entry| entry.is("restore", outcome)).unwrap();
+    assert!(place("intent") < place("ok"), "the intent precedes what was done");
+    assert_eq!(entries[place("ok")].text("detail"), "had been destroyed");
+
+    // The name is another key's by now.
+    v1.call(Method::DELETE, "/keys/a", "").await.expect(204);
+    v1.post("/keys", json!({ "name": "a", "type": "ec-p256" }).to_string()).await.expect(201);
+    v1.post("/keys/a/restore", restore).await.expect(409);
+    stage.every_call_is_in_the_policy();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gateway_that_is_killed_while_it_restores_a_key_leaves_none_alive() {
+    let stage = Stage::set();
+    let gateway = stage.start(SECRET).await;
+    let v1 = client(&gateway);
+    let made =
+        v1.post("/keys", json!({ "name": "a", "type": "ec-p256" }).to_string()).await.expect(201).json();
+    let restore = json!({ "id": made["id"] }).to_string();
+    v1.call(Method::DELETE, "/keys/a", "").await.expect(204);
+    stage.recorded("destroy").await;
+
+    // Killed when the service has enabled the key again, and nobody knows.
+    stage.service.faults().add("EnableKey", 1, Fault::HangAfter);
+    let asking = {
+        let (v1, restore) = (client(&gateway), restore.clone());
+        tokio::spawn(async move { drop(v1.try_call(Method::POST, "/keys/a/restore", restore, None).await) })
+    };
+    stage.service.faults().has_hung().await;
+    gateway.kill().await;
+    drop(asking.await);
+    assert_eq!(stage.service.keys().alive(), 1);
+
+    let gateway = stage.start(SECRET).await;
+    eventually("the key to be destroyed again", async || (stage.service.keys().alive() == 0).then_some(()))
+        .await;
+    let data = stage.site.path("keyport-data");
+    assert!(entries(&data).iter().any(|entry| entry.is("restore", "unknown")), "the intent is closed");
+    let v1 = client(&gateway);
+    eventually("the key to be restored after all", async || {
+        (v1.post("/keys/a/restore", restore.clone()).await.status == 200).then_some(())
+    })
+    .await;
+    sign(&v1, &made).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -76,7 +144,7 @@ impl Stage {
             format!("endpoint = \"{url}\"\nsts-endpoint = \"{url}\"\ntagging-endpoint = \"{url}\"\n");
         let text = fs::read_to_string(example("keyport.toml")).unwrap();
         let text = text.replace("kind = \"aws\"\n", &format!("kind = \"aws\"\nsettling = \"0s\"\n{places}"));
-        site.write("keyport.toml", text.replace("\"release\"", "\"release\", \"delete\""));
+        site.write("keyport.toml", text.replace("\"release\"", "\"release\", \"delete\", \"restore\""));
 
         Self { service, site }
     }
@@ -90,6 +158,14 @@ impl Stage {
 
         let gateway = Gateway::start(command, self.site.path("ca.pem")).await;
         gateway.unwrap_or_else(|ended| panic!("no start: {ended:#?}"))
+    }
+
+    /// Waits until something was done, and is on record.
+    async fn recorded(&self, operation: &str) {
+        let data = self.site.path("keyport-data");
+        let is_done = || entries(&data).iter().any(|entry| entry.is(operation, "ok"));
+
+        eventually(operation, async || is_done().then_some(())).await;
     }
 
     /// Who may do what the policy says may do all that was done.

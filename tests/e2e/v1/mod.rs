@@ -53,7 +53,7 @@ async fn keys_live_through_a_restart_and_die_when_they_are_deleted() {
     let gateway = site.start().await;
     let before = client(&gateway, "acme");
     let kept = create(&before, "ns/with slash", "ec-p256").await;
-    create(&before, "gone", "ec-p256").await;
+    let gone = create(&before, "gone", "ec-p256").await;
     assert_eq!(gateway.stop().await.code(), Some(0));
 
     let gateway = site.start().await;
@@ -66,6 +66,9 @@ async fn keys_live_through_a_restart_and_die_when_they_are_deleted() {
     .await;
     eventually("the key to be gone", async || (after.get("/keys/gone").await.status == 404).then_some(()))
         .await;
+    let restore = json!({ "id": gone["id"] });
+    let refused = post(&after, "/keys/gone/restore", &restore).await.expect(422).json();
+    assert_eq!(refused["code"], "unsupported", "what the embedded token destroys is gone");
     gateway.stop().await;
 
     let verified = keyport(&[&"audit", &"verify", &site.data()]).await;
