@@ -62,14 +62,14 @@ async fn a_storm_of_refusals_is_throttled_and_says_for_how_long() {
 
 #[tokio::test]
 async fn a_type_of_key_that_the_service_does_not_know_is_not_offered_and_other_mistakes_are_mistakes() {
-    let service = Service::start().await;
+    let service = StandIn::start();
     let aws = opened(&service);
 
     for (at, kind) in [("keySpec", FailureKind::Unsupported), ("tags", FailureKind::InvalidArgument)] {
         let message =
             format!("1 validation error detected: Value 'A' at '{at}' failed to satisfy constraint");
-        let refusal = Answer::refusal(400, "ValidationException", &message);
-        service.faults().next("CreateKey", Fault::Answer(refusal));
+        let refused = refusal(400, "ValidationException", &message);
+        service.faults().add("CreateKey", 1, Fault::Answer(refused));
 
         let failure = aws.generate(request(KeyType::Ed25519), soon()).await.unwrap_err();
         assert!(failure.kind == kind && failure.message.contains(at), "{failure}");

@@ -52,7 +52,7 @@ struct Certified {
 
 impl Certified {
     /// Entra knows the certificate of `pair`, and so has the gateway it, with its key.
-    async fn new(pair: &Pair) -> Self {
+    fn new(pair: &Pair) -> Self {
         let (stand_in, folder) = (StandIn::start(), tempfile::tempdir().unwrap());
         let known = Arc::new(Mutex::new(pair.certificate.der().to_vec()));
         let (seen, known_there) = (Mutex::<HashSet<String>>::default(), Arc::clone(&known));
@@ -138,7 +138,7 @@ fn is_said(claims: &Value, audience: &str) -> bool {
 #[tokio::test]
 async fn an_application_says_who_it_is_by_its_certificate_and_key() {
     let pair = Pair::new();
-    let certified = Certified::new(&pair).await;
+    let certified = Certified::new(&pair);
     certified.open().unwrap().health(soon()).await.unwrap();
 
     // One file may have both, and certificates of others before its own.
@@ -149,7 +149,7 @@ async fn an_application_says_who_it_is_by_its_certificate_and_key() {
 
 #[tokio::test(start_paused = true)]
 async fn a_certificate_that_was_exchanged_in_its_place_is_taken_for_the_next_token() {
-    let certified = Certified::new(&Pair::new()).await;
+    let certified = Certified::new(&Pair::new());
     let azure = certified.open().unwrap();
     azure.health(soon()).await.unwrap();
 
@@ -163,7 +163,7 @@ async fn a_certificate_that_was_exchanged_in_its_place_is_taken_for_the_next_tok
 
 #[tokio::test]
 async fn a_certificate_that_entra_does_not_know_is_said_to_be_the_login() {
-    let certified = Certified::new(&Pair::new()).await;
+    let certified = Certified::new(&Pair::new());
     certified.put(&Pair::new());
 
     let refused = certified.refusal(&certified.open().unwrap()).await;
@@ -172,7 +172,7 @@ async fn a_certificate_that_entra_does_not_know_is_said_to_be_the_login() {
 
 #[tokio::test]
 async fn a_certificate_whose_time_is_over_is_named_and_entra_not_asked() {
-    let certified = Certified::new(&Pair::until(2020)).await;
+    let certified = Certified::new(&Pair::until(2020));
 
     let refused = certified.refusal(&certified.open().unwrap()).await;
     assert!(refused.contains("azure.pem: the certificate ended at Jan  1 00:00:00 2020"), "{refused}");
@@ -181,7 +181,7 @@ async fn a_certificate_whose_time_is_over_is_named_and_entra_not_asked() {
 
 #[tokio::test]
 async fn files_that_prove_nothing_are_named_when_they_are_opened_and_when_they_were_exchanged() {
-    let certified = Certified::new(&Pair::new()).await;
+    let certified = Certified::new(&Pair::new());
     let azure = certified.open().unwrap();
     let curve = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).unwrap().serialize_pem();
     let other = Pair::new();
@@ -217,7 +217,7 @@ async fn files_that_prove_nothing_are_named_when_they_are_opened_and_when_they_w
 async fn a_key_that_others_may_read_is_refused() {
     use std::os::unix::fs::PermissionsExt;
 
-    let certified = Certified::new(&Pair::new()).await;
+    let certified = Certified::new(&Pair::new());
     let loose = std::fs::Permissions::from_mode(0o644);
     std::fs::set_permissions(certified.file("azure.key"), loose).unwrap();
 

@@ -111,12 +111,12 @@ async fn a_federated_token_and_a_machines_identity_are_taken() {
 #[tokio::test]
 async fn a_login_that_is_wrong_is_said_to_be_and_shows_no_secret() {
     let opened = Opened::new();
-    write(&opened.folder.path().join("secret"), "another");
+    write(&opened.folder.path().join("secret"), "wr0ng");
 
     let refused = opened.azure.health(soon()).await.unwrap_err();
     assert_eq!(refused.kind, FailureKind::Credentials);
     assert!(refused.message.contains("AADSTS7000215"), "{refused}");
-    assert!(!refused.message.contains("s3cr3t") && !refused.message.contains("another"), "{refused}");
+    assert!(!refused.message.contains("s3cr3t") && !refused.message.contains("wr0ng"), "{refused}");
 
     // The file is read anew for every token.
     write(&opened.folder.path().join("secret"), "s3cr3t");

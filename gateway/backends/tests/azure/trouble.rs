@@ -146,10 +146,10 @@ async fn a_thousand_signatures_at_once_are_made() {
 #[tokio::test(start_paused = true)]
 async fn who_waits_for_another_to_make_the_key_is_answered_by_the_deadline() {
     let (opened, request) = (Opened::new(), request(KeyType::EcP256));
-    opened.stand_in.state.record.faults.add("/create", 1, Fault::HangAfter);
+    opened.stand_in.faults().add("/create", 1, Fault::HangAfter);
     let (azure, first) = (opened.azure.clone(), request.clone());
     let making = tokio::spawn(async move { azure.generate(first, soon()).await });
-    opened.stand_in.state.record.asked(3).await;
+    opened.stand_in.asked(3).await;
     let began = tokio::time::Instant::now();
 
     let deadline = began.into_std() + Duration::from_secs(5);
