@@ -88,7 +88,8 @@ impl Gate {
         let mut tries = 0;
         loop {
             tries += 1;
-            let failure = match self.once(call, &mut attempt).await {
+            self.admit(call).await?;
+            let failure = match self.attempted(call, attempt()).await {
                 Ok(answer) => return Ok(answer),
                 Err(failure) => failure,
             };
@@ -102,20 +103,24 @@ impl Gate {
         }
     }
 
-    async fn once<T, F>(&self, call: Call, attempt: &mut impl FnMut() -> F) -> Result<T, Failure>
-    where
-        F: Future<Output = Result<T, Failure>>,
-    {
-        let bucket = self.bucket(call.class);
+    /// Waits for a call's turn. Nobody waits until a service that is left alone is asked again: there may be a replica of it.
+    async fn admit(&self, call: Call) -> Result<(), Failure> {
         let came = now();
-        let turn = bucket.turn(came, call.deadline).map_err(too_many)?;
+        let turn = self.bucket(call.class).turn(came, call.deadline).map_err(too_many)?;
         // A timer wakes nobody before its next millisecond, not even for a time that is past.
         if turn > came {
             tokio::time::sleep_until(turn.into()).await;
         }
-        self.breaker.admit(now()).map_err(left_alone)?;
 
-        let outcome = tokio::time::timeout_at(call.deadline.into(), attempt()).await;
+        self.breaker.admit(now()).map_err(left_alone)
+    }
+
+    async fn attempted<T>(
+        &self,
+        call: Call,
+        attempt: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, Failure> {
+        let outcome = tokio::time::timeout_at(call.deadline.into(), attempt).await;
         let outcome = outcome.unwrap_or_else(|_late| Err(silent()));
         match &outcome {
             Err(failure) if failure.kind == FailureKind::Unavailable => {
@@ -124,7 +129,7 @@ impl Gate {
             Err(failure) if failure.kind == FailureKind::Throttled => {
                 self.breaker.answered();
                 // It may count calls otherwise than this gateway does, or serve others besides.
-                bucket.pause(now(), failure.retry_after.unwrap_or(PAUSE));
+                self.bucket(call.class).pause(now(), failure.retry_after.unwrap_or(PAUSE));
             }
             Ok(_) | Err(_) => self.breaker.answered(),
         }
@@ -286,6 +291,18 @@ mod tests {
         tokio::time::sleep(Duration::from_secs(1)).await;
         gate.call(Call::sign(soon()), || std::future::ready(Ok(()))).await.unwrap();
         gate.call(Call::sign(soon()), || std::future::ready(Ok(()))).await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_service_that_is_left_alone_is_not_waited_for() {
+        let gate = Gate::new(Rates::default());
+        for _ in 0..2 {
+            tries(&gate, Call::sign(soon()), FailureKind::Unavailable).await;
+        }
+        let began = now();
+
+        assert_eq!(tries(&gate, Call::sign(soon()), FailureKind::Unavailable).await, 0);
+        assert_eq!(now(), began);
     }
 
     #[tokio::test(start_paused = true)]
