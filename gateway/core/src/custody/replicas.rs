@@ -103,6 +103,8 @@ impl Custody {
             let public =
                 backend.public_key(&here, deadline).await.map_err(|failure| at(replica, &failure))?;
             if Some(&public) != key.public.as_ref() {
+                // Somebody may put the right one there.
+                backend.forget(&here).await;
                 let message = format!("replica `{replica}` has another key as `{}`", here.native_id.as_str());
                 return Err(Failure::new(FailureKind::InvalidArgument, message));
             }
