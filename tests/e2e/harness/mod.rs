@@ -1,10 +1,12 @@
 //! A gateway in a process of its own: how it is started and ended, what it is asked, and what it leaves behind.
 
+pub(crate) mod api;
 mod audit;
 mod client;
 mod folder;
 mod gateway;
 mod guest;
+pub(crate) mod load;
 mod site;
 mod stored;
 mod tool;

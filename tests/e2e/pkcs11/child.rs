@@ -5,8 +5,8 @@ use std::time::Duration;
 use rustix::process::{Signal, kill_process};
 use tokio::time::Instant;
 
-use super::load::{Load, are_signatures, are_signatures_or_unavailable};
 use super::stage::{Stage, api, child, kill_child};
+use crate::harness::load::{Load, are_signatures, are_signatures_or_unavailable};
 use crate::harness::{Gateway, entries, eventually, keyport};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

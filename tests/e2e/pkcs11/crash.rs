@@ -8,9 +8,9 @@ use hyper::Method;
 use keyport_core::key::State;
 use serde_json::json;
 
-use super::api::Api;
 use super::stage::{Stage, api, child};
 use super::token::Half;
+use crate::harness::api::Api;
 use crate::harness::{Stored, copy, entries, eventually, keyport};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

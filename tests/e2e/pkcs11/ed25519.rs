@@ -4,9 +4,9 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
 
-use super::api::pem;
 use super::keys::accepts;
 use super::stage::{Stage, api};
+use crate::harness::api::pem;
 use crate::harness::{Hash, entries, entry_of, signature, token_of, tool};
 
 #[tokio::test]

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 
 use tokio::process::Command;
 
-use super::api::Api;
 use super::stage::{Stage, Way, usual};
 use super::token::{LABEL, SOFTHSM, Token};
+use crate::harness::api::Api;
 use crate::harness::{Gateway, Hash, KEYPORT, digest_of, openssl_accepts, run, signature, token_of, tool};
 
 #[tokio::test]

@@ -3,10 +3,10 @@
 use std::path::Path;
 use std::sync::OnceLock;
 
-use super::api::{is_by, text};
 use super::spy::Spy;
-use super::stage::{Stage, api, grant, provider, tenant};
+use super::stage::{Stage, api, grant, provider};
 use super::token::{Half, Token};
+use crate::harness::api::{is_by, tenant, text};
 use crate::harness::{Gateway, digest_of, entry_of, eventually};
 
 /// A way to misbehave in `sign`, with settings of its own, and how many signatures the token is asked for.

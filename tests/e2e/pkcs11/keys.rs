@@ -6,9 +6,9 @@ use std::fs;
 use serde_json::{Value, json};
 use tokio::process::Command;
 
-use super::api::{Api, is_by, pem, text};
 use super::stage::{Stage, Way, api, usual};
 use super::token::{Half, Token};
+use crate::harness::api::{Api, is_by, pem, text};
 use crate::harness::{
     Hash, entries, entry_of, eventually, keyport, openssl_accepts, run, signature, token_of, tool, verifies,
 };

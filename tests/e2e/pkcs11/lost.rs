@@ -1,8 +1,8 @@
 //! An object that somebody destroys behind the gateway's back.
 
-use super::api::text;
 use super::stage::{Stage, api};
 use super::token::Half;
+use crate::harness::api::text;
 use crate::harness::{entry_of, eventually};
 
 #[tokio::test]

@@ -1,13 +1,11 @@
 //! Keys on a real PKCS#11 token, through the whole gateway, on good days and bad ones.
 
-mod api;
 mod child;
 mod crash;
 mod ed25519;
 mod example;
 mod hostile;
 mod keys;
-mod load;
 mod lost;
 mod opening;
 mod pin;

@@ -2,8 +2,9 @@
 
 use std::path::PathBuf;
 
-use super::stage::{Stage, Way, api, provider, tenant, usual};
+use super::stage::{Stage, Way, api, provider, usual};
 use super::token::{Half, LABEL, Token};
+use crate::harness::api::tenant;
 
 #[tokio::test]
 async fn a_file_that_is_no_pkcs11_library_is_named_and_so_is_what_is_wrong_with_it() {

@@ -1,8 +1,8 @@
 //! Pairs that were on the token before: taken up by those who are granted them, and never destroyed.
 
-use super::api::text;
-use super::stage::{Stage, Way, api, provider, tenant};
+use super::stage::{Stage, Way, api, provider};
 use super::token::{Half, Token};
+use crate::harness::api::{tenant, text};
 use crate::harness::{entries, eventually};
 
 #[tokio::test]

@@ -8,9 +8,9 @@ use std::process::{Child, Command, Stdio};
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::time::Instant;
 
-use super::load::{Load, are_signatures, are_signatures_or_unavailable};
 use super::stage::{DEADLINE, Stage, Way, api, library, usual};
 use super::token::{LABEL, SOFTHSM, Token};
+use crate::harness::load::{Load, are_signatures, are_signatures_or_unavailable};
 use crate::harness::{Gateway, eventually, tool};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use rustix::process::{Signal, kill_process};
 
-use super::load::{Load, are_signatures};
 use super::stage::{Stage, Way, api, children, usual};
 use super::token::Token;
+use crate::harness::load::{Load, are_signatures};
 use crate::harness::{entries, eventually};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::process::Command;
 
-use super::api::Api;
 use super::token::{LABEL, SOFTHSM, Token};
-use crate::harness::{Ended, Gateway, KEYPORT, Plan, Site, digest_of, soft, token_of};
+use crate::harness::api::{Api, tenant};
+use crate::harness::{Ended, Gateway, KEYPORT, Plan, Site, soft};
 
 /// A folder with a configuration, and the token that it is about.
 pub(super) struct Stage {
@@ -148,20 +148,9 @@ pub(super) fn grant(objects: &[&str]) -> String {
     )
 }
 
-/// A tenant whose released keys are destroyed at once, with one caller who may do everything and presents
-/// [`token_of`] it.
-pub(super) fn tenant(name: &str, provider: &str) -> String {
-    format!(
-        "[[tenant]]\nname = \"{name}\"\nprovider = \"{provider}\"\ngrace = \"0s\"\n\n[[tenant.caller]]\nname = \"program\"\n\
-         operator = true\ntokens = [\"sha256:{}\"]\n\n[[tenant.caller.right]]\nkeys = [\"*\"]\n\
-         may = [\"create\", \"delete\", \"list\", \"register\", \"release\", \"restore\", \"sign\", \"verify\"]\n",
-        digest_of(token_of(name).as_bytes())
-    )
-}
-
 /// A tenant's client of contract `v1`.
 pub(super) fn api(gateway: &Gateway, tenant: &str) -> Api {
-    Api(gateway.server.client().with_token(&token_of(tenant)).with_base("/v1"))
+    Api::of(gateway, tenant)
 }
 
 /// The process that the library runs in; `None` while there is none.

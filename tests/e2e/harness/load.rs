@@ -11,26 +11,26 @@ use tokio::time::Instant;
 use super::api::{Api, is_by};
 
 /// Clients of one key, until they are told to stop.
-pub(super) struct Load {
+pub(crate) struct Load {
     over: Arc<AtomicBool>,
     clients: Vec<JoinHandle<Vec<Seen>>>,
 }
 
 /// One answer.
 #[derive(Clone, Debug)]
-pub(super) struct Seen {
+pub(crate) struct Seen {
     /// When it was asked for.
-    pub(super) asked: Instant,
+    pub(crate) asked: Instant,
     /// When it came.
-    pub(super) answered: Instant,
-    pub(super) status: u16,
+    pub(crate) answered: Instant,
+    pub(crate) status: u16,
     /// Whether it said when to come back.
-    pub(super) says_when: bool,
+    pub(crate) says_when: bool,
 }
 
 impl Load {
     /// So many clients that sign with `key`. A signature that is wrong ends the test.
-    pub(super) fn start(api: &Api, key: &Value, clients: usize) -> Self {
+    pub(crate) fn start(api: &Api, key: &Value, clients: usize) -> Self {
         let over = Arc::<AtomicBool>::default();
         let clients = (0..clients).map(|_| tokio::spawn(sign(api.another(), key.clone(), Arc::clone(&over))));
 
@@ -38,7 +38,7 @@ impl Load {
     }
 
     /// Everything that was answered; every request was.
-    pub(super) async fn end(self) -> Vec<Seen> {
+    pub(crate) async fn end(self) -> Vec<Seen> {
         self.over.store(true, Ordering::Relaxed);
 
         let mut seen = Vec::new();
@@ -68,7 +68,7 @@ async fn sign(api: Api, key: Value, over: Arc<AtomicBool>) -> Vec<Seen> {
 
 /// Every answer is a signature, or a 503 that says when to come back.
 #[track_caller]
-pub(super) fn are_signatures_or_unavailable(seen: &[Seen]) {
+pub(crate) fn are_signatures_or_unavailable(seen: &[Seen]) {
     for seen in seen {
         assert!(seen.status == 200 || (seen.status == 503 && seen.says_when), "{seen:?}");
     }
@@ -76,7 +76,7 @@ pub(super) fn are_signatures_or_unavailable(seen: &[Seen]) {
 
 /// Every answer is a signature.
 #[track_caller]
-pub(super) fn are_signatures(seen: &[Seen]) {
+pub(crate) fn are_signatures(seen: &[Seen]) {
     let other: Vec<_> = seen.iter().filter(|seen| seen.status != 200).collect();
 
     assert!(!seen.is_empty() && other.is_empty(), "{other:#?}");
