@@ -1,5 +1,7 @@
 //! Keys in AWS KMS, through the whole gateway and as the example has it: with a stand-in for the service.
 
+mod replicas;
+
 use std::fs;
 use std::path::PathBuf;
 

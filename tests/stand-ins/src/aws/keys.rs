@@ -1,6 +1,7 @@
 //! Keys, with their real halves.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use aws_lc_rs::digest::{Algorithm, Digest, SHA256, SHA384, SHA512};
 use aws_lc_rs::encoding::{AsDer, PublicKeyX509Der};
@@ -13,7 +14,7 @@ use aws_lc_rs::signature::{
     RsaEncoding,
 };
 
-use super::prehashed;
+use super::{ACCOUNT, prehashed};
 
 /// Whether a key can be used.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -40,7 +41,7 @@ impl State {
 }
 
 /// A key of the account.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Key {
     /// `mrk-…` where it is multi-Region.
     pub id: String,
@@ -62,7 +63,38 @@ pub struct Key {
     pub window: Option<i64>,
     /// How often it is asked for until it is there for everybody.
     pub unseen: u32,
-    pub(super) pair: std::sync::Arc<Pair>,
+    pub(super) pair: Arc<Pair>,
+}
+
+impl Key {
+    /// One in this region that signs, and that no gateway made.
+    #[must_use]
+    pub fn new(region: &str, spec: &str, multi_region: bool) -> Self {
+        let id = random_id();
+        let id = if multi_region { format!("mrk-{}", id.replace('-', "")) } else { id };
+
+        Self {
+            arn: arn(region, &id),
+            id,
+            spec: spec.to_owned(),
+            usage: "SIGN_VERIFY".to_owned(),
+            state: State::Enabled,
+            description: String::new(),
+            tags: Vec::new(),
+            multi_region,
+            window: None,
+            unseen: 0,
+            pair: Arc::new(Pair::of(spec)),
+        }
+    }
+
+    /// The same key in another region, where it is to be added: of the same id and pair, which is all that they share.
+    #[must_use]
+    pub fn replica(&self, region: &str) -> Self {
+        let (description, tags) = (String::new(), Vec::new());
+
+        Self { arn: arn(region, &self.id), description, tags, ..self.clone() }
+    }
 }
 
 /// All keys and aliases of the account.
@@ -85,8 +117,14 @@ impl Keys {
         self.keys.iter().filter(|key| key.state != State::PendingDeletion).count()
     }
 
-    pub(super) fn add(&mut self, key: Key) {
+    /// One more.
+    pub fn add(&mut self, key: Key) {
         self.keys.push(Key { unseen: self.unseen, ..key });
+    }
+
+    /// The key of this id is not there any more.
+    pub fn remove(&mut self, id: &str) {
+        self.keys.retain(|key| key.id != id);
     }
 
     pub(super) fn alias(&mut self, alias: &str, id: &str) -> bool {
@@ -208,8 +246,13 @@ fn ec(algorithm: &'static EcdsaSigningAlgorithm) -> Pair {
     Pair::Ec(pair, public)
 }
 
+/// What a key is called everywhere.
+fn arn(region: &str, id: &str) -> String {
+    format!("arn:aws:kms:{region}:{ACCOUNT}:key/{id}")
+}
+
 /// Random digits of a key's id.
-pub(super) fn random_id() -> String {
+fn random_id() -> String {
     let mut bytes = [0; 16];
     aws_lc_rs::rand::SecureRandom::fill(&SystemRandom::new(), &mut bytes).unwrap();
     let digits = hex::encode(bytes);

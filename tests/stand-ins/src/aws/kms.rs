@@ -1,13 +1,11 @@
 //! AWS KMS: the operations that a gateway calls, and those that tests call to set things up.
 
-use std::sync::Arc;
-
 use aws_lc_rs::digest::digest;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
 
-use super::keys::{Pair, algorithms, hash, random_id};
+use super::keys::{algorithms, hash};
 use super::{ACCOUNT, Account, Key, State, refusal};
 use crate::Answer;
 
@@ -35,27 +33,17 @@ impl Account {
     }
 
     async fn create_key(&self, asked: &Value) -> Result<Answer, Answer> {
-        let text = |name: &str| asked[name].as_str().unwrap_or_default().to_owned();
         let spec = asked["KeySpec"].as_str().unwrap_or("SYMMETRIC_DEFAULT").to_owned();
-        let wanted = spec.clone();
-        let pair = tokio::task::spawn_blocking(move || Pair::of(&wanted)).await.unwrap();
+        let (region, multi_region) = (self.region.clone(), asked["MultiRegion"] == true);
+        let made = tokio::task::spawn_blocking(move || Key::new(&region, &spec, multi_region)).await.unwrap();
 
-        let multi_region = asked["MultiRegion"] == true;
-        let id = if multi_region { format!("mrk-{}", random_id().replace('-', "")) } else { random_id() };
         let tags = asked["Tags"].as_array().cloned().unwrap_or_default();
         let tag = |tag: &Value, name: &str| tag[name].as_str().unwrap().to_owned();
         let key = Key {
-            arn: format!("arn:aws:kms:{}:{ACCOUNT}:key/{id}", self.region),
-            id,
-            spec,
             usage: asked["KeyUsage"].as_str().unwrap_or("ENCRYPT_DECRYPT").to_owned(),
-            state: State::Enabled,
-            description: text("Description"),
+            description: asked["Description"].as_str().unwrap_or_default().to_owned(),
             tags: tags.iter().map(|each| (tag(each, "TagKey"), tag(each, "TagValue"))).collect(),
-            multi_region,
-            window: None,
-            unseen: 0,
-            pair: Arc::new(pair),
+            ..made
         };
 
         let answer = Answer::json(200, &json!({ "KeyMetadata": metadata(&key) }));

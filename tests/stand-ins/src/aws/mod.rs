@@ -41,8 +41,14 @@ impl StandIn {
     /// The services of [`REGION`], for one user who may do everything.
     #[must_use]
     pub fn start() -> Self {
+        Self::start_in(REGION)
+    }
+
+    /// Those of another region: with keys of its own, for a user of the same credentials.
+    #[must_use]
+    pub fn start_in(region: &str) -> Self {
         Self::of(|_| Account {
-            region: REGION.to_owned(),
+            region: region.to_owned(),
             keys: Mutex::default(),
             users: Mutex::new(Users::with(ACCESS_KEY, User::with_secret(SECRET))),
             index_lags: AtomicBool::new(false),
