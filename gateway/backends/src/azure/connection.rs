@@ -1,6 +1,7 @@
 //! A vault as it is configured, and why it may not do.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::certificate::CertificateError;
 use crate::cloud::{Rate, Rates, Template, WebError};
@@ -23,6 +24,8 @@ pub struct Connection {
     pub tags: Vec<(String, Template)>,
     /// Whether each signature is verified with the public half before it leaves. The answers carry nothing to check them by.
     pub verify: bool,
+    /// How long after a key was made nobody else can have made it as early: a second, in which vaults count.
+    pub settling: Duration,
     /// How many calls the vault takes.
     pub rates: Rates,
     /// Who vouches for the vault, PEM; without it, whom the operating system trusts.
@@ -71,6 +74,9 @@ pub enum Proof {
 }
 
 impl Connection {
+    /// Vaults say in whole seconds when a version was made.
+    pub const SETTLING: Duration = Duration::from_secs(1);
+
     /// What Azure takes of a vault by default: transactions in ten seconds, and fewer keys made.
     #[must_use]
     pub fn usual_rates(hsm: bool) -> Rates {

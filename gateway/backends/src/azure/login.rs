@@ -191,7 +191,9 @@ fn mend(number: &str) -> &'static str {
         "AADSTS700016" => "`tenant` has no application `client`",
         "AADSTS700024" => "the assertion's time is not now: mend this machine's clock",
         "AADSTS700027" => "the application does not have this certificate: upload it in its registration",
-        "AADSTS7000215" => "the secret is another: write its value, not its id, into the file",
+        "AADSTS7000215" => {
+            "the secret is not the application's: write its value, and not its id, into the file"
+        }
         "AADSTS7000222" => "the secret has expired: make the next one in the application's registration",
         _ => "the login is wrong, expired or revoked",
     }

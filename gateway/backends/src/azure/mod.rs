@@ -3,7 +3,10 @@
 //! Microsoft's own crates are in beta, and bring clients of HTTP and retries of their own for five operations that are JSON over HTTPS.
 //!
 //! A key is named `PREFIX-KEY-ID`, and found by one call. Making a key of a name that is there makes another version of it,
-//! so the gateway looks first, makes one at a time, and looks again when it does not know what became of a call. A deleted key is kept by the
+//! so the gateway looks first, makes one at a time, and looks again when it does not know what became of a call. Nothing keeps two gateways
+//! from looking at the same time, and making a version each: Azure has no call that makes a key only where there is none. So the
+//! key is its first version for all of them, by when the vault says that it was made, in whole seconds, which is why whoever made one waits
+//! for a [while](Connection::settling) before it asks which one that is. Deleting a key deletes every version. A deleted key is kept by the
 //! vault until it is purged, which is for operators; until then it can be recovered, and its name cannot be used.
 
 mod certificate;
@@ -12,15 +15,15 @@ mod connection;
 pub mod fuzz;
 mod key;
 mod login;
+mod making;
 mod name;
 mod operations;
 mod restore;
 mod status;
 mod wire;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use keyport_core::backend::{Backend, Generate, Generated, Object};
@@ -32,7 +35,6 @@ use keyport_core::public_key::PublicKey;
 use keyport_core::scheme::KeyType;
 use keyport_core::{Failure, FailureKind};
 use reqwest::header::HeaderMap;
-use serde_json::{Value, json};
 
 pub use certificate::CertificateError;
 pub use connection::{Connection, Login, OpenError, Proof};
@@ -52,6 +54,7 @@ pub struct Azure {
     tags: Vec<(String, Template)>,
     verify: bool,
     turns: Turns,
+    settling: Duration,
     revived: Revived,
     /// A process before this one may have asked for keys to be recovered until then.
     opened: Instant,
@@ -64,7 +67,7 @@ impl Azure {
     /// Reads files.
     pub fn open(connection: Connection, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
         let is_letter = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
-        let Connection { prefix, tags, hsm, verify, .. } = &connection;
+        let Connection { prefix, tags, .. } = &connection;
         if !(1..=90).contains(&prefix.len()) || !prefix.bytes().all(is_letter) {
             return Err(OpenError::Prefix(connection.prefix));
         }
@@ -85,16 +88,24 @@ impl Azure {
             vault: vault.as_str().trim_end_matches('/').to_owned(),
         };
 
-        let (prefix, tags) = (prefix.clone(), tags.clone());
-        let (turns, revived, opened) = (Turns::default(), Revived::default(), now());
-        Ok(Self { service, prefix, hsm: *hsm, tags, verify: *verify, turns, revived, opened })
+        Ok(Self {
+            service,
+            prefix: connection.prefix,
+            hsm: connection.hsm,
+            tags: connection.tags,
+            verify: connection.verify,
+            turns: Turns::default(),
+            settling: connection.settling,
+            revived: Revived::default(),
+            opened: now(),
+        })
     }
 
     fn name(&self, key_id: KeyId) -> String {
         format!("{}-{key_id}", self.prefix)
     }
 
-    /// The version that an object is, after `…/keys/`; the latest where its native id was never recorded.
+    /// The version that an object is, after `…/keys/`; only the key where its native id was never recorded.
     fn version(&self, object: &Object) -> Option<String> {
         let native_id = object.native_id.as_str();
         if native_id == object.key_id.to_string() {
@@ -109,44 +120,15 @@ impl Azure {
         name::within(&self.service.kid(""), kid).map(str::to_owned)
     }
 
-    fn described(&self, request: &Generate) -> Option<Value> {
-        let mut described = key::described(request.key_type, self.hsm)?;
-        let more = self.tags.iter().map(|(name, template)| {
-            (name.clone(), template.fill(request, |char| !char.is_control(), LONGEST_TAG))
-        });
-        let own = [
-            (format!("{OWN}-gateway"), self.prefix.clone()),
-            (format!("{OWN}-key-id"), request.key_id.to_string()),
-        ];
-        let tags: BTreeMap<_, _> = own.into_iter().chain(more).collect();
-
-        let fields = described.as_object_mut()?;
-        fields.insert("key_ops".to_owned(), json!(["sign", "verify"]));
-        fields.insert("tags".to_owned(), json!(tags));
-        Some(described)
-    }
-
-    /// Makes the key, if it is not there.
-    async fn make(
-        &self,
-        request: &Generate,
-        described: &Value,
-        deadline: Instant,
-    ) -> Result<Bundle, Failure> {
-        let name = self.name(request.key_id);
-        let _turn = self.turns.take(request.key_id, deadline).await?;
-        match self.service.key(Call::read(deadline), &name).await {
-            Err(failure) if failure.kind == FailureKind::NotFound => (),
-            found => return found,
+    /// The same, of a key and its version: where no native id was recorded, this gateway's.
+    async fn versioned(&self, object: &Object, deadline: Instant) -> Result<String, Failure> {
+        let version = self.version(object).ok_or_else(|| not_there(object))?;
+        if version.contains('/') {
+            return Ok(version);
         }
-        match self.service.create(Call::manage(Retry::Never, deadline), &name, described).await {
-            // It may have been made.
-            Err(failure) if failure.kind == FailureKind::Unavailable => {
-                let found = self.service.key(Call::read(deadline), &name).await;
-                found.map_err(|other| if other.kind == FailureKind::NotFound { failure } else { other })
-            }
-            made => made,
-        }
+
+        let first = self.first(&version, deadline).await?.ok_or_else(|| not_there(object))?;
+        self.reference(&first.key.kid).ok_or_else(|| lie("a key's version is called as no version is"))
     }
 }
 
@@ -185,10 +167,9 @@ impl Backend for Azure {
         key_id: KeyId,
         deadline: Instant,
     ) -> Result<Option<NativeId>, Failure> {
-        match self.service.key(Call::read(deadline), &self.name(key_id)).await {
-            Err(failure) if failure.kind == FailureKind::NotFound => Ok(None),
-            found => Ok(Some(NativeId::new(found?.key.kid))),
-        }
+        let first = self.first(&self.name(key_id), deadline).await?;
+
+        Ok(first.map(|first| NativeId::new(first.key.kid)))
     }
 
     async fn locate(&self, reference: &str, deadline: Instant) -> Result<Generated, Failure> {
@@ -213,7 +194,7 @@ impl Backend for Azure {
     }
 
     async fn public_key(&self, object: &Object, deadline: Instant) -> Result<PublicKey, Failure> {
-        let version = self.version(object).ok_or_else(|| not_there(object))?;
+        let version = self.versioned(object, deadline).await?;
 
         Ok(generated(self.service.key(Call::read(deadline), &version).await?)?.public)
     }
@@ -226,15 +207,7 @@ impl Backend for Azure {
         deadline: Instant,
     ) -> Result<Vec<u8>, Failure> {
         let (algorithm, digest) = key::order(object.key_type, mechanism, input)?;
-        let version = self.version(object).ok_or_else(|| not_there(object))?;
-        let version = if version.contains('/') {
-            version
-        } else {
-            // Which version the latest is, only the vault knows.
-            let latest = self.service.key(Call::read(deadline), &version).await?.key.kid;
-            self.reference(&latest).ok_or_else(|| lie("a key's version is called as no version is"))?
-        };
-
+        let version = self.versioned(object, deadline).await?;
         let signature = self.service.sign(Call::sign(deadline), &version, (algorithm, &digest)).await?;
         if signature.len() == key::signature_length(object.key_type) {
             return Ok(signature);
@@ -309,5 +282,3 @@ fn not_offered(key_type: KeyType) -> Failure {
 
 /// How the gateway's own tags begin.
 const OWN: &str = "keyport";
-/// Characters of what a tag says.
-const LONGEST_TAG: usize = 256;

@@ -3,12 +3,12 @@
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use keyport_core::{Failure, FailureKind};
-use reqwest::Method;
+use reqwest::{Method, Url};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::status;
-use super::wire::{Bundle, Signed};
+use super::wire::{Bundle, Page, Signed, Version};
 use crate::cloud::{Call, Rest};
 
 /// The way to a vault.
@@ -32,6 +32,27 @@ impl Service {
         let bundle = self.ask(call, Method::GET, name, None).await?;
 
         self.checked(name, bundle)
+    }
+
+    /// The versions of a key, in no order.
+    pub(super) async fn versions(&self, call: Call, name: &str) -> Result<Vec<Version>, Failure> {
+        let mut versions = Vec::new();
+        let mut next = Some(self.url(&format!("{name}/versions")));
+        for _ in 0..MOST_PAGES {
+            let Some(url) = next else { return Ok(versions) };
+            let page: Page = self.asked(call, (Method::GET, &url), None).await?;
+            if !page.value.iter().all(|version| self.is_of(name, &version.kid)) {
+                return Err(lie(&format!("`{name}` was asked, and another key answered")));
+            }
+            versions.extend(page.value);
+            // The token for the vault goes nowhere else.
+            next = page.next_link.filter(|link| !link.is_empty());
+            if next.as_ref().is_some_and(|link| !self.is_here(link)) {
+                return Err(lie("the rest of a key's versions is elsewhere"));
+            }
+        }
+
+        Err(lie(&format!("`{name}` has more versions than any key")))
     }
 
     /// Signs a digest. An ECDSA signature is r and s (RFC 7518, section 3.4).
@@ -81,13 +102,32 @@ impl Service {
     }
 
     fn checked(&self, name: &str, bundle: Bundle) -> Result<Bundle, Failure> {
-        let asked = self.kid(name);
-        let is_version = |rest: &str| rest.strip_prefix('/').is_some_and(|version| !version.is_empty());
-        if bundle.key.kid == asked || bundle.key.kid.strip_prefix(&asked).is_some_and(is_version) {
+        if self.is_of(name, &bundle.key.kid) {
             return Ok(bundle);
         }
 
         Err(lie(&format!("`{name}` was asked, and another key answered")))
+    }
+
+    /// Whether the vault calls this key so, or a version of it.
+    fn is_of(&self, name: &str, kid: &str) -> bool {
+        let is_version = |rest: &str| rest.strip_prefix('/').is_some_and(|version| !version.is_empty());
+
+        kid.strip_prefix(&self.kid(name)).is_some_and(|rest| rest.is_empty() || is_version(rest))
+    }
+
+    /// Whether a URL is one of this vault's.
+    fn is_here(&self, link: &str) -> bool {
+        let origin = |text: &str| text.parse::<Url>().ok().map(|url| url.origin());
+
+        origin(link).is_some_and(|there| Some(there) == origin(&self.vault))
+    }
+
+    /// Where a path is: below `/keys/`, unless it begins at the root.
+    fn url(&self, path: &str) -> String {
+        let place = if path.starts_with('/') { format!("{}{path}", self.vault) } else { self.kid(path) };
+
+        format!("{place}?api-version={VERSION}")
     }
 
     async fn ask<T: DeserializeOwned>(
@@ -97,10 +137,16 @@ impl Service {
         path: &str,
         body: Option<&Value>,
     ) -> Result<T, Failure> {
-        // A path is below `/keys/`, unless it begins at the root.
-        let place = if path.starts_with('/') { format!("{}{path}", self.vault) } else { self.kid(path) };
-        let url = format!("{place}?api-version={VERSION}");
-        let answer = self.rest.ask(call, (method, &url), body, status::failure).await?;
+        self.asked(call, (method, &self.url(path)), body).await
+    }
+
+    async fn asked<T: DeserializeOwned>(
+        &self,
+        call: Call,
+        to: (Method, &str),
+        body: Option<&Value>,
+    ) -> Result<T, Failure> {
+        let answer = self.rest.ask(call, to, body, status::failure).await?;
 
         serde_json::from_slice(&answer).map_err(|error| lie(&format!("not what a vault answers: {error}")))
     }
@@ -114,3 +160,5 @@ pub(super) fn lie(message: &str) -> Failure {
 }
 
 const VERSION: &str = "7.4";
+/// Of 25 versions each.
+const MOST_PAGES: usize = 100;

@@ -49,7 +49,7 @@ fn row(status: u16, inner: &str) -> (FailureKind, &'static str) {
         }
         (403, _) => (
             FailureKind::Denied,
-            "the gateway's role lacks a permission for keys: create, get, sign, delete or recover.",
+            "the gateway's role lacks a permission for keys: create, get, list, sign, delete or recover.",
         ),
         (404, _) => (FailureKind::NotFound, "there is no such key."),
         (407, _) => (FailureKind::Credentials, "the proxy wants credentials: write them into `proxy`."),

@@ -24,21 +24,42 @@ pub(super) struct Jwk {
     pub(super) e: Option<String>,
 }
 
-/// Whether it can be used.
+/// Whether it can be used, and since when it is there.
 #[derive(Debug, Deserialize)]
 pub(super) struct Attributes {
     #[serde(default = "yes")]
     pub(super) enabled: bool,
+    /// Seconds since 1970.
+    #[serde(default)]
+    pub(super) created: u64,
 }
 
 impl Default for Attributes {
     fn default() -> Self {
-        Self { enabled: true }
+        Self { enabled: true, created: 0 }
     }
 }
 
 fn yes() -> bool {
     true
+}
+
+/// Some versions of a key.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Page {
+    #[serde(default)]
+    pub(super) value: Vec<Version>,
+    /// Where more of them are.
+    pub(super) next_link: Option<String>,
+}
+
+/// One of them.
+#[derive(Debug, Deserialize)]
+pub(super) struct Version {
+    pub(super) kid: String,
+    #[serde(default)]
+    pub(super) attributes: Attributes,
 }
 
 /// A signature.

@@ -3,6 +3,7 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use keyport_backends::azure::{Azure, Connection, Login, Proof};
 use keyport_backends::cloud::Rates;
@@ -16,6 +17,7 @@ pub(crate) struct Opened {
     pub(crate) stand_in: StandIn,
     pub(crate) azure: Arc<Azure>,
     pub(crate) folder: TempDir,
+    settling: Duration,
 }
 
 impl Opened {
@@ -27,16 +29,23 @@ impl Opened {
     /// The same, configured otherwise.
     pub(crate) fn with(change: impl FnOnce(&mut Connection)) -> Self {
         let (stand_in, folder) = (StandIn::start(), tempfile::tempdir().unwrap());
-        let file = folder.path().join("secret");
-        write(&file, "s3cr3t\n");
-        let mut described = connection(&stand_in.url(), application(&stand_in.url(), Proof::Secret(file)));
+        write(&folder.path().join("secret"), "s3cr3t\n");
+        let proof = Proof::Secret(folder.path().join("secret"));
+        let mut described = connection(&stand_in.url(), application(&stand_in.url(), proof));
         change(&mut described);
+        let settling = described.settling;
+        let azure = Arc::new(Azure::open(described, Arc::new(Ahead::default())).unwrap());
 
-        Self {
-            stand_in,
-            azure: Arc::new(Azure::open(described, Arc::new(Ahead::default())).unwrap()),
-            folder,
-        }
+        Self { stand_in, azure, folder, settling }
+    }
+
+    /// Another gateway at the same vault.
+    pub(crate) fn again(&self) -> Azure {
+        let url = self.stand_in.url();
+        let login = application(&url, Proof::Secret(self.folder.path().join("secret")));
+        let described = Connection { settling: self.settling, ..connection(&url, login) };
+
+        Azure::open(described, Arc::new(Ahead::default())).unwrap()
     }
 }
 
@@ -57,6 +66,7 @@ pub(crate) fn connection(url: &str, login: Login) -> Connection {
         hsm: false,
         tags: vec![("tenant".to_owned(), "{tenant}".parse().unwrap())],
         verify: true,
+        settling: Duration::ZERO,
         rates: Rates::default(),
         ca: None,
         proxy: None,

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use keyport_backends::azure::Connection;
 use keyport_core::backend::{Backend, Generate, Object};
 use keyport_core::custody::Mechanism;
 use keyport_core::scheme::KeyType;
@@ -120,6 +121,32 @@ async fn a_gateway_that_dies_between_two_calls_leaves_one_key_or_none() {
             assert!(opened.stand_in.versions().is_empty());
         }
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn gateways_that_make_a_key_at_the_same_time_agree_on_its_first_version() {
+    let opened = Opened::with(|connection| connection.settling = Connection::SETTLING);
+    let (request, other) = (request(KeyType::EcP256), opened.again());
+    let (one, two) =
+        tokio::join!(opened.azure.generate(request.clone(), soon()), other.generate(request.clone(), soon()));
+    let native_id = one.unwrap().native_id;
+    assert_eq!(two.unwrap().native_id, native_id);
+
+    // Others looked before it was there, and make it when it is.
+    let before = opened.stand_in.versions()[0];
+    let absent = Fault::Answer(refusal(404, "KeyNotFound"));
+    for _ in 0..30 {
+        opened.stand_in.faults().add("GET /keys/", 1, absent.clone());
+        let late = opened.again();
+        assert_eq!(late.generate(request.clone(), soon()).await.unwrap().native_id, native_id);
+    }
+    assert_eq!(opened.stand_in.versions(), [before + 30]);
+    assert_eq!(other.find(&request.tenant, request.key_id, soon()).await.unwrap(), Some(native_id.clone()));
+
+    other.destroy(&object(&request, &native_id), soon()).await.unwrap();
+    assert!(opened.stand_in.versions().is_empty());
+    opened.azure.destroy(&object(&request, &native_id), soon()).await.unwrap();
+    assert_eq!(opened.azure.find(&request.tenant, request.key_id, soon()).await.unwrap(), None);
 }
 
 /// Has a key made by a gateway that dies at so many calls, the last of which made it or not.

@@ -76,6 +76,9 @@ pss = padding.PSS(padding.MGF1(hashes.SHA256()), hashes.SHA256().digest_size)
 public.verify(sign(modulus, SignatureAlgorithm.ps256), b"message", pss, hashes.SHA256())
 
 second = client.create_ec_key("curve", curve="P-256")
+versions = {version.version: version.created_on for version in client.list_properties_of_key_versions("curve")}
+assert set(versions) == {curve.properties.version, second.properties.version}, versions
+assert versions[curve.properties.version] == curve.properties.created_on
 assert second.id != curve.id and client.get_key("curve", curve.properties.version).id == curve.id
 
 refused(ResourceNotFoundError, "KeyNotFound", lambda: client.get_key("none"))

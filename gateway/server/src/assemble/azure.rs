@@ -31,6 +31,7 @@ mod with {
             hsm: vault.hsm,
             tags: tags.collect::<Result<_>>()?,
             verify: vault.verify,
+            settling: Connection::SETTLING,
             rates: rates(vault.rates, Connection::usual_rates(vault.hsm)),
             ca: vault.ca.clone(),
             proxy: vault.proxy.clone(),

@@ -20,6 +20,8 @@ pub struct Key {
     pub described: Value,
     /// Whether it may be used.
     pub enabled: bool,
+    /// When it was made, in seconds since 1970.
+    pub(super) created: u64,
     pair: Pair,
 }
 
@@ -48,7 +50,13 @@ impl Key {
         let mut version = [0; 16];
         aws_lc_rs::rand::fill(&mut version).unwrap();
 
-        Some(Self { version: hex::encode(version), described: described.clone(), enabled: true, pair: pair? })
+        Some(Self {
+            version: hex::encode(version),
+            described: described.clone(),
+            enabled: true,
+            created: 0,
+            pair: pair?,
+        })
     }
 
     /// The public half, as a JSON Web Key has it.

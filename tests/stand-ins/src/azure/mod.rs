@@ -10,6 +10,7 @@ use std::sync::{Mutex, OnceLock};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 pub use key::Key;
 
@@ -34,6 +35,7 @@ pub struct Vault {
     /// Whether an assertion is the application's, where it has another one than its federated token.
     pub asserts: OnceLock<Asserts>,
     given: Mutex<HashSet<String>>,
+    began: Instant,
     address: SocketAddr,
 }
 
@@ -58,6 +60,7 @@ impl StandIn {
             forbids: Mutex::default(),
             asserts: OnceLock::new(),
             given: Mutex::default(),
+            began: Instant::now(),
             address,
         })
     }
@@ -115,6 +118,7 @@ impl Vault {
             ("GET", ["deletedkeys", name]) => self.deleted(name),
             ("POST", ["deletedkeys", name, "recover"]) => self.recover(name),
             ("GET", [name]) => self.get(name, ""),
+            ("GET", [name, "versions"]) => Ok(self.page(name, &asked.parameter("$skiptoken"))),
             ("GET", [name, version]) => self.get(name, version),
             ("POST", [name, version, "sign"]) => self.sign(name, version, &body),
             ("DELETE", [name]) => self.delete(name),
@@ -165,7 +169,10 @@ impl Vault {
             let message = format!("Key {name} is currently in a deleted but recoverable state.");
             return Err(refusal(409, "Conflict", &message, "ObjectIsDeletedButRecoverable"));
         }
-        let key = Key::new(body).ok_or_else(|| refusal(400, "BadParameter", "no such type of key", ""))?;
+        let mut key =
+            Key::new(body).ok_or_else(|| refusal(400, "BadParameter", "no such type of key", ""))?;
+        let age = self.began.elapsed();
+        key.created = 1_700_000_000 + age.as_secs();
         let mut keys = self.keys.lock().unwrap();
         let versions = keys.entry(name.to_owned()).or_default();
         versions.push(key);
@@ -176,6 +183,19 @@ impl Vault {
     fn get(&self, name: &str, version: &str) -> Outcome {
         self.looked_for(name);
         self.with(name, version, |key| Ok(self.bundle(name, key)))
+    }
+
+    /// A page of a key's versions, the latest first.
+    fn page(&self, name: &str, from: &str) -> Value {
+        let (keys, from) = (self.keys.lock().unwrap(), from.parse().unwrap_or(0));
+        let versions = keys.get(name).map(Vec::as_slice).unwrap_or_default();
+        let bundles = versions.iter().rev().skip(from).take(25).map(|key| self.bundle(name, key));
+        let page: Vec<_> = bundles
+            .map(|it| json!({ "kid": it["key"]["kid"], "attributes": it["attributes"], "tags": it["tags"] }))
+            .collect();
+        let rest = self.kid(name, &format!("versions?api-version=7.4&$skiptoken={}", from + page.len()));
+
+        json!({ "nextLink": (from + page.len() < versions.len()).then_some(rest), "value": page })
     }
 
     fn sign(&self, name: &str, version: &str, body: &Value) -> Outcome {
@@ -265,7 +285,7 @@ impl Vault {
 
         json!({
             "key": jwk,
-            "attributes": { "enabled": key.enabled, "created": 1_700_000_000, "updated": 1_700_000_000,
+            "attributes": { "enabled": key.enabled, "created": key.created, "updated": key.created,
                             "recoveryLevel": "Recoverable+Purgeable", "recoverableDays": 90 },
             "tags": key.described["tags"],
         })
