@@ -2,16 +2,16 @@
 
 use std::time::Instant;
 
-use aws_sdk_kms::types::{KeyManagerType, KeyMetadata, KeySpec, KeyState, KeyUsageType};
+use aws_sdk_kms::types::{KeyManagerType, KeyMetadata, KeySpec, KeyState, KeyUsageType, MultiRegionKeyType};
 use aws_sdk_resourcegroupstagging::types::TagFilter;
-use keyport_core::backend::Generated;
+use keyport_core::backend::{Generated, Object};
 use keyport_core::key::{KeyId, NativeId};
 use keyport_core::public_key::PublicKey;
 use keyport_core::scheme::KeyType;
 use keyport_core::{Failure, FailureKind};
 
 use super::{Aws, arn, now, spec};
-use crate::cloud::Call;
+use crate::cloud::{Call, not_own};
 
 /// What the service says of a key.
 #[derive(Debug)]
@@ -24,6 +24,8 @@ pub(super) struct Facts {
     signs: bool,
     /// Whether the account made it, and not a service for itself.
     is_own: bool,
+    /// Whether it is another region's key, replicated here.
+    is_replica: bool,
 }
 
 impl Facts {
@@ -37,6 +39,10 @@ impl Facts {
             spec,
             state: metadata.key_state?,
             signs: metadata.key_usage? == KeyUsageType::SignVerify,
+            is_replica: metadata
+                .multi_region_configuration
+                .and_then(|found| found.multi_region_key_type)
+                .is_some_and(|kind| kind == MultiRegionKeyType::Replica),
             is_own: metadata.key_manager.is_none_or(|manager| manager == KeyManagerType::Customer),
         })
     }
@@ -132,6 +138,28 @@ impl Aws {
         let arns = told.resource_tag_mapping_list.unwrap_or_default().into_iter();
         let keys = arns.filter_map(|mapping| mapping.resource_arn).map(NativeId::new);
         Ok(keys.filter(arn::is_key).collect())
+    }
+
+    /// That nothing is deleted which was not made for this key-id, of what the account's index does not list for it.
+    pub(super) async fn check_own(&self, object: &Object, deadline: Instant) -> Result<(), Failure> {
+        let Object { key_id, native_id, .. } = object;
+        let named = self.described(&self.alias(*key_id), deadline).await?;
+        if named.is_some_and(|facts| facts.native_id == *native_id) {
+            return Ok(());
+        }
+        let facts = self.described(arn::id(native_id), deadline).await?;
+        // A replica shares neither alias nor tags with its primary key, which is where it can be told whose it is.
+        if facts.is_none_or(|facts| facts.is_replica || facts.is_leaving()) {
+            return Ok(());
+        }
+
+        match self.doubts.left(*key_id, now()) {
+            None => Err(not_own(native_id.as_str())),
+            Some(left) => {
+                let message = "the service may not list yet for which key-id this key was made";
+                Err(Failure { retry_after: Some(left), ..Failure::new(FailureKind::Unavailable, message) })
+            }
+        }
     }
 
     /// What the service says of the key of this name, if there is one.

@@ -274,10 +274,14 @@ impl Backend for Aws {
             return Ok(());
         }
         self.check_account(deadline).await?;
+        let tagged = self.tagged(object.key_id, deadline).await?;
+        if !tagged.contains(&object.native_id) {
+            self.check_own(object, deadline).await?;
+        }
         self.schedule_deletion(&object.native_id, deadline).await?;
 
         // What a crash left of other tries to make this key.
-        for key in self.tagged(object.key_id, deadline).await? {
+        for key in tagged {
             if key != object.native_id {
                 self.schedule_deletion(&key, deadline).await?;
             }

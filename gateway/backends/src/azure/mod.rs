@@ -39,7 +39,7 @@ use reqwest::header::HeaderMap;
 pub use certificate::CertificateError;
 pub use connection::{Connection, Login, OpenError, Proof};
 
-use crate::cloud::{Call, Rest, Retry, Revived, Template, Turns, Web};
+use crate::cloud::{Call, Rest, Retry, Revived, Template, Turns, Web, not_own};
 use crate::http;
 use login::Source;
 use operations::{Service, lie};
@@ -223,6 +223,9 @@ impl Backend for Azure {
         // What is no key of this vault is not there. Keys go with every version.
         let Some(version) = self.version(object) else { return Ok(()) };
         let name = name_of(&version);
+        if name != self.name(object.key_id) {
+            return Err(not_own(name));
+        }
 
         match self.service.delete(Call::manage(Retry::Safe, deadline), name).await {
             Err(failure) if failure.kind == FailureKind::NotFound => {

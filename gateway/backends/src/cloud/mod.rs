@@ -31,3 +31,10 @@ pub(crate) use tokens::{Issuer, Token, Tokens};
 pub(crate) use turns::Turns;
 pub(crate) use web::Web;
 pub use web::WebError;
+
+use keyport_core::{Failure, FailureKind};
+
+/// Says that the key of this name is not deleted: it does not bear the gateway's mark and the key-id that it was asked for by.
+pub(crate) fn not_own(name: &str) -> Failure {
+    Failure::new(FailureKind::Denied, format!("`{name}` was not made for this key, and is not deleted"))
+}

@@ -39,7 +39,7 @@ use keyport_core::{Failure, FailureKind};
 pub use connection::{Connection, Credentials, OpenError, Protection, Rsa};
 pub use credentials::CredentialsError;
 
-use crate::cloud::{Call, Retry, Template};
+use crate::cloud::{Call, Retry, Template, not_own};
 use algorithm::Algorithm;
 use methods::{Service, lie};
 use rsa::Algorithms;
@@ -173,6 +173,9 @@ impl Backend for Gcp {
     async fn destroy(&self, object: &Object, deadline: Instant) -> Result<(), Failure> {
         // What is no version in this ring is not there.
         let Some(name) = self.service.names.of(object) else { return Ok(()) };
+        if name != self.service.names.made(object.key_id) {
+            return Err(not_own(&name));
+        }
         self.algorithms.forget(&name);
 
         self.destroyed(&name, deadline).await

@@ -24,13 +24,14 @@ use keyport_core::custody::Mechanism;
 use keyport_core::key::{KeyId, NativeId};
 use keyport_core::name::TenantId;
 use keyport_core::public_key::PublicKey;
+use keyport_core::scheme::KeyType;
 use keyport_core::{Failure, FailureKind};
 use reqwest::Client;
 use serde::Deserialize;
 use serde_json::json;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use crate::cloud::{Call, Gate, Publics, Retry};
+use crate::cloud::{Call, Gate, Publics, Retry, not_own};
 use crate::http::exchange::Whole;
 pub use connection::{Connection, Login, OpenError, is_name, is_path};
 use key::{Described, Reference, Version, type_name};
@@ -192,12 +193,7 @@ impl Backend for Vault {
     }
 
     async fn generate(&self, request: Generate, deadline: Instant) -> Result<Generated, Failure> {
-        let kind = type_name(request.key_type).ok_or_else(|| {
-            Failure::new(
-                FailureKind::Unsupported,
-                format!("transit has no keys of type {}", request.key_type),
-            )
-        })?;
+        let kind = type_name(request.key_type).ok_or_else(|| not_offered(request.key_type))?;
         let version = self.own(request.key_id);
 
         let described = self.made(&version.name, kind, deadline).await?;
@@ -287,8 +283,7 @@ impl Backend for Vault {
     async fn destroy(&self, object: &Object, deadline: Instant) -> Result<(), Failure> {
         let version = self.version(object)?;
         if version != self.own(object.key_id) {
-            let message = format!("{} was not made for this key, and is not deleted", version.name);
-            return Err(Failure::new(FailureKind::Denied, message));
+            return Err(not_own(&version.name));
         }
         self.forget(object).await;
 
@@ -308,7 +303,7 @@ impl Backend for Vault {
     /// Asks for a signature by a key that nobody has: login, policy, mount and seal are what they are for other keys.
     async fn health(&self, deadline: Instant) -> Result<(), Failure> {
         let nobody = Version { name: format!("{}-nobody", self.prefix), number: 1 };
-        let body = sign::request(&nobody, keyport_core::scheme::KeyType::EcP256, Mechanism::Ecdsa, &[0; 32])?;
+        let body = sign::request(&nobody, KeyType::EcP256, Mechanism::Ecdsa, &[0; 32])?;
         let ask = Ask::update(format!("{}/sign/{}", self.mount, nobody.name), &body);
 
         match self.call(Call::read(deadline), &ask).await {
@@ -357,6 +352,10 @@ where
             outcome => return outcome,
         }
     }
+}
+
+fn not_offered(key_type: KeyType) -> Failure {
+    Failure::new(FailureKind::Unsupported, format!("transit has no keys of type {key_type}"))
 }
 
 fn not_there(name: &str) -> Failure {

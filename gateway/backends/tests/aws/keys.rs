@@ -124,6 +124,59 @@ async fn a_key_that_is_deleted_can_be_saved_for_as_long_as_configured() {
 }
 
 #[tokio::test]
+async fn a_key_that_was_made_for_another_or_by_somebody_else_is_not_deleted() {
+    let service = StandIn::start();
+    let other = opened_with(&service, |connection| connection.prefix = "other".parse().unwrap());
+    let (aws, request) = (opened(&service), request(KeyType::EcP256));
+    let somebodys = other.generate(request.clone(), soon()).await.unwrap();
+    let anothers = aws.generate(crate::suite::request(KeyType::EcP256), soon()).await.unwrap();
+
+    for foreign in [somebodys, anothers] {
+        let object = object(&request, &foreign.native_id);
+        let refused = aws.destroy(&object, soon()).await.unwrap_err();
+        assert_eq!(refused.kind, FailureKind::Denied);
+        assert!(refused.message.contains("was not made for this key"), "{refused}");
+    }
+    assert_eq!((service.keys().alive(), service.count("ScheduleKeyDeletion")), (2, 0));
+}
+
+#[tokio::test]
+async fn a_key_that_the_service_does_not_list_yet_is_told_by_its_alias_or_not_deleted_yet() {
+    let service = StandIn::start();
+    let (aws, request) = (opened(&service), request(KeyType::EcP256));
+    let made = aws.generate(request.clone(), soon()).await.unwrap();
+    let tags = std::mem::take(&mut service.keys().get(made.native_id.as_str()).unwrap().tags);
+    assert_eq!(tags.len(), 3);
+
+    let hour = std::time::Duration::from_secs(3600);
+    let unsettled = opened_with(&service, |connection| connection.settling = hour);
+    let foreign = object(&crate::suite::request(KeyType::EcP256), &made.native_id);
+    let refused = unsettled.destroy(&foreign, soon()).await.unwrap_err();
+    assert!(refused.kind == FailureKind::Unavailable && refused.retry_after.is_some(), "{refused}");
+    assert_eq!(service.keys().alive(), 1);
+    aws.destroy(&object(&request, &made.native_id), soon()).await.unwrap();
+    assert_eq!(service.keys().alive(), 0);
+}
+
+#[tokio::test]
+async fn a_replica_goes_with_its_primary_key_whose_alias_and_tags_it_does_not_have() {
+    let service = StandIn::start();
+    let aws = opened_with(&service, |connection| connection.multi_region = true);
+    let replica = aws.generate(request(KeyType::EcP256), soon()).await.unwrap();
+    let replicated = |answer: &mut serde_json::Value| {
+        answer["KeyMetadata"]["MultiRegionConfiguration"] = json!({ "MultiRegionKeyType": "REPLICA" });
+    };
+    let known_elsewhere = object(&request(KeyType::EcP256), &replica.native_id);
+
+    assert_eq!(aws.destroy(&known_elsewhere, soon()).await.unwrap_err().kind, FailureKind::Denied);
+    for _alias_and_key in 0..2 {
+        service.faults().add("DescribeKey", 1, Fault::Lie(replicated));
+    }
+    aws.destroy(&known_elsewhere, soon()).await.unwrap();
+    assert_eq!(service.keys().alive(), 0);
+}
+
+#[tokio::test]
 async fn a_key_that_is_disabled_signs_nothing_and_says_so() {
     let service = StandIn::start();
     let custodian = custodian(opened(&service));

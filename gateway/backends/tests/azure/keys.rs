@@ -79,6 +79,22 @@ async fn a_key_that_is_there_already_is_taken_over_by_its_identifier() {
 }
 
 #[tokio::test]
+async fn a_key_that_was_made_for_another_or_by_somebody_else_is_not_deleted() {
+    let opened = Opened::new();
+    let other = opened.again_with(|connection| connection.prefix = "other".to_owned());
+    let request = request(KeyType::EcP256);
+    let somebodys = other.generate(request.clone(), soon()).await.unwrap();
+    let anothers = opened.azure.generate(crate::suite::request(KeyType::EcP256), soon()).await.unwrap();
+
+    for foreign in [somebodys, anothers] {
+        let refused = opened.azure.destroy(&object(&request, &foreign.native_id), soon()).await.unwrap_err();
+        assert_eq!(refused.kind, FailureKind::Denied);
+        assert!(refused.message.contains("was not made for this key"), "{refused}");
+    }
+    assert_eq!(opened.stand_in.versions(), [1, 1]);
+}
+
+#[tokio::test]
 async fn a_disabled_key_is_gone_for_signing() {
     let (opened, request) = (Opened::new(), request(KeyType::EcP256));
     let made = opened.azure.generate(request.clone(), soon()).await.unwrap();

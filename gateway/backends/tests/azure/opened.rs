@@ -41,9 +41,15 @@ impl Opened {
 
     /// Another gateway at the same vault.
     pub(crate) fn again(&self) -> Azure {
+        self.again_with(|_| ())
+    }
+
+    /// The same, configured otherwise.
+    pub(crate) fn again_with(&self, change: impl FnOnce(&mut Connection)) -> Azure {
         let url = self.stand_in.url();
         let login = application(&url, Proof::Secret(self.folder.path().join("secret")));
-        let described = Connection { settling: self.settling, ..connection(&url, login) };
+        let mut described = Connection { settling: self.settling, ..connection(&url, login) };
+        change(&mut described);
 
         Azure::open(described, Arc::new(Ahead::default())).unwrap()
     }

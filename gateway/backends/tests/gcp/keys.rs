@@ -66,6 +66,24 @@ async fn a_key_of_another_ring_is_never_touched() {
 }
 
 #[tokio::test]
+async fn a_key_that_was_made_for_another_or_by_somebody_else_is_not_destroyed() {
+    let (ring, request) = (Ring::new(), request(KeyType::EcP256));
+    let anothers = ring.gcp.generate(crate::suite::request(KeyType::EcP256), soon()).await.unwrap().native_id;
+    let own = ring.gcp.generate(request.clone(), soon()).await.unwrap().native_id;
+    let somebodys = format!("{RING}/cryptoKeys/other-{}/cryptoKeyVersions/1", request.key_id);
+    let rotated = own.as_str().replace("Versions/1", "Versions/2");
+    let heard = ring.stand_in.heard().len();
+
+    for foreign in [anothers.as_str(), &somebodys, &rotated] {
+        let object = object(&request, &NativeId::new(foreign));
+        let refused = ring.gcp.destroy(&object, soon()).await.unwrap_err();
+        assert_eq!(refused.kind, FailureKind::Denied);
+        assert!(refused.message.contains("was not made for this key"), "{refused}");
+    }
+    assert_eq!((ring.stand_in.heard().len(), ring.stand_in.states()), (heard, vec!["ENABLED"; 2]));
+}
+
+#[tokio::test]
 async fn a_key_that_was_destroyed_is_not_made_again() {
     let (ring, request) = (Ring::new(), request(KeyType::EcP256));
     let made = ring.gcp.generate(request.clone(), soon()).await.unwrap();
