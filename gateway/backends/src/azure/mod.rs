@@ -149,6 +149,12 @@ impl Backend for Azure {
         )
     }
 
+    async fn offers(&self, key_type: KeyType, _deadline: Instant) -> Option<Result<(), Failure>> {
+        let described = key::described(key_type, self.hsm).ok_or_else(|| not_offered(key_type));
+
+        Some(described.map(drop))
+    }
+
     async fn generate(&self, request: Generate, deadline: Instant) -> Result<Generated, Failure> {
         let described = self.described(&request).ok_or_else(|| not_offered(request.key_type))?;
         let bundle = self.make(&request, &described, deadline).await?;

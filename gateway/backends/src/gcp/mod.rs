@@ -33,7 +33,7 @@ use keyport_core::custody::Mechanism;
 use keyport_core::key::{KeyId, NativeId};
 use keyport_core::name::TenantId;
 use keyport_core::public_key::PublicKey;
-use keyport_core::scheme::Family;
+use keyport_core::scheme::{Family, KeyType};
 use keyport_core::{Failure, FailureKind};
 
 pub use connection::{Connection, Credentials, OpenError, Protection, Rsa};
@@ -78,6 +78,10 @@ impl Backend for Gcp {
         Some(format!(
             "destroyed keys are scheduled for that at Google, where they can be restored for {time}; their names stay"
         ))
+    }
+
+    async fn offers(&self, key_type: KeyType, _deadline: Instant) -> Option<Result<(), Failure>> {
+        Some(Algorithm::of_new(key_type, self.protection, self.rsa).map(drop))
     }
 
     async fn generate(&self, request: Generate, deadline: Instant) -> Result<Generated, Failure> {

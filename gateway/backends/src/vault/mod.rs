@@ -192,6 +192,10 @@ impl Backend for Vault {
         self.verify
     }
 
+    async fn offers(&self, key_type: KeyType, _deadline: Instant) -> Option<Result<(), Failure>> {
+        Some(type_name(key_type).map(drop).ok_or_else(|| not_offered(key_type)))
+    }
+
     async fn generate(&self, request: Generate, deadline: Instant) -> Result<Generated, Failure> {
         let kind = type_name(request.key_type).ok_or_else(|| not_offered(request.key_type))?;
         let version = self.own(request.key_id);

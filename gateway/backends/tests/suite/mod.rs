@@ -45,6 +45,7 @@ pub(crate) async fn backend(custodian: &Custodian) {
     a_mechanism_that_does_not_fit_is_refused(custodian).await;
     a_digest_of_another_length_is_refused(custodian).await;
     a_key_type_that_is_not_offered_is_unsupported(custodian).await;
+    what_it_says_it_offers_is_what_it_makes(custodian).await;
     generating_again_returns_the_same_pair(custodian).await;
     generating_again_as_another_type_is_refused(custodian).await;
     generating_at_once_makes_one_pair(custodian).await;
@@ -133,6 +134,17 @@ async fn a_key_type_that_is_not_offered_is_unsupported(custodian: &Custodian) {
     for key_type in KeyType::ALL.into_iter().filter(|key_type| !custodian.key_types.contains(key_type)) {
         let refused = custodian.backend.generate(request(key_type), soon()).await;
         assert_eq!(refused.unwrap_err().kind, FailureKind::Unsupported, "{key_type}");
+    }
+}
+
+async fn what_it_says_it_offers_is_what_it_makes(custodian: &Custodian) {
+    for key_type in KeyType::ALL {
+        let told = custodian.backend.offers(key_type, soon()).await;
+        let Some(told) = told else { continue };
+
+        let refused = told.err().map(|refused| refused.kind);
+        let expected = custodian.key_types.contains(&key_type).then_some(None);
+        assert_eq!(refused, expected.unwrap_or(Some(FailureKind::Unsupported)), "{key_type}");
     }
 }
 
