@@ -23,13 +23,13 @@ use crate::opened::{application, connection, write};
 use crate::suite::soon;
 
 /// A certificate and its key, made anew.
-struct Pair {
-    certificate: Certificate,
-    key: KeyPair,
+pub(crate) struct Pair {
+    pub(crate) certificate: Certificate,
+    pub(crate) key: KeyPair,
 }
 
 impl Pair {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::until(2999)
     }
 
@@ -105,13 +105,15 @@ impl Certified {
     }
 }
 
-/// What an assertion claims, if it is signed by the key of this certificate, as its header says.
-fn signed(assertion: &str, certificate: &[u8]) -> Option<Value> {
+/// What an assertion claims, if it is signed by the key of this certificate, as its header says. Some clients pad the thumbprint.
+pub(crate) fn signed(assertion: &str, certificate: &[u8]) -> Option<Value> {
     let (signed, signature) = assertion.rsplit_once('.')?;
     let (header, claims) = signed.split_once('.')?;
     let part = |text: &str| serde_json::from_slice::<Value>(&URL_SAFE_NO_PAD.decode(text).ok()?).ok();
     let thumbprint = URL_SAFE_NO_PAD.encode(digest(&SHA256, certificate));
-    if part(header)? != json!({ "alg": "PS256", "typ": "JWT", "x5t#S256": thumbprint }) {
+    let mut header = part(header)?;
+    header["x5t#S256"] = header["x5t#S256"].as_str()?.trim_end_matches('=').into();
+    if header != json!({ "alg": "PS256", "typ": "JWT", "x5t#S256": thumbprint }) {
         return None;
     }
 
