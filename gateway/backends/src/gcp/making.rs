@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::Gcp;
 use super::algorithm::Algorithm;
 use super::wire::{State, Version};
-use crate::cloud::{Call, Patience, Retry};
+use crate::cloud::{Call, Patience, Retry, said};
 
 impl Gcp {
     /// The key to be made, as the service wants it described.
@@ -101,7 +101,8 @@ fn still_made(name: &str) -> Failure {
 fn is_ready(version: &Version, key_type: KeyType) -> Result<bool, Failure> {
     let Version { name, state, algorithm, generation_failure_reason: reason } = version;
     if Algorithm::named(algorithm).map(|algorithm| algorithm.key_type) != Some(key_type) {
-        return Err(Failure::new(FailureKind::Exists, format!("there is a key `{name}`, of {algorithm}")));
+        let message = format!("there is a key `{name}`, of {}", said(algorithm));
+        return Err(Failure::new(FailureKind::Exists, message));
     }
 
     let kind = match state {
@@ -110,10 +111,33 @@ fn is_ready(version: &Version, key_type: KeyType) -> Result<bool, Failure> {
         State::Destroyed | State::DestroyScheduled | State::Disabled => FailureKind::KeyGone,
         State::GenerationFailed | State::Other => FailureKind::Other,
     };
-    Err(Failure::new(kind, format!("`{name}` cannot sign: {state:?} {reason}")))
+    Err(Failure::new(kind, format!("`{name}` cannot sign: {state:?} {}", said(reason))))
 }
 
 /// How the gateway's own labels begin.
 const OWN: &str = "keyport";
 /// Characters of a label's name, and of what it says.
 const LONGEST_LABEL: usize = 63;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cloud::fuzz;
+
+    #[test]
+    fn why_a_version_cannot_sign_is_cut_to_a_line() {
+        let version = |state, algorithm: &str| Version {
+            name: "k".to_owned(),
+            state,
+            algorithm: algorithm.to_owned(),
+            generation_failure_reason: format!("no\nroom{}", "x".repeat(10_000)),
+        };
+        let refused = |version| is_ready(&version, KeyType::EcP256).unwrap_err();
+
+        let failed = refused(version(State::GenerationFailed, "EC_SIGN_P256_SHA256"));
+        assert!(failed.message.contains("GenerationFailed no roomxx"), "{failed}");
+        let other = refused(version(State::Enabled, "RSA\nDECRYPT"));
+        assert!(other.message.ends_with("of RSA DECRYPT"), "{other}");
+        [failed, other].iter().for_each(fuzz::told);
+    }
+}

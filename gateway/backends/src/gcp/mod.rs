@@ -39,7 +39,7 @@ use keyport_core::{Failure, FailureKind};
 pub use connection::{Connection, Credentials, OpenError, Protection, Rsa};
 pub use credentials::CredentialsError;
 
-use crate::cloud::{Call, Retry, Template, not_own};
+use crate::cloud::{Call, Retry, Template, not_own, said};
 use algorithm::Algorithm;
 use methods::{Service, lie};
 use rsa::Algorithms;
@@ -127,7 +127,7 @@ impl Backend for Gcp {
             return Err(Failure::new(FailureKind::KeyGone, message));
         }
         if Algorithm::named(&version.algorithm).is_none() {
-            let message = format!("`{name}` is of {}, which signs nothing here", version.algorithm);
+            let message = format!("`{name}` is of {}, which signs nothing here", said(&version.algorithm));
             return Err(Failure::new(FailureKind::Unsupported, message));
         }
 
@@ -251,7 +251,7 @@ fn parsed(read: &Public) -> Result<(Algorithm, PublicKey), Failure> {
     use rustls_pki_types::pem::PemObject;
 
     let Some(algorithm) = Algorithm::named(&read.algorithm) else {
-        let message = format!("a key of {}, which signs nothing here", read.algorithm);
+        let message = format!("a key of {}, which signs nothing here", said(&read.algorithm));
         return Err(Failure::new(FailureKind::Unsupported, message));
     };
     let der = SubjectPublicKeyInfoDer::from_pem_slice(read.pem.as_bytes())
@@ -267,3 +267,37 @@ fn parsed(read: &Public) -> Result<(Algorithm, PublicKey), Failure> {
 
 /// What signing takes.
 const TO_SIGN: &str = "cloudkms.cryptoKeyVersions.useToSign";
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    fn read(algorithm: &str, pem: &str) -> String {
+        json!({ "name": "k", "pem": pem, "pemCrc32c": "0", "algorithm": algorithm }).to_string()
+    }
+
+    #[test]
+    fn an_algorithm_of_many_lines_is_cut_to_one() {
+        let public = serde_json::from_str(&read("RSA\nDECRYPT\u{1b}", "")).unwrap();
+
+        assert_eq!(parsed(&public).unwrap_err().message, "a key of RSA DECRYPT, which signs nothing here");
+    }
+
+    proptest! {
+        #[test]
+        fn no_public_half_panics_and_one_is_of_its_algorithms_type(
+            algorithm in "EC_SIGN_(P256_SHA256|P384_SHA384)|RSA_SIGN_PKCS1_2048_SHA256|(\\PC|\\s){0,9}",
+            (at, change) in (0..PEM.len(), "[A-Za-z0-9+/=\n]{0,2}"),
+        ) {
+            for pem in [PEM.to_owned(), format!("{}{change}{}", &PEM[..at], &PEM[at + 1..])] {
+                fuzz::public_key(read(&algorithm, &pem).as_bytes());
+            }
+        }
+    }
+
+    /// Of P-256.
+    const PEM: &str = "-----BEGIN PUBLIC KEY-----\nMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEaxfR8uEsQkf4vOblY6RA8ncDfYEt\n6zOg9KE5RdiYwpZP40Li/hp/m47n60p8D54WK84zV2sxXs7LtkBoN79R9Q==\n-----END PUBLIC KEY-----\n";
+}
