@@ -1,0 +1,4 @@
+//! What a vault answers instead.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|answer: &[u8]| keyport_backends::azure::fuzz::refused(answer));
