@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 
 use crate::harness::{Ended, Hash, Plan, Site, keyport, soft, tenant, token_of};
 
@@ -71,6 +72,30 @@ async fn of_a_service_that_takes_requests_it_is_said_who_can_try_keys() {
     }
 }
 
+/// That a probe went well and said what is in the golden file of this name, whatever time it took.
+pub(crate) fn says_what_is_golden(ended: &Ended, name: &str) {
+    assert_eq!(ended.code(), Some(0), "{ended:#?}");
+    let said: String = ended.stdout.lines().map(|line| format!("{}\n", lasting(line))).collect();
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../../tests/golden/probe/{name}.txt"));
+    if std::env::var_os("KEYPORT_BLESS").is_some() {
+        fs::write(&file, &said).unwrap();
+    }
+
+    let golden = fs::read_to_string(&file).unwrap_or_default();
+    assert_eq!(said, golden, "{}: if the new text is better, run with KEYPORT_BLESS=1", file.display());
+}
+
+/// A line without what is another at each run: times, and what servers call themselves.
+fn lasting(line: &str) -> String {
+    let is_time = |word: &str| word.contains('.') && word.parse::<f64>().is_ok();
+    let is_uuid = |word: &str| word.len() == 36 && word.matches('-').count() == 4;
+    let is_place = |word: &str| word.starts_with("http://127.0.0.1:");
+    let words =
+        line.split(' ').map(|word| if is_time(word) || is_uuid(word) || is_place(word) { "…" } else { word });
+
+    words.collect::<Vec<_>>().join(" ")
+}
+
 async fn probe(site: &Site, connection: &str, more: &[&str]) -> Ended {
     let config = site.path("keyport.toml");
     let mut arguments: Vec<&dyn AsRef<std::ffi::OsStr>> =
@@ -87,3 +112,6 @@ fn says(ended: &Ended, word: &str, key_type: &str, more: &str) -> bool {
         words.next() == Some(word) && words.next() == Some(key_type) && line.contains(more)
     })
 }
+
+/// A line for a connection to a service that has no quota.
+pub(crate) const UNHURRIED: &str = "rates = { sign = 1000, read = 1000, manage = 1000 }\n";

@@ -1,5 +1,9 @@
 //! Keys in AWS KMS, through the whole gateway and as the example has it: with a stand-in for the service.
 
+#[path = "../../../gateway/backends/tests/localemu/mod.rs"]
+mod emulator;
+mod localemu;
+mod promises;
 mod replicas;
 
 use std::fs;
@@ -11,6 +15,7 @@ use keyport_stand_ins::aws::{ACCESS_KEY, SECRET, StandIn};
 use serde_json::{Value, json};
 use tokio::process::Command;
 
+use crate::backend::UNHURRIED;
 use crate::harness::{Client, Gateway, Hash, KEYPORT, Plan, Site, digest_of, entries, eventually, token_of};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -140,23 +145,14 @@ struct Stage {
 
 impl Stage {
     fn set() -> Self {
-        let (service, site) = (StandIn::start(), Site::new(&Plan::soft()));
-        let url = service.url();
-        let places =
-            format!("endpoint = \"{url}\"\nsts-endpoint = \"{url}\"\ntagging-endpoint = \"{url}\"\n");
-        let text = fs::read_to_string(example("keyport.toml")).unwrap();
-        let text = text.replace("kind = \"aws\"\n", &format!("kind = \"aws\"\nsettling = \"0s\"\n{places}"));
-        site.write("keyport.toml", text.replace("\"release\"", "\"release\", \"delete\", \"restore\""));
+        let service = StandIn::start();
+        let site = site(&service.url());
 
         Self { service, site }
     }
 
     async fn start(&self, secret: &str) -> Gateway {
-        let mut command = Command::new(KEYPORT);
-        command.args(["serve", "--config"]).arg(self.site.path("keyport.toml"));
-        command.env("KEYPORT_LISTEN", "127.0.0.1:0").env("KEYPORT_ADMIN", "127.0.0.1:0");
-        command.env("AWS_ACCESS_KEY_ID", ACCESS_KEY).env("AWS_SECRET_ACCESS_KEY", secret);
-        command.env("KEYPORT_TOKEN_DIGEST", format!("sha256:{}", digest_of(token_of("acme").as_bytes())));
+        let command = keyport(&self.site, (ACCESS_KEY, secret), &["serve"]);
 
         let gateway = Gateway::start(command, self.site.path("ca.pem")).await;
         gateway.unwrap_or_else(|ended| panic!("no start: {ended:#?}"))
@@ -181,6 +177,28 @@ impl Stage {
             assert!(is_allowed || call == "GetCallerIdentity", "{call}");
         }
     }
+}
+
+/// The example's configuration in a folder of its own, with the services at one place.
+fn site(url: &str) -> Site {
+    let site = Site::new(&Plan::soft());
+    let places = format!("endpoint = \"{url}\"\nsts-endpoint = \"{url}\"\ntagging-endpoint = \"{url}\"\n");
+    let text = fs::read_to_string(example("keyport.toml")).unwrap();
+    let text =
+        text.replace("kind = \"aws\"\n", &format!("kind = \"aws\"\nsettling = \"0s\"\n{UNHURRIED}{places}"));
+    site.write("keyport.toml", text.replace("\"release\"", "\"release\", \"delete\", \"restore\""));
+
+    site
+}
+
+/// A command with that configuration and these credentials.
+fn keyport(site: &Site, (id, secret): (&str, &str), arguments: &[&str]) -> Command {
+    let mut command = Command::new(KEYPORT);
+    command.args(arguments).arg("--config").arg(site.path("keyport.toml"));
+    command.env("KEYPORT_LISTEN", "127.0.0.1:0").env("KEYPORT_ADMIN", "127.0.0.1:0");
+    command.env("AWS_ACCESS_KEY_ID", id).env("AWS_SECRET_ACCESS_KEY", secret);
+    command.env("KEYPORT_TOKEN_DIGEST", format!("sha256:{}", digest_of(token_of("acme").as_bytes())));
+    command
 }
 
 fn client(gateway: &Gateway) -> Client {

@@ -1,5 +1,7 @@
 //! Keys in Azure Key Vault, by a stand-in for it: the example's configuration, and every contract through it.
 
+mod promises;
+
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
@@ -7,6 +9,7 @@ use keyport_stand_ins::azure::StandIn;
 use serde_json::json;
 use tokio::process::Command;
 
+use crate::backend::UNHURRIED;
 use crate::harness::{Ended, Gateway, Hash, KEYPORT, Plan, Site, digest_of, eventually, token_of};
 
 #[tokio::test]
@@ -40,7 +43,8 @@ async fn the_example_signs_over_webhook_and_v1_with_keys_of_a_vault() {
 fn staged() -> (Site, StandIn) {
     let site = Site::new(&Plan::soft());
     let text = std::fs::read_to_string(folder().join("keyport.toml")).expect("the example");
-    site.write("keyport.toml", text.replace("grace = \"7d\"", "grace = \"0s\""));
+    let text = text.replace("grace = \"7d\"", "grace = \"0s\"");
+    site.write("keyport.toml", text.replace("kind = \"azure\"\n", &format!("kind = \"azure\"\n{UNHURRIED}")));
     site.write("azure-secret", "s3cr3t");
     let private = std::fs::Permissions::from_mode(0o600);
     std::fs::set_permissions(site.path("azure-secret"), private).expect("its mode");
@@ -49,15 +53,19 @@ fn staged() -> (Site, StandIn) {
 }
 
 async fn serve(site: &Site, stand_in: &StandIn) -> Result<Gateway, Ended> {
+    Gateway::start(keyport(site, stand_in, &["serve"]), site.path("ca.pem")).await
+}
+
+/// A command with that configuration.
+fn keyport(site: &Site, stand_in: &StandIn, arguments: &[&str]) -> Command {
     let digest = format!("sha256:{}", digest_of(token_of("program").as_bytes()));
     let mut command = Command::new(KEYPORT);
-    command.args(["serve", "--config"]).arg(site.path("keyport.toml"));
+    command.args(arguments).arg("--config").arg(site.path("keyport.toml"));
     command.env("KEYPORT_LISTEN", "127.0.0.1:0").env("KEYPORT_ADMIN", "127.0.0.1:0");
     command.env("KEYPORT_TOKEN_DIGEST", digest).env("AZURE_VAULT", stand_in.url());
     command.env("AZURE_AUTHORITY", stand_in.url());
     command.env("AZURE_TENANT_ID", "directory").env("AZURE_CLIENT_ID", "application");
-
-    Gateway::start(command, site.path("ca.pem")).await
+    command
 }
 
 fn folder() -> PathBuf {

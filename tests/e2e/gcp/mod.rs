@@ -1,5 +1,7 @@
 //! Keys in Google Cloud KMS, by a stand-in for it: the example's configuration, and every contract through it.
 
+mod promises;
+
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
@@ -8,6 +10,7 @@ use keyport_stand_ins::{Answer, Fault};
 use serde_json::json;
 use tokio::process::Command;
 
+use crate::backend::UNHURRIED;
 use crate::harness::{Gateway, Hash, KEYPORT, Plan, Site, digest_of, eventually, token_of};
 
 #[tokio::test]
@@ -88,7 +91,8 @@ fn refusal(status: &str) -> Answer {
 fn staged() -> (Site, StandIn) {
     let site = Site::new(&Plan::soft());
     let text = std::fs::read_to_string(folder().join("keyport.toml")).expect("the example");
-    site.write("keyport.toml", text.replace("grace = \"7d\"", "grace = \"0s\""));
+    let text = text.replace("grace = \"7d\"", "grace = \"0s\"");
+    site.write("keyport.toml", text.replace("kind = \"gcp\"\n", &format!("kind = \"gcp\"\n{UNHURRIED}")));
     site.write("key.json", key_file().to_string());
     std::fs::set_permissions(site.path("key.json"), std::fs::Permissions::from_mode(0o600))
         .expect("its mode");
@@ -97,13 +101,17 @@ fn staged() -> (Site, StandIn) {
 }
 
 async fn serve(site: &Site, stand_in: &StandIn) -> Result<Gateway, crate::harness::Ended> {
+    Gateway::start(keyport(site, stand_in, &["serve"]), site.path("ca.pem")).await
+}
+
+/// A command with that configuration.
+fn keyport(site: &Site, stand_in: &StandIn, arguments: &[&str]) -> Command {
     let digest = format!("sha256:{}", digest_of(token_of("program").as_bytes()));
     let mut command = Command::new(KEYPORT);
-    command.args(["serve", "--config"]).arg(site.path("keyport.toml"));
+    command.args(arguments).arg("--config").arg(site.path("keyport.toml"));
     command.env("KEYPORT_LISTEN", "127.0.0.1:0").env("KEYPORT_ADMIN", "127.0.0.1:0");
     command.env("KEYPORT_TOKEN_DIGEST", digest).env("GCP_KEY_RING", RING).env("GCP_ENDPOINT", stand_in.url());
-
-    Gateway::start(command, site.path("ca.pem")).await
+    command
 }
 
 fn folder() -> PathBuf {

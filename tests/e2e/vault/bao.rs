@@ -10,26 +10,39 @@ use tokio::sync::OnceCell;
 
 use crate::harness::{Ended, eventually, run};
 
-/// A server without TLS, in memory, with a transit engine. It ends with this.
+/// A server in memory, with a transit engine. It ends with this.
 pub(super) struct Bao {
     _process: Child,
     pub(super) address: String,
+    has_tls: bool,
     folder: TempDir,
 }
 
 impl Bao {
-    /// A new one; `None` where it cannot be had, which is said, and fails on CI.
+    /// A new one without TLS; `None` where it cannot be had, which is said, and fails on CI.
     pub(super) async fn new() -> Option<Self> {
+        Self::start(false).await
+    }
+
+    /// The same with TLS, and a certificate of its own making.
+    pub(super) async fn with_tls() -> Option<Self> {
+        Self::start(true).await
+    }
+
+    async fn start(has_tls: bool) -> Option<Self> {
         let program = program().await?;
         let (address, folder) = (free(), tempfile::tempdir().expect("a folder"));
         let log = std::fs::File::create(folder.path().join("log")).expect("a log");
         let mut command = Command::new(program);
         command.args(["server", "-dev", "-dev-root-token-id=root", "-dev-no-store-token"]);
         command.arg(format!("-dev-listen-address={address}")).kill_on_drop(true);
+        if has_tls {
+            command.arg("-dev-tls").arg(format!("-dev-tls-cert-dir={}", folder.path().display()));
+        }
         let process =
             command.stdin(Stdio::null()).stdout(log.try_clone().expect("a log")).stderr(log).spawn();
 
-        let bao = Self { _process: process.expect("OpenBao starts"), address, folder };
+        let bao = Self { _process: process.expect("OpenBao starts"), address, has_tls, folder };
         eventually("OpenBao to be ready", async || {
             let status = run(bao.command(&["status"])).await;
             (status.code() == Some(0)).then_some(())
@@ -57,9 +70,10 @@ impl Bao {
     /// A connection to it, in a configuration.
     pub(super) fn connection(&self, more: &str) -> String {
         format!(
-            "[[connection]]\nname = \"transit\"\nkind = \"vault\"\naddress = \"http://{}\"\n\
+            "[[connection]]\nname = \"transit\"\nkind = \"vault\"\naddress = \"{}\"\n{}\n\
              login = {{ method = \"token\", file = \"{}\" }}\n{more}\n",
-            self.address,
+            self.url(),
+            if self.has_tls { format!("ca = \"{}\"", self.ca().display()) } else { String::new() },
             self.token_file().display()
         )
     }
@@ -74,6 +88,15 @@ impl Bao {
         file
     }
 
+    fn url(&self) -> String {
+        format!("{}://{}", if self.has_tls { "https" } else { "http" }, self.address)
+    }
+
+    /// Who vouches for it, where it has TLS.
+    fn ca(&self) -> PathBuf {
+        self.folder.path().join("vault-ca.pem")
+    }
+
     async fn ended(&self, arguments: &[&str]) -> Ended {
         run(self.command(arguments)).await
     }
@@ -81,7 +104,10 @@ impl Bao {
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(PROGRAM.get().cloned().flatten().expect("it was started"));
         command.args(arguments);
-        command.env("BAO_ADDR", format!("http://{}", self.address)).env("BAO_TOKEN", "root");
+        command.env("BAO_ADDR", self.url()).env("BAO_TOKEN", "root");
+        if self.has_tls {
+            command.env("BAO_CACERT", self.ca());
+        }
         command
     }
 }
