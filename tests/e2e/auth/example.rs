@@ -43,7 +43,7 @@ async fn serve(site: &Site, cluster: &Cluster) -> Gateway {
     let mut command = Command::new(KEYPORT);
     command.args(["serve", "--config"]).arg(site.path("keyport.toml")).envs(variables);
 
-    Gateway::start(command, site.path("ca.pem")).await.unwrap_or_else(|ended| panic!("no start: {ended:#?}"))
+    site.run(command).await.unwrap_or_else(|ended| panic!("no start: {ended:#?}"))
 }
 
 fn example() -> PathBuf {

@@ -154,7 +154,7 @@ impl Stage {
     async fn start(&self, secret: &str) -> Gateway {
         let command = keyport(&self.site, (ACCESS_KEY, secret), &["serve"]);
 
-        let gateway = Gateway::start(command, self.site.path("ca.pem")).await;
+        let gateway = self.site.run(command).await;
         gateway.unwrap_or_else(|ended| panic!("no start: {ended:#?}"))
     }
 

@@ -74,7 +74,7 @@ async fn serve(site: &Site, file: &str, variables: &[(&str, &str)]) -> Gateway {
     command.args(["serve", "--config"]).arg(site.path(file)).envs(variables.iter().copied());
     command.env("KMS_TOKEN_DIGEST", digest("front")).env("KEYPORT_TOKEN_DIGEST", digest("program"));
 
-    Gateway::start(command, site.path("ca.pem")).await.unwrap_or_else(|ended| panic!("no start: {ended:#?}"))
+    site.run(command).await.unwrap_or_else(|ended| panic!("no start: {ended:#?}"))
 }
 
 fn example(name: &str) -> String {

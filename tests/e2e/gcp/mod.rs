@@ -101,7 +101,7 @@ fn staged() -> (Site, StandIn) {
 }
 
 async fn serve(site: &Site, stand_in: &StandIn) -> Result<Gateway, crate::harness::Ended> {
-    Gateway::start(keyport(site, stand_in, &["serve"]), site.path("ca.pem")).await
+    site.run(keyport(site, stand_in, &["serve"])).await
 }
 
 /// A command with that configuration.

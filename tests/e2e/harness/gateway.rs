@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::{Child, Command};
 use tokio::task::JoinHandle;
@@ -26,6 +27,8 @@ pub(crate) struct Gateway {
     pub(crate) server: Server,
     /// What operators read.
     pub(crate) admin: SocketAddr,
+    /// What it works in, which is not removed under it.
+    folder: Option<Arc<TempDir>>,
 }
 
 /// How a process ended.
@@ -82,11 +85,23 @@ impl Gateway {
         })
         .await;
         match ready {
-            Ok((address, admin)) => {
-                Ok(Self { child, pid, stdout, stderr, server: Server::new(address, &ca), admin })
-            }
+            Ok((address, admin)) => Ok(Self {
+                child,
+                pid,
+                stdout,
+                stderr,
+                server: Server::new(address, &ca),
+                admin,
+                folder: None,
+            }),
             Err(status) => Err(Ended { status, stdout: stdout.all().await, stderr: stderr.all().await }),
         }
+    }
+
+    /// The same, in a folder that stays for as long as it runs.
+    pub(super) fn within(mut self, folder: Arc<TempDir>) -> Self {
+        self.folder = Some(folder);
+        self
     }
 
     /// A client of contract `webhook` that presents `token`.

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use tempfile::TempDir;
@@ -75,7 +76,7 @@ pub(crate) fn token_of(tenant: &str) -> String {
 
 /// A folder with a configuration, a certificate and a master key.
 pub(crate) struct Site {
-    folder: TempDir,
+    folder: Arc<TempDir>,
     /// Who issued the certificate.
     pub(crate) authority: Authority,
 }
@@ -84,7 +85,7 @@ impl Site {
     /// A folder for gateways that run as `plan` says.
     pub(crate) fn new(plan: &Plan) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let site = Self { folder, authority: Authority::new() };
+        let site = Self { folder: Arc::new(folder), authority: Authority::new() };
         site.write("ca.pem", site.authority.pem());
         site.certify(&site.authority.server());
         site.write("master.key", format!("{}\n", "5a".repeat(32)));
@@ -150,7 +151,14 @@ impl Site {
         let mut command = Command::new(KEYPORT);
         command.args(["serve", "--config"]).arg(self.path("keyport.toml"));
 
-        Gateway::start(command, self.path("ca.pem")).await
+        self.run(command).await
+    }
+
+    /// Runs `command`, which is to be a gateway of this folder.
+    pub(crate) async fn run(&self, command: Command) -> Result<Gateway, Ended> {
+        let gateway = Gateway::start(command, self.path("ca.pem")).await?;
+
+        Ok(gateway.within(Arc::clone(&self.folder)))
     }
 }
 

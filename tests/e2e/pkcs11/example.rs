@@ -62,7 +62,7 @@ async fn the_examples_configuration_serves_and_shows_every_setting_of_a_token() 
     command.env("KEYPORT_LISTEN", "127.0.0.1:0").env("KEYPORT_ADMIN", "127.0.0.1:0");
     command.env("HSM_MODULE", SOFTHSM).env("HSM_TOKEN", LABEL);
     command.env("KEYPORT_TOKEN_DIGEST", format!("sha256:{}", digest_of(token_of("acme").as_bytes())));
-    let gateway = Gateway::start(command, stage.site.path("ca.pem")).await;
+    let gateway = stage.site.run(command).await;
     let gateway = gateway.unwrap_or_else(|ended| panic!("no start: {ended:#?}"));
 
     let api = Api(gateway.server.client().with_token(&token_of("acme")).with_base("/v1"));

@@ -116,7 +116,7 @@ impl Stage {
         command.args(["serve", "--config"]).arg(site.path("keyport.toml")).args(more);
         command.envs([self.token.environment()]).envs(self.environment.iter().cloned());
 
-        Gateway::start(command, site.path("ca.pem")).await
+        site.run(command).await
     }
 
     pub(super) fn data(&self) -> PathBuf {

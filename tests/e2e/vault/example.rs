@@ -58,7 +58,7 @@ async fn the_examples_configuration_serves_and_shows_every_setting_of_an_engine(
     command.env("KEYPORT_LISTEN", "127.0.0.1:0").env("KEYPORT_ADMIN", "127.0.0.1:0");
     command.env("VAULT_ADDRESS", format!("http://{}", bao.address)).env("VAULT_ROLE_ID", role);
     command.env("KEYPORT_TOKEN_DIGEST", format!("sha256:{}", digest_of(token_of("acme").as_bytes())));
-    let gateway = Gateway::start(command, site.path("ca.pem")).await;
+    let gateway = site.run(command).await;
     let gateway = gateway.unwrap_or_else(|ended| panic!("no start: {ended:#?}"));
 
     let webhook = gateway.webhook(&token_of("acme"));
