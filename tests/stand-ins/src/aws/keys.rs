@@ -59,6 +59,8 @@ pub struct Key {
     pub tags: Vec<(String, String)>,
     /// Whether other regions may have it too.
     pub multi_region: bool,
+    /// The ARN of the key that this one is a replica of.
+    pub primary: Option<String>,
     /// In how many days it is deleted, if that was asked for.
     pub window: Option<i64>,
     /// How often it is asked for until it is there for everybody.
@@ -82,6 +84,7 @@ impl Key {
             description: String::new(),
             tags: Vec::new(),
             multi_region,
+            primary: None,
             window: None,
             unseen: 0,
             pair: Arc::new(Pair::of(spec)),
@@ -91,9 +94,9 @@ impl Key {
     /// The same key in another region, where it is to be added: of the same id and pair, which is all that they share.
     #[must_use]
     pub fn replica(&self, region: &str) -> Self {
-        let (description, tags) = (String::new(), Vec::new());
+        let (description, tags, primary) = (String::new(), Vec::new(), Some(self.arn.clone()));
 
-        Self { arn: arn(region, &self.id), description, tags, ..self.clone() }
+        Self { arn: arn(region, &self.id), description, tags, primary, ..self.clone() }
     }
 }
 

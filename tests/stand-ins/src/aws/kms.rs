@@ -93,7 +93,7 @@ fn seen(key: &mut Key) -> Option<&mut Key> {
 }
 
 fn metadata(key: &Key) -> Value {
-    json!({
+    let mut metadata = json!({
         "AWSAccountId": ACCOUNT,
         "Arn": key.arn,
         "CreationDate": 1_700_000_000.5,
@@ -108,7 +108,21 @@ fn metadata(key: &Key) -> Value {
         "MultiRegion": key.multi_region,
         "Origin": "AWS_KMS",
         "SigningAlgorithms": algorithms(&key.spec),
-    })
+    });
+    if key.multi_region {
+        metadata["MultiRegionConfiguration"] = regions(key);
+    }
+    metadata
+}
+
+/// Which of a multi-Region key's this one is. A primary key's replicas are in services that this one does not know of.
+fn regions(key: &Key) -> Value {
+    let of = |arn: &str| json!({ "Arn": arn, "Region": arn.split(':').nth(3) });
+    let Some(primary) = &key.primary else {
+        return json!({ "MultiRegionKeyType": "PRIMARY", "PrimaryKey": of(&key.arn), "ReplicaKeys": [] });
+    };
+
+    json!({ "MultiRegionKeyType": "REPLICA", "PrimaryKey": of(primary), "ReplicaKeys": [of(&key.arn)] })
 }
 
 fn public_key(key: &mut Key) -> Result<Value, Answer> {
