@@ -19,7 +19,7 @@ use crate::bench::Bench;
 use crate::client::Client;
 use crate::key::Proof;
 
-/// An OpenBao in memory, and the folder of a gateway on it.
+/// An OpenBao in memory, and the folder of gateways on it.
 #[derive(Debug)]
 pub(crate) struct Transit {
     folder: PathBuf,
@@ -72,22 +72,25 @@ impl Transit {
         Ok(())
     }
 
-    /// Starts a gateway whose new keys are there.
-    pub(crate) async fn gateway(&self, bench: &Bench) -> Result<Server> {
-        let (token, custodian) = (self.folder.join("openbao-token"), self.folder.join("custodian.toml"));
+    /// Starts a gateway whose new keys are there, and that verifies each signature or does not.
+    pub(crate) async fn gateway(&self, bench: &Bench, verify: bool) -> Result<Server> {
+        let folder = self.folder.join(format!("verify-{verify}"));
+        fs::create_dir_all(&folder)?;
+        let (token, custodian) = (folder.join("openbao-token"), folder.join("custodian.toml"));
         fs::write(&token, TOKEN)?;
         fs::set_permissions(&token, fs::Permissions::from_mode(0o600))?;
         fs::write(
             &custodian,
             CUSTODIAN
                 .replace("ADDRESS", &self.address.to_string())
-                .replace("FILE", &token.display().to_string()),
+                .replace("FILE", &token.display().to_string())
+                .replace("VERIFY", &verify.to_string()),
         )?;
 
         let mut command = Command::new(&bench.keyport);
         command.args(["dev", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]);
-        command.arg("--data").arg(&self.folder).arg("--custodian").arg(&custodian);
-        Server::start(bench, "keyport, vault", command, &self.folder, Proof::Digest).await
+        command.arg("--data").arg(&folder).arg("--custodian").arg(&custodian);
+        Server::start(bench, "keyport, vault", command, &folder, Proof::Digest).await
     }
 
     /// How many signatures a second the engine makes for so many connections that ask it directly, as the gateway asks.
@@ -144,6 +147,7 @@ name = "transit"
 kind = "vault"
 address = "http://ADDRESS"
 login = { method = "token", file = "FILE" }
+verify = VERIFY
 
 [[provider]]
 name = "transit"
