@@ -133,11 +133,23 @@ impl Aws {
         let asked = self.tagging.get_resources().resource_type_filters("kms");
         let asked = asked.tag_filters(filter(KEY_ID, key_id.to_string()));
         let asked = asked.tag_filters(filter(GATEWAY, self.prefix.as_str().to_owned()));
-        let told = self.call(Call::read(deadline), || asked.clone().send()).await?;
 
-        let arns = told.resource_tag_mapping_list.unwrap_or_default().into_iter();
-        let keys = arns.filter_map(|mapping| mapping.resource_arn).map(NativeId::new);
-        Ok(keys.filter(arn::is_key).collect())
+        let mut keys = Vec::new();
+        let mut next = None;
+        for _ in 0..MOST_PAGES {
+            let page = asked.clone().set_pagination_token(next.take());
+            let told = self.call(Call::read(deadline), || page.clone().send()).await?;
+            let arns = told.resource_tag_mapping_list.unwrap_or_default().into_iter();
+            let page = arns.filter_map(|mapping| mapping.resource_arn).map(NativeId::new);
+            keys.extend(page.filter(arn::is_key));
+            // The service may answer with an empty page, and go on.
+            next = told.pagination_token.filter(|token| !token.is_empty());
+            if next.is_none() {
+                return Ok(keys);
+            }
+        }
+
+        Err(self.lie("lists more keys of one key-id than anybody made"))
     }
 
     /// That nothing is deleted which was not made for this key-id, of what the account's index does not list for it.
@@ -226,3 +238,5 @@ impl Aws {
 /// Tags that a key of this gateway's is known by.
 pub(super) const KEY_ID: &str = "keyport:key-id";
 pub(super) const GATEWAY: &str = "keyport:gateway";
+/// Of the index's list for one key-id.
+const MOST_PAGES: usize = 20;

@@ -9,8 +9,9 @@ use keyport_core::FailureKind;
 use keyport_core::backend::{Backend, Generate};
 use keyport_core::key::NativeId;
 use keyport_core::scheme::KeyType;
-use keyport_stand_ins::Fault;
-use keyport_stand_ins::aws::StandIn;
+use keyport_stand_ins::aws::{Key, REGION, StandIn};
+use keyport_stand_ins::{Answer, Fault};
+use serde_json::json;
 use tokio::task::JoinSet;
 
 use crate::account::{opened, opened_with, signed};
@@ -113,6 +114,34 @@ async fn nobody_says_that_there_is_no_key_while_the_index_may_lag_behind() {
     service.let_index_lag(false);
     let found = aws.find(&request.tenant, request.key_id, soon()).await.unwrap();
     assert_eq!(found.as_ref().map(|found| found.as_str()), Some(service.keys().all()[0].arn.as_str()));
+}
+
+#[tokio::test]
+async fn keys_on_later_pages_of_the_index_are_destroyed_too() {
+    let (service, request) = (StandIn::start(), request(KeyType::EcP256));
+    let aws = opened(&service);
+    let made = aws.generate(request.clone(), soon()).await.unwrap();
+    let tags = service.keys().all()[0].tags.clone();
+    for _left_by_a_crash in 0..2 {
+        let mut twin = Key::new(REGION, "ECC_NIST_P256", false);
+        twin.tags.clone_from(&tags);
+        service.keys().add(twin);
+    }
+
+    aws.destroy(&object(&request, &made.native_id), soon()).await.unwrap();
+
+    assert_eq!(service.keys().alive(), 0);
+}
+
+#[tokio::test]
+async fn an_index_that_goes_on_for_ever_is_given_up() {
+    let (service, request) = (StandIn::start(), request(KeyType::EcP256));
+    let endless = json!({ "PaginationToken": "more", "ResourceTagMappingList": [] });
+    service.faults().always("GetResources", Fault::Answer(Answer::json(200, &endless)));
+
+    let given_up = opened(&service).find(&request.tenant, request.key_id, soon()).await.unwrap_err();
+
+    assert_eq!(given_up.kind, FailureKind::Internal, "{given_up}");
 }
 
 #[tokio::test]

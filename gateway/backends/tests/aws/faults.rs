@@ -98,7 +98,7 @@ async fn a_fault_of_the_service_passes_or_is_unavailable() {
         Fault::Cut,
     ] {
         // The gate leaves a service alone that answered nothing; a new connection begins anew.
-        let custodian = self::custodian(opened(&service));
+        let custodian = custodian(opened(&service));
         service.faults().add("Sign", 1, fault.clone());
         signed(&*custodian.backend, &object).await.unwrap();
 

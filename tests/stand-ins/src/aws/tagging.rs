@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::Account;
+use super::{Account, refusal};
 use crate::Answer;
 
 impl Account {
@@ -23,9 +23,18 @@ impl Account {
                 key.tags.iter().map(|(key, value)| json!({ "Key": key, "Value": value })).collect();
             json!({ "ResourceARN": key.arn, "Tags": tags })
         });
-        Answer::json(
-            200,
-            &json!({ "PaginationToken": "", "ResourceTagMappingList": found.collect::<Vec<_>>() }),
-        )
+        let found: Vec<_> = found.collect();
+        // Pages of one, which is as long as the service promises them.
+        let page = match asked["PaginationToken"].as_str().unwrap_or_default() {
+            "" => 0,
+            token => match token.parse::<usize>() {
+                Ok(page) if page < found.len() => page,
+                _ => return refusal(400, "PaginationTokenExpiredException", "no such page"),
+            },
+        };
+        let next = if page + 1 < found.len() { (page + 1).to_string() } else { String::new() };
+
+        let listed: Vec<_> = found.get(page).into_iter().collect();
+        Answer::json(200, &json!({ "PaginationToken": next, "ResourceTagMappingList": listed }))
     }
 }
