@@ -17,7 +17,7 @@ use tokio::runtime::Handle;
 
 use super::certificate::Certificate;
 use super::connection::{Login, OpenError, Proof};
-use crate::cloud::{Issuer, Token, Web};
+use crate::cloud::{Issuer, Token, Web, said};
 use crate::http;
 use crate::http::exchange::Whole;
 use crate::secret_file;
@@ -176,8 +176,8 @@ fn told(answer: &Whole) -> Result<Token, Failure> {
     let message = format!(
         "Entra gave no access token (status {}: {} {})",
         answer.status,
-        field("error").chars().take(100).collect::<String>(),
-        number
+        said(field("error")),
+        said(number)
     );
     if answer.status == 429 || answer.status >= 500 {
         return Err(Failure::new(FailureKind::Unavailable, message));
