@@ -89,7 +89,7 @@ pub(super) fn order(key_type: KeyType, mechanism: Mechanism, input: &[u8]) -> Re
             | Mechanism::RsaPss(_),
             _,
         ) => {
-            let message = format!("AWS KMS does not sign by {mechanism:?} with {key_type}");
+            let message = format!("AWS KMS does not sign by {mechanism} with {key_type}");
             Err(Failure::new(FailureKind::Unsupported, message))
         }
     }
@@ -131,7 +131,7 @@ fn pss(hash: Hash) -> SigningAlgorithmSpec {
 }
 
 fn unfit(key_type: KeyType, mechanism: Mechanism, input: &[u8]) -> Failure {
-    let message = format!("{mechanism:?} does not sign {} bytes with {key_type}", input.len());
+    let message = format!("{mechanism} does not sign {} bytes with {key_type}", input.len());
 
     Failure::new(FailureKind::InvalidArgument, message)
 }

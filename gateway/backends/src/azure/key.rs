@@ -136,7 +136,7 @@ fn invalid(input: &[u8], wanted: &str) -> Failure {
 }
 
 fn cannot(key_type: KeyType, mechanism: Mechanism) -> Failure {
-    let message = format!("Azure Key Vault does not sign with {key_type} keys by {mechanism:?}");
+    let message = format!("Azure Key Vault does not sign with {key_type} keys by {mechanism}");
 
     Failure::new(FailureKind::Unsupported, message)
 }

@@ -109,7 +109,7 @@ impl Backend for Derived {
         _deadline: Instant,
     ) -> Result<Vec<u8>, Failure> {
         if mechanism != Mechanism::Ed25519 || object.key_type != KeyType::Ed25519 {
-            let message = format!("derived keys do not sign by {mechanism:?} as {}", object.key_type);
+            let message = format!("derived keys do not sign by {mechanism} as {}", object.key_type);
             return Err(Failure::new(FailureKind::Unsupported, message));
         }
 

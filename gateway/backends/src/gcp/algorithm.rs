@@ -106,11 +106,14 @@ impl Algorithm {
     }
 
     fn cannot(self, mechanism: Mechanism) -> Failure {
-        let message = format!(
-            "a key of Google's algorithm {} cannot sign by {mechanism:?}: its algorithm is fixed, so make another key \
-             (`rsa-algorithm` says with which)",
-            self.name
-        );
+        let another = match self.key_type.family() {
+            Family::Rsa { .. } => {
+                ": its algorithm is fixed, so make another key (`rsa-algorithm` says with which)"
+            }
+            Family::Ecdsa { .. } | Family::EdDsa | Family::MlDsa { .. } => "",
+        };
+        let message =
+            format!("a key of Google's algorithm {} cannot sign by {mechanism}{another}", self.name);
 
         Failure::new(FailureKind::Unsupported, message)
     }

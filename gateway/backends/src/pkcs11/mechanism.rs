@@ -119,7 +119,7 @@ pub(super) fn check(key_type: KeyType, mechanism: Mechanism, input: &[u8]) -> Re
     if fits {
         return Ok(());
     }
-    let message = format!("{mechanism:?} does not sign {} bytes with {key_type}", input.len());
+    let message = format!("{mechanism} does not sign {} bytes with {key_type}", input.len());
     Err(Failure::new(FailureKind::InvalidArgument, message))
 }
 
@@ -216,7 +216,7 @@ fn is_digest_info(input: &[u8]) -> bool {
 }
 
 fn unfit(key_type: KeyType, mechanism: Mechanism) -> Failure {
-    unsupported(format!("{mechanism:?} is not how {key_type} signs through PKCS#11 here"))
+    unsupported(format!("{mechanism} is not how {key_type} signs through PKCS#11 here"))
 }
 
 fn unsupported(message: String) -> Failure {

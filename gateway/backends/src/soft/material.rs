@@ -129,7 +129,7 @@ impl Material {
                 | Mechanism::RsaPss(_),
             ) => Err(Failure::new(
                 FailureKind::Unsupported,
-                format!("the embedded token does not offer {mechanism:?} for {} keys", self.key_type),
+                format!("the embedded token does not offer {mechanism} for {} keys", self.key_type),
             )),
         }
     }

@@ -54,7 +54,7 @@ pub(super) fn request(
             | Mechanism::RsaPss(_),
             _,
         ) => {
-            let message = format!("transit does not sign with {key_type} by {mechanism:?}");
+            let message = format!("transit does not sign with {key_type} by {mechanism}");
             return Err(Failure::new(FailureKind::Unsupported, message));
         }
     };

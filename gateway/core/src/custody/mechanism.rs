@@ -1,6 +1,7 @@
 //! The ways a custodian can be asked to sign, which of them each scheme may use, and the bytes each wants.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use crate::every::every;
 use crate::input::Input;
@@ -89,6 +90,21 @@ impl Mechanism {
                 | Self::RsaPss(_),
                 _,
             ) => None,
+        }
+    }
+}
+
+/// As the standards call it, for people.
+impl fmt::Display for Mechanism {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ecdsa => f.write_str("ECDSA"),
+            Self::Ed25519 => f.write_str("Ed25519"),
+            Self::Ed25519ph => f.write_str("Ed25519ph"),
+            Self::Ed25519phOfMessage => f.write_str("Ed25519ph of a message"),
+            Self::RsaPkcs1v15DigestInfo => f.write_str("RSASSA-PKCS1-v1_5 of a DigestInfo"),
+            Self::RsaPkcs1v15(hash) => write!(f, "RSASSA-PKCS1-v1_5 with {}", hash.as_str()),
+            Self::RsaPss(hash) => write!(f, "RSASSA-PSS with {}", hash.as_str()),
         }
     }
 }

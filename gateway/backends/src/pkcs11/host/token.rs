@@ -135,7 +135,7 @@ impl Token {
             self.ed25519ph.passed(&self.sessions, &self.making, deadline)?;
         }
         let ckm = ckm(mechanism).ok_or_else(|| {
-            Trouble::new(FailureKind::Unsupported, format!("{mechanism:?} is not in PKCS#11"))
+            Trouble::new(FailureKind::Unsupported, format!("{mechanism} is not in PKCS#11"))
         })?;
 
         let signature = self.on(id, deadline, |session, handles| {
