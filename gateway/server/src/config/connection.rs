@@ -14,7 +14,7 @@ use super::environment::secret_of;
 use super::gcp::Gcp;
 use super::http::Http;
 use super::mistake::Problem;
-use super::names::unique;
+use super::names::{Names, unique};
 use super::pkcs11::Pkcs11;
 use super::provider::Provider;
 use super::section::Section;
@@ -125,10 +125,10 @@ impl Connection {
 
 /// Sees to it that what stands in for a connection is another one of its kind, and does nothing else: on a connection of its own
 /// a provider could have the object of another's key.
-pub(super) fn check_replicas(top: &Section<'_>, connections: &[Connection], providers: &[Provider]) {
+pub(super) fn check_replicas(top: &Section<'_>, names: &Names, providers: &[Provider]) {
     let mut taken = BTreeSet::new();
     for (connection, replica) in
-        connections.iter().flat_map(|one| one.replicas.iter().map(move |other| (one, other)))
+        names.connections().iter().flat_map(|one| one.replicas.iter().map(move |other| (one, other)))
     {
         let is_granted = providers.iter().any(|provider| provider.grants.on(replica).is_some());
         let problem = if is_granted {
@@ -145,7 +145,7 @@ pub(super) fn check_replicas(top: &Section<'_>, connections: &[Connection], prov
                 "name it for the one connection whose keys it has",
             ))
         } else {
-            wrong_replica(connection, replica, connections)
+            wrong_replica(connection, replica, names)
         };
         if let Some(problem) = problem {
             top.mistake_at("connection", problem);
@@ -153,7 +153,7 @@ pub(super) fn check_replicas(top: &Section<'_>, connections: &[Connection], prov
     }
 }
 
-fn wrong_replica(connection: &Connection, replica: &ConnectionName, all: &[Connection]) -> Option<Problem> {
+fn wrong_replica(connection: &Connection, replica: &ConnectionName, names: &Names) -> Option<Problem> {
     let (name, kind) = (&connection.name, connection.custodian.kind());
     let problem = |what: String, fix: &str| Some(Problem::new(format!("connection `{name}`: {what}"), fix));
     if matches!(kind, ConnectionKind::Derived | ConnectionKind::Http | ConnectionKind::Soft) {
@@ -164,7 +164,9 @@ fn wrong_replica(connection: &Connection, replica: &ConnectionName, all: &[Conne
         );
     }
 
-    match all.iter().find(|other| other.name == *replica) {
+    match names.connections().iter().find(|other| other.name == *replica) {
+        // Its own mistake is told.
+        None if names.is_connection(replica.as_str()) => None,
         None => {
             problem(format!("there is no connection `{replica}`"), "name other connections in `replicas`")
         }

@@ -148,6 +148,7 @@ impl Config {
         let admin =
             top.table("admin").map(|section| Admin::read(section, listen.as_ref())).unwrap_or_default();
         let audit = top.table("audit").map(|section| Audit::read(section, folder)).unwrap_or_default();
+        let names = Names::collect(&mut top);
         let connections = read_connections(&mut top, folder);
         let master_key = read_master_key(&mut top, folder, &connections);
         let limits = top.table("limits").map(Limits::read).unwrap_or_default();
@@ -155,11 +156,11 @@ impl Config {
         let contracts = read_contracts(&mut top);
         // Where [listen] cannot be read, it is not known that it has no authorities.
         let client_ca = listen.as_ref().map_or(Some(PathBuf::new()), |listen| listen.tls.client_ca.clone());
-        let names = Names::collect(&mut top, connections);
-        let names = names.with_files(folder, client_ca).with_testing(allow_testing);
+        let names =
+            names.with_connections(connections).with_files(folder, client_ca).with_testing(allow_testing);
         let issuers = read_issuers(&mut top, folder);
         let providers = read_providers(&mut top, &names, folder);
-        connection::check_replicas(&top, names.connections(), &providers);
+        connection::check_replicas(&top, &names, &providers);
         derived::check_scopes(&top, names.connections(), &providers);
         let tenants = read_tenants(&mut top, &names, &providers);
         check_publications(&top, &tenants, contracts.as_ref());

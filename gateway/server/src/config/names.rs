@@ -14,6 +14,7 @@ use super::value::{Value, one_of};
 #[derive(Debug)]
 pub(super) struct Names {
     connections: Vec<Connection>,
+    written_connections: BTreeSet<String>,
     providers: BTreeSet<String>,
     tenants: BTreeSet<String>,
     issuers: BTreeSet<String>,
@@ -25,9 +26,10 @@ pub(super) struct Names {
 impl Names {
     /// Collects them ahead of the reading, so that a mistake inside a provider is not reported a second time where a
     /// tenant refers to it.
-    pub(super) fn collect(top: &mut Section<'_>, connections: Vec<Connection>) -> Self {
+    pub(super) fn collect(top: &mut Section<'_>) -> Self {
         Self {
-            connections,
+            connections: Vec::new(),
+            written_connections: top.names("connection"),
             providers: top.names("provider"),
             tenants: top.names("tenant"),
             issuers: top.names("issuer"),
@@ -35,6 +37,11 @@ impl Names {
             client_ca: None,
             allow_testing: false,
         }
+    }
+
+    /// The same, with these connections: those that were read without a mistake.
+    pub(super) fn with_connections(self, connections: Vec<Connection>) -> Self {
+        Self { connections, ..self }
     }
 
     /// The same, where what is for tests may be referred to, or may not.
@@ -71,6 +78,25 @@ impl Names {
                 Problem::new(format!("there is no issuer {}", value.shown()), one_of(text, &known))
             })
         }
+    }
+
+    /// Reads a reference to a connection; `None` where there is one of this name, with a mistake that is told there.
+    pub(super) fn connection<'a>(&'a self) -> impl Fn(&Value<'_>) -> Result<Option<&'a Connection>, Problem> {
+        |value| {
+            let text = value.text()?;
+            let found = self.connections.iter().find(|connection| connection.name.as_str() == text);
+            if found.is_some() || self.written_connections.contains(text) {
+                return Ok(found);
+            }
+
+            let known: Vec<_> = self.written_connections.iter().map(String::as_str).collect();
+            Err(Problem::new(format!("there is no connection {}", value.shown()), one_of(text, &known)))
+        }
+    }
+
+    /// Whether a connection of this name is written, be it with a mistake.
+    pub(super) fn is_connection(&self, name: &str) -> bool {
+        self.written_connections.contains(name)
     }
 
     /// Every connection.

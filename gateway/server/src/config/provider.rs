@@ -11,7 +11,6 @@ use keyport_core::outbound::Rule;
 use keyport_core::scheme::Hash;
 
 use super::component::{BuiltIn, Component};
-use super::connection::Connection;
 use super::http::read_rules;
 use super::mistake::{Place, Problem};
 use super::names::{Names, unique};
@@ -247,7 +246,7 @@ fn read_double(provider: &mut Section<'_>, names: &Names) -> TestDouble {
 fn read_grants(provider: &mut Section<'_>, names: &Names, component: Option<&Component>) -> Grants {
     let mut grants: Vec<Grant> = Vec::new();
     for section in provider.tables("grant") {
-        let Some(grant) = read_grant(section, names.connections(), component) else { continue };
+        let Some(grant) = read_grant(section, names, component) else { continue };
         if grants.iter().any(|other| other.connection == grant.connection) {
             provider.mistake_at(
                 "grant",
@@ -262,21 +261,13 @@ fn read_grants(provider: &mut Section<'_>, names: &Names, component: Option<&Com
     Grants::new(grants)
 }
 
-fn read_grant(
-    mut section: Section<'_>,
-    connections: &[Connection],
-    component: Option<&Component>,
-) -> Option<Grant> {
-    let connection = section.required("connection", "\"embedded\"", |value| {
-        let known: Vec<_> = connections.iter().map(|connection| connection.name.as_str()).collect();
-        let text = value.text()?;
-        connections.iter().find(|connection| connection.name.as_str() == text).ok_or_else(|| {
-            Problem::new(
-                format!("there is no connection {}", value.shown()),
-                super::value::one_of(text, &known),
-            )
-        })
-    });
+fn read_grant(mut section: Section<'_>, names: &Names, component: Option<&Component>) -> Option<Grant> {
+    let connection = section.required("connection", "\"embedded\"", names.connection());
+    // What it may be used for is not known before it is mended.
+    let connection = match connection {
+        Some(None) => return None,
+        known => known.flatten(),
+    };
     if let Some(http) = connection.filter(|connection| connection.custodian.kind() == ConnectionKind::Http) {
         let requests = read_requests(&mut section, component);
         section.end();
