@@ -43,6 +43,13 @@ async fn no_signature_is_missed_while_a_region_has_too_many_requests() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn no_signature_is_missed_while_a_region_is_silent() {
+    let hang = async |region: &StandIn| region.faults().always("Sign", Fault::HangBefore);
+
+    no_signature_is_missed_between(hang, |region| region.faults().clear()).await;
+}
+
 /// Lets the first region go and come back under load.
 async fn no_signature_is_missed_between(go: impl AsyncFnOnce(&StandIn), come_back: impl FnOnce(&StandIn)) {
     let regions = Regions::new();
