@@ -31,6 +31,16 @@ pub(super) struct LeftAlone {
 }
 
 impl Breaker {
+    /// Whether it is of any use to wait for a turn now.
+    pub(super) fn check(&self, now: Instant) -> Result<(), LeftAlone> {
+        let state = self.state();
+
+        match state.open_until {
+            Some(until) if now < until => Err(LeftAlone { wait: until - now, met: state.met.clone() }),
+            Some(_) | None => Ok(()),
+        }
+    }
+
     /// Whether a call may go now.
     pub(super) fn admit(&self, now: Instant) -> Result<(), LeftAlone> {
         let mut state = self.state();
