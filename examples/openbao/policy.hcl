@@ -3,10 +3,11 @@
 # or backed up, nor make that possible, so that no key leaves with a login that is stolen.
 
 path "transit/keys/keyport-*" {
-  capabilities      = ["create", "read", "update", "delete"]
-  denied_parameters = {
-    "allow_plaintext_backup" = [true]
-    "exportable"             = [true]
+  capabilities       = ["create", "read", "update", "delete"]
+  allowed_parameters = {
+    "allow_plaintext_backup" = [false]
+    "exportable"             = [false]
+    "*"                      = []
   }
 }
 
