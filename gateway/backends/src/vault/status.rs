@@ -13,9 +13,13 @@ use crate::http::exchange::Whole;
 
 /// The failure that an answer to `what` stands for.
 pub(super) fn failure(what: &str, answer: &Whole) -> Failure {
-    let said = said(&words(&answer.body));
+    let words = words(&answer.body);
+    let is_the_servers = words.is_some();
+    let said = said(&words.unwrap_or_else(|| String::from_utf8_lossy(&answer.body).into_owned()));
     let row = TABLE.iter().find(|row| row.0 == answer.status && said.contains(row.1));
     let (kind, why) = match row {
+        // Whatever is before the server may have such a page, and a key is not gone because of that.
+        Some((404, ..)) if !is_the_servers => (FailureKind::Internal, NOT_THE_SERVER),
         Some((_, _, kind, why)) => (*kind, *why),
         None if answer.status >= 500 => {
             (FailureKind::Unavailable, "something before the server does not work")
@@ -41,11 +45,9 @@ pub(super) fn is_unmounted(failure: &Failure) -> bool {
     failure.code == 404 && failure.kind == FailureKind::OperatorNeeded
 }
 
-/// The server's own words.
-fn words(body: &[u8]) -> String {
-    let errors = serde_json::from_slice(body).map(|Said { errors }| errors.join("; "));
-
-    errors.unwrap_or_else(|_other| String::from_utf8_lossy(body).into_owned())
+/// The server's own words; `None` where the answer is not the server's.
+fn words(body: &[u8]) -> Option<String> {
+    serde_json::from_slice(body).ok().map(|Said { errors }| errors.join("; "))
 }
 
 #[derive(Deserialize)]
@@ -133,6 +135,7 @@ const NAMES: [(u16, &str); 13] = [
 
 const ELSEWHERE: &str = "this node sends clients to another one, and the gateway sends its token nowhere but to `address`: let \
                          standbys forward requests, or name the active node";
+const NOT_THE_SERVER: &str = "something before the server answered: mend `address`, or what is in between";
 const NO_KEY: &str = "there is no such key";
 const UNMOUNTED: &str = "nothing is mounted at this path of this namespace: run `bao secrets enable -path=MOUNT transit` (or `bao auth \
                          enable` for a login), mend `mount` or `namespace`, or set `create-mount = true`";
@@ -155,6 +158,9 @@ mod tests {
             (400, r#"{"errors":["signing key not found"]}"#, FailureKind::NotFound),
             (400, r#"{"errors":["something else"]}"#, FailureKind::InvalidArgument),
             (404, r#"{"errors":[]}"#, FailureKind::NotFound),
+            (404, "404 page not found\n", FailureKind::Internal),
+            (404, "<html>no handler for route</html>", FailureKind::Internal),
+            (404, "", FailureKind::Internal),
             (
                 404,
                 r#"{"errors":["no handler for route \"x\". route entry not found."]}"#,
