@@ -22,6 +22,7 @@ mod derived;
 mod dev;
 mod disk;
 mod drain;
+mod example;
 mod flood;
 mod gcp;
 mod harness;

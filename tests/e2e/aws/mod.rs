@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use tokio::process::Command;
 
 use crate::backend::UNHURRIED;
+use crate::example::shows_every_setting;
 use crate::harness::{Client, Gateway, Hash, KEYPORT, Plan, Site, digest_of, entries, eventually, token_of};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -128,13 +129,9 @@ async fn credentials_that_are_not_taken_are_the_operators_matter() {
 
 #[test]
 fn the_example_shows_every_setting() {
-    let text = fs::read_to_string(example("keyport.toml")).unwrap();
-    for setting in SETTINGS {
-        let is_shown = text.lines().any(|line| {
-            line.trim_start_matches('#').split_once('=').is_some_and(|(name, _)| name.trim() == setting)
-        });
-        assert!(is_shown, "`{setting}` is not in the example");
-    }
+    let credentials_and_role = ["arn", "environment", "external-id", "profile", "role-arn", "web-identity"];
+
+    shows_every_setting("aws-kms", "aws.txt", &credentials_and_role);
 }
 
 /// The example, with the services at the stand-in.
@@ -216,36 +213,3 @@ async fn sign(client: &Client, made: &Value) {
 fn example(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../examples/aws-kms").join(name)
 }
-
-/// All that can be said of a connection of kind `aws`.
-const SETTINGS: [&str; 29] = [
-    "access-key-id",
-    "arn",
-    "ca",
-    "deletion-window",
-    "description",
-    "dual-stack",
-    "endpoint",
-    "environment",
-    "external-id",
-    "file",
-    "fips",
-    "kind",
-    "manage",
-    "multi-region",
-    "name",
-    "prefix",
-    "profile",
-    "proxy",
-    "read",
-    "region",
-    "role-arn",
-    "settling",
-    "sign",
-    "sts-endpoint",
-    "tagging-endpoint",
-    "tags",
-    "verify",
-    "web-identity",
-    "objects",
-];

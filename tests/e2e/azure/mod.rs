@@ -10,6 +10,7 @@ use serde_json::json;
 use tokio::process::Command;
 
 use crate::backend::UNHURRIED;
+use crate::example::shows_every_setting;
 use crate::harness::{Ended, Gateway, Hash, KEYPORT, Plan, Site, digest_of, eventually, token_of};
 
 #[tokio::test]
@@ -37,6 +38,11 @@ async fn the_example_signs_over_webhook_and_v1_with_keys_of_a_vault() {
     v1.post("/keys/curve/release", "{}").await.expect(204);
     eventually("the key to be deleted", async || (stand_in.versions() == [1, 1]).then_some(())).await;
     assert_eq!(stand_in.deleted.lock().unwrap().len(), 1);
+}
+
+#[test]
+fn the_example_shows_every_setting() {
+    shows_every_setting("azure-key-vault", "azure.txt", &["metadata"]);
 }
 
 /// The example's configuration in a folder of its own, with the application's secret, and a stand-in.

@@ -11,6 +11,7 @@ use serde_json::json;
 use tokio::process::Command;
 
 use crate::backend::UNHURRIED;
+use crate::example::shows_every_setting;
 use crate::harness::{Gateway, Hash, KEYPORT, Plan, Site, digest_of, eventually, token_of};
 
 #[tokio::test]
@@ -85,6 +86,11 @@ fn put(stand_in: &StandIn, name: &str) {
 
 fn refusal(status: &str) -> Answer {
     Answer::json(429, &json!({ "error": { "code": 429, "message": "Quota exceeded", "status": status } }))
+}
+
+#[test]
+fn the_example_shows_every_setting() {
+    shows_every_setting("gcp-kms", "gcp.txt", &["file"]);
 }
 
 /// The example's configuration in a folder of its own, with a service account's key, and a stand-in.

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use tokio::process::Command;
 
 use super::bao::{Bao, free, program};
+use crate::example::shows_every_setting;
 use crate::harness::{
     Gateway, Hash, KEYPORT, Plan, Site, digest_of, openssl_accepts, run, signature, token_of, tool,
 };
@@ -44,12 +45,7 @@ async fn the_examples_configuration_serves_and_shows_every_setting_of_an_engine(
     let Some(bao) = Bao::new().await else { return };
     let site = Site::new(&Plan::soft());
     let text = fs::read_to_string(example("keyport.toml")).unwrap();
-    for setting in SETTINGS {
-        let is_shown = text.lines().any(|line| {
-            line.trim_start_matches('#').split_once('=').is_some_and(|(name, _)| name.trim() == setting)
-        });
-        assert!(is_shown, "`{setting}` is not in the example");
-    }
+    shows_every_setting("openbao", "vault.txt", &["certificate", "environment", "key", "objects", "role"]);
     site.write("keyport.toml", text);
     let role = role(&bao, &site).await;
 
@@ -103,29 +99,3 @@ fn list_command(logged: &str) -> Command {
 fn example(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../examples/openbao").join(name)
 }
-
-/// All that can be said of a connection of kind `vault`.
-const SETTINGS: [&str; 22] = [
-    "address",
-    "ca",
-    "proxy",
-    "namespace",
-    "mount",
-    "create-mount",
-    "prefix",
-    "verify",
-    "in-flight",
-    "sign",
-    "read",
-    "manage",
-    "replicas",
-    "method",
-    "role-id",
-    "secret-id",
-    "certificate",
-    "key",
-    "role",
-    "file",
-    "environment",
-    "objects",
-];
