@@ -11,6 +11,7 @@ use crate::import::Material;
 use crate::key::{KeyId, KeyName, NativeId};
 use crate::name::TenantId;
 use crate::outbound::{Inbound, Outbound};
+use crate::outside::Timestamp;
 use crate::public_key::PublicKey;
 use crate::scheme::KeyType;
 
@@ -83,6 +84,12 @@ pub trait Backend: Debug + Send + Sync {
 
     /// The public half of an object, as the custodian has it now.
     async fn public_key(&self, object: &Object, deadline: Instant) -> Result<PublicKey, Failure>;
+
+    /// How an object stands at the custodian, as it says now. Nothing is made or changed; that there is none is
+    /// [`KeyState::Gone`], and no failure.
+    async fn state(&self, _object: &Object, _deadline: Instant) -> Result<KeyState, Failure> {
+        Err(Failure::new(FailureKind::Unsupported, "this custodian does not say how its keys stand"))
+    }
 
     /// Signs `input`, which custody rendered for `mechanism`. The answer is raw: ECDSA as r and s or as DER.
     async fn sign(
@@ -169,4 +176,36 @@ pub struct Object {
     pub native_id: NativeId,
     /// The kind of key pair.
     pub key_type: KeyType,
+}
+
+/// How a key stands at its custodian, in words that key management services share.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum KeyState {
+    /// It signs.
+    Enabled,
+    /// It is there, and may not sign until somebody says so.
+    Disabled,
+    /// It is on its way: being made, imported, replicated or recovered.
+    Pending,
+    /// Its deletion can still be taken back, until this time if the custodian says one.
+    PendingDeletion(Option<Timestamp>),
+    /// There is none, and what there may have been does not come back.
+    Gone,
+    /// The custodian has it and cannot reach it, or says something that the gateway has no word for.
+    Unavailable,
+}
+
+impl KeyState {
+    /// The state's name.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Enabled => "enabled",
+            Self::Disabled => "disabled",
+            Self::Pending => "pending",
+            Self::PendingDeletion(_) => "pending-deletion",
+            Self::Gone => "gone",
+            Self::Unavailable => "unavailable",
+        }
+    }
 }

@@ -96,7 +96,7 @@ pub enum Use {
     Generate,
     /// Take over a key pair that was made elsewhere.
     Import,
-    /// Read a public half.
+    /// Read a public half, or how its key stands.
     PublicKey,
     /// Sign.
     Sign,

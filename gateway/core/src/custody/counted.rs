@@ -7,7 +7,7 @@ use std::time::Instant;
 use async_trait::async_trait;
 
 use super::Mechanism;
-use crate::backend::{Backend, Generate, Generated, Object};
+use crate::backend::{Backend, Generate, Generated, KeyState, Object};
 use crate::failure::Failure;
 use crate::import::Material;
 use crate::key::{KeyId, NativeId};
@@ -141,6 +141,10 @@ impl Backend for Counted {
 
     async fn public_key(&self, object: &Object, deadline: Instant) -> Result<PublicKey, Failure> {
         self.seen(self.backend.public_key(object, deadline).await)
+    }
+
+    async fn state(&self, object: &Object, deadline: Instant) -> Result<KeyState, Failure> {
+        self.seen(self.backend.state(object, deadline).await)
     }
 
     async fn sign(

@@ -254,7 +254,7 @@ pub(super) fn subject(allowed: &Allowed) -> Option<&Key> {
     }
 }
 
-/// Reading the public half again does no harm; a few times is enough.
+/// Reading the public half or the state again does no harm; a few times is enough.
 const READS: u32 = 4;
 
 /// As many custodians as a provider may have.

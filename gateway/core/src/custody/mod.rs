@@ -34,7 +34,7 @@ pub use mechanism::{Mechanism, digest_info};
 pub(crate) use open::OpenOperation;
 pub use replicas::Replicas;
 
-use crate::backend::{Backend, Generated, Object};
+use crate::backend::{Backend, Generated, KeyState, Object};
 use crate::failure::{Failure, FailureKind};
 use crate::grant::{Grants, Use};
 use crate::key::{Key, NativeId};
@@ -71,6 +71,10 @@ pub trait Capabilities: Debug + Send + Sync {
 
     /// The public half of the operation's key: SubjectPublicKeyInfo, DER.
     async fn public_key(&self, target: Target) -> Result<Vec<u8>, Failure>;
+
+    /// How the operation's key stands at its custodian. It is covered by the same use as the public half, and counts as
+    /// reading that does.
+    async fn state(&self, target: Target) -> Result<KeyState, Failure>;
 
     /// Signs what the open operation holds; ECDSA as r and s.
     async fn sign(&self, target: Target, mechanism: Mechanism) -> Result<Vec<u8>, Failure>;
@@ -295,6 +299,13 @@ impl Capabilities for Custody {
         let public = self.keep(target.operation, outcome, |_, _| ())?;
 
         Ok(public.der().to_vec())
+    }
+
+    async fn state(&self, target: Target) -> Result<KeyState, Failure> {
+        let Dispatch { backend, object, deadline } = self.admit_object(&target, Use::PublicKey)?;
+        let outcome = backend.state(&object, deadline).await;
+
+        self.keep(target.operation, outcome, |_, _| ())
     }
 
     async fn sign(&self, target: Target, mechanism: Mechanism) -> Result<Vec<u8>, Failure> {

@@ -167,6 +167,47 @@ async fn a_call_that_is_over_can_do_nothing_more() {
 }
 
 #[tokio::test]
+async fn a_guest_is_told_how_its_operations_key_stands_and_no_other() {
+    let world = World::new();
+    let own = world.create("a", OnDuplicate::Conflict).await.unwrap();
+    let other = world.create("b", OnDuplicate::Conflict).await.unwrap();
+    let asked = || world.backend.looked_at.load(Ordering::Relaxed);
+
+    world.behave(Conduct::LooksAt(own.id.to_string()));
+    world.sign("a").await.unwrap();
+    assert_eq!(asked(), 1);
+
+    for object in [other.id.to_string(), "00".repeat(16), String::new()] {
+        world.behave(Conduct::LooksAt(object.clone()));
+        let signed = world.sign("a").await;
+        assert!(matches!(signed, Err(Error::Misconfigured(_))), "{object}: {signed:?}");
+    }
+    assert_eq!((asked(), world.backend.signatures.load(Ordering::Relaxed)), (1, 1));
+}
+
+#[tokio::test]
+async fn nobody_is_told_how_a_key_stands_when_its_operation_is_over() {
+    let (world, _) = sign_with(Conduct::Lingers).await;
+
+    let lingering = world.provider.look_back().await;
+    assert_eq!(lingering.unwrap_err().kind, FailureKind::Denied);
+    assert_eq!(world.backend.looked_at.load(Ordering::Relaxed), 0);
+}
+
+#[tokio::test]
+async fn how_a_key_stands_is_told_as_often_as_its_public_half_and_by_the_same_grant() {
+    let (world, signed) = sign_with(Conduct::LooksOften(5)).await;
+    assert!(matches!(signed, Err(Error::Misconfigured(_))), "{signed:?}");
+    assert_eq!(world.backend.looked_at.load(Ordering::Relaxed), 4);
+
+    let world = World::with(|grant| grant.uses.retain(|granted| *granted != Use::PublicKey));
+    world.create("a", OnDuplicate::Conflict).await.unwrap();
+    world.behave(Conduct::LooksOften(1));
+    assert!(matches!(world.sign("a").await, Err(Error::Misconfigured(_))));
+    assert_eq!(world.backend.looked_at.load(Ordering::Relaxed), 0);
+}
+
+#[tokio::test]
 async fn what_is_asked_for_after_the_deadline_is_denied() {
     let world = World::new();
     world.create("a", OnDuplicate::Conflict).await.unwrap();

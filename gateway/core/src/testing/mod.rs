@@ -17,7 +17,7 @@ use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
 
 use crate::audit::{AuditLog, Event, Operation, Outcome};
-use crate::backend::{Backend, Generate, Generated, Object};
+use crate::backend::{Backend, Generate, Generated, KeyState, Object};
 use crate::caller::{Caller, Right, Verb};
 use crate::custody::{Capabilities, Custody, Mechanism, Origin, Target};
 use crate::failure::{Failure, FailureKind};

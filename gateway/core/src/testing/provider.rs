@@ -36,6 +36,10 @@ pub(crate) enum Conduct {
     Fails(FailureKind),
     /// Goes on with capabilities after its call was given up.
     Lingers,
+    /// Asks so often how its own key stands, then signs.
+    LooksOften(usize),
+    /// Asks how this object stands, then signs with its own key.
+    LooksAt(String),
     /// Signs when its time is over.
     Late(Arc<TestClock>),
     /// Names another reference at import than it was given.
@@ -69,6 +73,12 @@ impl TestProvider {
     pub(crate) async fn linger(&self) -> Result<Vec<u8>, Failure> {
         let target = self.lingering.lock().unwrap().clone().unwrap();
         self.custody.sign(target, Mechanism::Ecdsa).await
+    }
+
+    /// Asks how the key of a call that is over stands.
+    pub(crate) async fn look_back(&self) -> Result<KeyState, Failure> {
+        let target = self.lingering.lock().unwrap().clone().unwrap();
+        self.custody.state(target).await
     }
 }
 
@@ -155,6 +165,16 @@ impl Provider for TestProvider {
             Conduct::Fails(kind) => Err(Failure::new(kind, "as told")),
             Conduct::Late(clock) => {
                 clock.advance(Duration::from_secs(3600));
+                custody.sign(target, Mechanism::Ecdsa).await
+            }
+            Conduct::LooksOften(times) => {
+                for _ in 0..times {
+                    custody.state(target.clone()).await?;
+                }
+                custody.sign(target, Mechanism::Ecdsa).await
+            }
+            Conduct::LooksAt(object) => {
+                custody.state(Target { object, ..target.clone() }).await?;
                 custody.sign(target, Mechanism::Ecdsa).await
             }
             Conduct::Lingers => {

@@ -11,6 +11,8 @@ pub(crate) struct TestToken {
     pub(crate) signatures: AtomicUsize,
     pub(crate) imports: AtomicUsize,
     pub(crate) looked_for: AtomicUsize,
+    /// How often it was asked how an object stands.
+    pub(crate) looked_at: AtomicUsize,
     /// Whether new objects get a native id that is not their key-id.
     pub(crate) names: AtomicBool,
     /// Whether it has one object for each name.
@@ -134,6 +136,19 @@ impl Backend for TestToken {
 
     async fn public_key(&self, object: &Object, _: Instant) -> Result<PublicKey, Failure> {
         Ok(PublicKey::from_der(&public(&*self.object(&object.native_id)?)).unwrap())
+    }
+
+    async fn state(&self, object: &Object, _: Instant) -> Result<KeyState, Failure> {
+        self.fail()?;
+        self.looked_at.fetch_add(1, Ordering::Relaxed);
+        let name = object.native_id.as_str();
+        let is_kept = self.kept.lock().unwrap().contains_key(name);
+
+        Ok(match self.objects.lock().unwrap().contains_key(name) {
+            true => KeyState::Enabled,
+            false if is_kept => KeyState::PendingDeletion(Some(Timestamp(1))),
+            false => KeyState::Gone,
+        })
     }
 
     async fn sign(

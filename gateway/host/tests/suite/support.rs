@@ -8,6 +8,7 @@ use std::sync::{Arc, LazyLock, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
 use async_trait::async_trait;
+use keyport_core::backend::KeyState;
 use keyport_core::custody::{Capabilities, Mechanism, OperationId, Origin, Target};
 use keyport_core::grant::{ConnectionKind, Grant, Grants, Use};
 use keyport_core::input::{Digest, Input};
@@ -182,13 +183,26 @@ pub(crate) fn import() -> ImportKey {
 pub(crate) const REFERENCE: &str = "fedcba9876543210fedcba9876543210";
 
 /// Records what it is asked, and answers always the same.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Custody {
     asked: Mutex<Vec<Asked>>,
     /// The scheduling policy of the thread that asked last (sched(7)).
     policy: AtomicI64,
     /// Whether `sign` never answers.
     pub(crate) hangs: AtomicBool,
+    /// How every key stands.
+    pub(crate) state: Mutex<KeyState>,
+}
+
+impl Default for Custody {
+    fn default() -> Self {
+        Self {
+            asked: Mutex::default(),
+            policy: AtomicI64::default(),
+            hangs: AtomicBool::default(),
+            state: Mutex::new(KeyState::Enabled),
+        }
+    }
 }
 
 /// What custody was asked.
@@ -211,6 +225,7 @@ pub(crate) enum What {
     PublicKey,
     Request,
     Sign(Mechanism),
+    State,
 }
 
 impl Custody {
@@ -263,6 +278,16 @@ impl Capabilities for Custody {
     async fn public_key(&self, target: Target) -> Result<Vec<u8>, Failure> {
         self.record(What::PublicKey, target);
         Ok(b"spki".to_vec())
+    }
+
+    async fn state(&self, target: Target) -> Result<KeyState, Failure> {
+        let is_own = target.object == KEY_ID;
+        self.record(What::State, target);
+        if !is_own {
+            return Err(Failure::new(FailureKind::Denied, "not this operation's"));
+        }
+
+        Ok(*self.state.lock().unwrap())
     }
 
     async fn sign(&self, target: Target, mechanism: Mechanism) -> Result<Vec<u8>, Failure> {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use async_trait::async_trait;
+use keyport_core::backend::KeyState;
 use keyport_core::custody::{Capabilities, Mechanism, Origin, Target};
 use keyport_core::outbound::{Inbound, Outbound};
 use keyport_core::scheme::KeyType;
@@ -50,6 +51,10 @@ impl Capabilities for NoCustody {
     }
 
     async fn public_key(&self, _target: Target) -> Result<Vec<u8>, Failure> {
+        Err(denied())
+    }
+
+    async fn state(&self, _target: Target) -> Result<KeyState, Failure> {
         Err(denied())
     }
 

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
 use keyport_core::Failure;
+use keyport_core::backend::KeyState;
 use keyport_core::custody::{Capabilities, Mechanism, Origin, Target};
 use keyport_core::outbound::{Inbound, Outbound};
 use keyport_core::scheme::KeyType;
@@ -49,6 +50,10 @@ impl Capabilities for Counted {
 
     async fn public_key(&self, target: Target) -> Result<Vec<u8>, Failure> {
         self.counted().public_key(target).await
+    }
+
+    async fn state(&self, target: Target) -> Result<KeyState, Failure> {
+        self.counted().state(target).await
     }
 
     async fn sign(&self, target: Target, mechanism: Mechanism) -> Result<Vec<u8>, Failure> {

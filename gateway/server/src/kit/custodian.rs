@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use async_trait::async_trait;
-use keyport_core::backend::{Backend, Generate, Generated, Object};
+use keyport_core::backend::{Backend, Generate, Generated, KeyState, Object};
 use keyport_core::custody::Mechanism;
 use keyport_core::import::Material;
 use keyport_core::key::{KeyId, NativeId};
@@ -127,6 +127,10 @@ impl Backend for Custodian {
 
     async fn public_key(&self, object: &Object, deadline: Instant) -> Result<PublicKey, Failure> {
         self.switch.through(deadline, self.backend.public_key(object, deadline)).await
+    }
+
+    async fn state(&self, object: &Object, deadline: Instant) -> Result<KeyState, Failure> {
+        self.switch.through(deadline, self.backend.state(object, deadline)).await
     }
 
     async fn sign(
