@@ -7,7 +7,7 @@ use std::time::Duration;
 
 pub use crate::bindings::keyport::provider::log::Level;
 use crate::bindings::keyport::provider::{clock, cloud_kms, http, log, pkcs11, random, settings, soft_token};
-use crate::cloud_kms::{How, Key, KeySpec};
+use crate::cloud_kms::{How, Key, KeySpec, KeyState};
 use crate::http::{Request, Response};
 use crate::pkcs11::{KeyPair, KeyPairMechanism};
 use crate::types::{KeyType, Mechanism, Result};
@@ -323,6 +323,10 @@ impl CloudKms for Gateway {
 impl Key for cloud_kms::Key {
     fn public_key(&self) -> Result<Vec<u8>> {
         Self::public_key(self)
+    }
+
+    fn state(&self) -> Result<KeyState> {
+        Self::state(self).map(KeyState::from)
     }
 
     fn sign(&self, how: How) -> Result<Vec<u8>> {

@@ -1,5 +1,8 @@
 //! Key management services in the words that they share, and which of them stands for each of ours.
 
+use std::time::Duration;
+
+use crate::bindings::keyport::provider::cloud_kms;
 pub use crate::bindings::keyport::provider::cloud_kms::{KeySpec, MessageType, SigningAlgorithm};
 use crate::types::{KeyType, Result, Scheme};
 
@@ -16,6 +19,30 @@ pub trait Key {
     /// What the service says: [`NotFound`](crate::ErrorKind::NotFound) where there is no such key.
     fn public_key(&self) -> Result<Vec<u8>>;
 
+    /// How the key stands, as the service says now. It costs a call of the service and changes nothing there; a few of them are
+    /// allowed in one operation, together with those for the public half.
+    ///
+    /// ```
+    /// use keyport_sdk::cloud_kms::{Key, KeyState};
+    ///
+    /// /// What an operator should know of a key that does not sign.
+    /// fn said(key: &impl Key) -> keyport_sdk::Result<Option<&'static str>> {
+    ///     Ok(match key.state()? {
+    ///         KeyState::Enabled => None,
+    ///         KeyState::Disabled => Some("somebody disabled it"),
+    ///         KeyState::Pending => Some("it is not ready yet"),
+    ///         KeyState::PendingDeletion(_) => Some("its deletion can be taken back"),
+    ///         KeyState::Gone => Some("there is none"),
+    ///         KeyState::Unavailable => Some("the service cannot reach it"),
+    ///     })
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// What the service says; that there is no such key is [`KeyState::Gone`].
+    fn state(&self) -> Result<KeyState>;
+
     /// Signs what the open operation holds. ECDSA signatures are r and s, each as long as the curve's order.
     ///
     /// # Errors
@@ -30,6 +57,38 @@ pub trait Key {
     ///
     /// What the service says.
     fn schedule_deletion(&self) -> Result<()>;
+}
+
+/// How a key stands at its service. The WIT package says which word of each service's is which.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum KeyState {
+    /// It signs.
+    Enabled,
+    /// It is there, and does not sign until somebody changes that.
+    Disabled,
+    /// It is on its way: being made, imported, replicated or recovered.
+    Pending,
+    /// It is deleted, and that can still be taken back: until this time since 1970-01-01T00:00:00Z, where the service says one.
+    PendingDeletion(Option<Duration>),
+    /// There is none, or none that will ever sign.
+    Gone,
+    /// The service has it and cannot reach it, or says what the gateway has no word for.
+    Unavailable,
+}
+
+impl From<cloud_kms::KeyState> for KeyState {
+    fn from(state: cloud_kms::KeyState) -> Self {
+        match state {
+            cloud_kms::KeyState::Enabled => Self::Enabled,
+            cloud_kms::KeyState::Disabled => Self::Disabled,
+            cloud_kms::KeyState::Pending => Self::Pending,
+            cloud_kms::KeyState::PendingDeletion(until) => {
+                Self::PendingDeletion(until.map(Duration::from_millis))
+            }
+            cloud_kms::KeyState::Gone => Self::Gone,
+            cloud_kms::KeyState::Unavailable => Self::Unavailable,
+        }
+    }
 }
 
 /// How a service is asked to sign, and of what.

@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use keyport_core::backend::KeyState;
 use keyport_core::custody::Mechanism;
 use keyport_core::input::Input;
 use keyport_core::name::TenantId;
 use keyport_core::outbound::{Inbound, Method, Outbound};
+use keyport_core::outside::Timestamp;
 use keyport_core::provider::{CreateKey, Created, Descriptor, ImportKey, KeyRef, Sign};
 use keyport_core::scheme::{Hash, KeyType, Scheme};
 use keyport_core::{Failure, FailureKind};
@@ -199,6 +201,20 @@ pub(crate) fn key_spec(spec: cloud_kms::KeySpec) -> KeyType {
         cloud_kms::KeySpec::MlDsa44 => KeyType::MlDsa44,
         cloud_kms::KeySpec::MlDsa65 => KeyType::MlDsa65,
         cloud_kms::KeySpec::MlDsa87 => KeyType::MlDsa87,
+    }
+}
+
+/// How a key stands at a key management service.
+pub(crate) fn key_state(state: KeyState) -> cloud_kms::KeyState {
+    match state {
+        KeyState::Enabled => cloud_kms::KeyState::Enabled,
+        KeyState::Disabled => cloud_kms::KeyState::Disabled,
+        KeyState::Pending => cloud_kms::KeyState::Pending,
+        KeyState::PendingDeletion(until) => {
+            cloud_kms::KeyState::PendingDeletion(until.map(|Timestamp(millis)| millis))
+        }
+        KeyState::Gone => cloud_kms::KeyState::Gone,
+        KeyState::Unavailable => cloud_kms::KeyState::Unavailable,
     }
 }
 

@@ -2,8 +2,8 @@
 
 use super::{Call, Host};
 use crate::capability::CloudKms;
-use crate::cloud_kms::{self, How, KeySpec};
-use crate::types::Result;
+use crate::cloud_kms::{self, How, KeySpec, KeyState};
+use crate::types::{Error, Result};
 
 /// A call to a key management service.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -35,6 +35,9 @@ pub enum CloudKmsCall {
         id: String,
         how: How,
     },
+    State {
+        id: String,
+    },
 }
 
 /// A key that a [`Host`] gave out.
@@ -43,6 +46,15 @@ pub struct Key<'a> {
     host: &'a Host,
     id: String,
     public: Option<Vec<u8>>,
+}
+
+impl Host {
+    /// Adds how a key of a service stands, for the next call that asks and has no answer yet.
+    #[must_use]
+    pub fn stands(mut self, state: Result<KeyState>) -> Self {
+        self.states.get_mut().push_back(state);
+        self
+    }
 }
 
 impl<'a> CloudKms for &'a Host {
@@ -84,6 +96,16 @@ impl cloud_kms::Key for Key<'_> {
         }
     }
 
+    fn state(&self) -> Result<KeyState> {
+        let call = Call::CloudKms(CloudKmsCall::State { id: self.id.clone() });
+        let state = self.host.states.borrow_mut().pop_front();
+        let state =
+            state.unwrap_or_else(|| Err(Error::internal(format!("the test has no state for {call:?}"))));
+        self.host.record(call);
+
+        state
+    }
+
     fn sign(&self, how: How) -> Result<Vec<u8>> {
         self.host.call(Call::CloudKms(CloudKmsCall::Sign { id: self.id.clone(), how }))
     }
@@ -98,5 +120,25 @@ impl cloud_kms::Key for Key<'_> {
 impl Drop for Key<'_> {
     fn drop(&mut self) {
         self.host.record(Call::CloudKms(CloudKmsCall::Drop { id: std::mem::take(&mut self.id) }));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::cloud_kms::Key as _;
+
+    #[test]
+    fn a_key_stands_as_the_test_says_and_then_nobody_knows() {
+        let leaving = KeyState::PendingDeletion(Some(Duration::from_secs(9)));
+        let host = Host::new().stands(Ok(KeyState::Enabled)).stands(Ok(leaving));
+        let key = (&host).find_key(None, "a").unwrap();
+
+        assert_eq!([key.state(), key.state()], [Ok(KeyState::Enabled), Ok(leaving)]);
+        assert!(key.state().unwrap_err().message.contains("no state for"));
+        let asked = Call::CloudKms(CloudKmsCall::State { id: "a".to_owned() });
+        assert_eq!(host.calls()[1..], [asked.clone(), asked.clone(), asked]);
     }
 }

@@ -11,6 +11,7 @@ use std::time::Duration;
 pub use self::cloud_kms::{CloudKmsCall, Key};
 pub use self::pkcs11::{KeyPair, Pkcs11Call};
 use crate::capability::{Clock, Level, Log, Random, Settings, SoftToken};
+use crate::cloud_kms::KeyState;
 use crate::http::{Request, Response};
 use crate::types::{Error, KeyType, Mechanism, Result};
 
@@ -40,6 +41,7 @@ pub enum Call {
 pub struct Host {
     answers: RefCell<VecDeque<Result<Vec<u8>>>>,
     responses: RefCell<VecDeque<Result<Response>>>,
+    states: RefCell<VecDeque<Result<KeyState>>>,
     calls: RefCell<Vec<Call>>,
     counter: Cell<u8>,
     lines: RefCell<Vec<(Level, String)>>,

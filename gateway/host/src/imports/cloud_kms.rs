@@ -3,7 +3,7 @@
 use keyport_core::Failure;
 use wasmtime::component::Resource;
 
-use crate::bindings::cloud_kms::{Host, HostKey, KeySpec, MessageType, SigningAlgorithm};
+use crate::bindings::cloud_kms::{Host, HostKey, KeySpec, KeyState, MessageType, SigningAlgorithm};
 use crate::convert;
 use crate::guest::State;
 use crate::imports::Interface;
@@ -40,6 +40,12 @@ impl HostKey for State {
         let held = self.held(&key)?.clone();
 
         held.public_key(&*self.guest.capabilities).await
+    }
+
+    async fn state(&mut self, key: Resource<Held>) -> Result<KeyState, Failure> {
+        let target = self.held(&key)?.target.clone();
+
+        self.guest.capabilities.state(target).await.map(convert::key_state)
     }
 
     async fn sign(

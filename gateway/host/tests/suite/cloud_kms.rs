@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use keyport_core::FailureKind;
+use keyport_core::backend::KeyState;
 use keyport_core::custody::Mechanism;
 use keyport_core::grant::{ConnectionKind, Grants, Use};
+use keyport_core::outside::Timestamp;
 use keyport_core::provider::Sign;
 use keyport_core::scheme::{Hash, KeyType, Scheme};
 use keyport_host::Source;
@@ -80,6 +82,7 @@ async fn whatever_a_guest_asks_a_service_for_instead_reaches_custody_as_it_was_a
         ("delete-in-sign", vec![What::Destroy, ecdsa()]),
         ("other-algorithm", vec![What::Sign(Mechanism::RsaPss(Hash::Sha256))]),
         ("other-spec", vec![What::Generate(KeyType::Rsa4096)]),
+        ("other-state", vec![What::State, ecdsa()]),
         ("sign-in-health", vec![ecdsa()]),
         ("sign-twice", vec![ecdsa(), ecdsa()]),
     ] {
@@ -98,6 +101,40 @@ async fn whatever_a_guest_asks_a_service_for_instead_reaches_custody_as_it_was_a
         assert!(asked.iter().all(own), "{mode}");
         assert_eq!(asked.into_iter().map(|asked| asked.what).collect::<Vec<_>>(), expected, "{mode}");
     }
+}
+
+#[tokio::test]
+async fn a_guest_is_told_how_its_key_stands_in_words_of_its_own() {
+    let bench = Bench::new();
+    let loaded = bench.load(hostile("state")).await;
+
+    for (state, told) in [
+        (KeyState::Enabled, "Enabled"),
+        (KeyState::Disabled, "Disabled"),
+        (KeyState::Pending, "Pending"),
+        (KeyState::PendingDeletion(None), "PendingDeletion(None)"),
+        (KeyState::PendingDeletion(Some(Timestamp(1_500))), "PendingDeletion(Some(1.5s))"),
+        (KeyState::Gone, "Gone"),
+        (KeyState::Unavailable, "Unavailable"),
+    ] {
+        *bench.custody.state.lock().unwrap() = state;
+        let failed = loaded.provider.sign(call("a"), sign()).await.unwrap_err();
+
+        assert_eq!((failed.kind, &*failed.message), (FailureKind::Other, told));
+        assert_eq!(bench.custody.asked().pop().unwrap().what, What::State);
+    }
+}
+
+#[tokio::test]
+async fn how_another_key_stands_is_custodys_to_refuse() {
+    let bench = Bench::new();
+    let other = bench.load(with_setting(hostile("other-state"), "object", "another")).await;
+
+    let refused = other.provider.sign(call("a"), sign()).await.unwrap_err();
+
+    let asked = bench.custody.asked();
+    assert_eq!((refused.kind, asked.len()), (FailureKind::Denied, 1));
+    assert_eq!((&asked[0].what, &*asked[0].object), (&What::State, "another"));
 }
 
 #[tokio::test]

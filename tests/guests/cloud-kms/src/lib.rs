@@ -8,8 +8,8 @@ mod mode;
 
 use keyport_sdk::cloud_kms::{How, Key, KeySpec, MessageType};
 use keyport_sdk::{
-    CloudKms, CreateRequest, Created, Descriptor, Gateway, Hash, KeyRef, KeyType, Provider, Result, Scheme,
-    Settings, SignRequest,
+    CloudKms, CreateRequest, Created, Descriptor, Error, ErrorKind, Gateway, Hash, KeyRef, KeyType, Provider,
+    Result, Scheme, Settings, SignRequest,
 };
 
 pub use crate::mode::Mode;
@@ -60,6 +60,14 @@ impl<H: CloudKms + Settings> Provider for Hostile<H> {
             Mode::OtherConnection => self.0.find_key(Some(&setting(&self.0, "connection")), id)?.sign(how),
             Mode::OtherMessageType => self.0.find_key(None, id)?.sign(turned(how)),
             Mode::OtherObject => self.sign_object(),
+            Mode::OtherState => {
+                self.0.find_key(None, &setting(&self.0, "object"))?.state()?;
+                self.0.find_key(None, id)?.sign(how)
+            }
+            Mode::State => {
+                let state = self.0.find_key(None, id)?.state()?;
+                Err(Error::new(ErrorKind::Other, format!("{state:?}")))
+            }
             Mode::SignTwice => {
                 let key = self.0.find_key(None, id)?;
                 key.sign(how)?;

@@ -21,6 +21,8 @@ pub enum Mode {
     OtherObject,
     /// `create-key` asks for a dearer key.
     OtherSpec,
+    /// Asks how the object stands that the setting `object` names, and then signs as it should.
+    OtherState,
     /// `describe` signs with the object that the setting `object` names, and adds what came of it as the property
     /// `sign-in-describe`.
     SignInDescribe,
@@ -28,11 +30,13 @@ pub enum Mode {
     SignInHealth,
     /// Asks for a second signature, and answers that.
     SignTwice,
+    /// Fails, and says how its key stands.
+    State,
 }
 
 impl Mode {
     /// Every one, with its name.
-    pub const ALL: [(&str, Self); 11] = [
+    pub const ALL: [(&str, Self); 13] = [
         ("behave", Self::Behave),
         ("create-in-sign", Self::CreateInSign),
         ("delete-in-sign", Self::DeleteInSign),
@@ -41,9 +45,11 @@ impl Mode {
         ("other-message-type", Self::OtherMessageType),
         ("other-object", Self::OtherObject),
         ("other-spec", Self::OtherSpec),
+        ("other-state", Self::OtherState),
         ("sign-in-describe", Self::SignInDescribe),
         ("sign-in-health", Self::SignInHealth),
         ("sign-twice", Self::SignTwice),
+        ("state", Self::State),
     ];
 
     /// What the setting `mode` says; without it, to behave.
