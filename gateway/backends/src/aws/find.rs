@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use aws_sdk_kms::primitives::DateTime;
 use aws_sdk_kms::types::{KeyManagerType, KeyMetadata, KeySpec, KeyState, KeyUsageType, MultiRegionKeyType};
 use aws_sdk_resourcegroupstagging::types::TagFilter;
 use keyport_core::backend::{Generated, Object};
@@ -20,7 +21,9 @@ pub(super) struct Facts {
     /// `None` where it is no type of this gateway's.
     pub(super) key_type: Option<KeyType>,
     spec: KeySpec,
-    state: KeyState,
+    pub(super) state: KeyState,
+    /// When it is deleted, if that is scheduled.
+    pub(super) deletion: Option<DateTime>,
     signs: bool,
     /// Whether the account made it, and not a service for itself.
     is_own: bool,
@@ -29,7 +32,7 @@ pub(super) struct Facts {
 }
 
 impl Facts {
-    fn of(metadata: KeyMetadata) -> Option<Self> {
+    pub(super) fn of(metadata: KeyMetadata) -> Option<Self> {
         let native_id = NativeId::new(metadata.arn?);
         let spec = metadata.key_spec?;
 
@@ -38,6 +41,7 @@ impl Facts {
             key_type: spec::key_type(&spec),
             spec,
             state: metadata.key_state?,
+            deletion: metadata.deletion_date,
             signs: metadata.key_usage? == KeyUsageType::SignVerify,
             is_replica: metadata
                 .multi_region_configuration

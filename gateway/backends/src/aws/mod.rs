@@ -23,6 +23,7 @@ mod make;
 mod restore;
 mod source;
 mod spec;
+mod state;
 mod wire;
 
 use std::time::Instant;
@@ -39,7 +40,7 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
-use keyport_core::backend::{Backend, Generate, Generated, Object};
+use keyport_core::backend::{Backend, Generate, Generated, KeyState, Object};
 use keyport_core::custody::Mechanism;
 use keyport_core::key::{KeyId, NativeId};
 use keyport_core::name::TenantId;
@@ -235,6 +236,10 @@ impl Backend for Aws {
         self.refuse_foreign(object)?;
 
         self.public(&object.native_id, object.key_type, deadline).await
+    }
+
+    async fn state(&self, object: &Object, deadline: Instant) -> Result<KeyState, Failure> {
+        self.standing(object, deadline).await
     }
 
     async fn sign(

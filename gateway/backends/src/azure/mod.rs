@@ -19,6 +19,7 @@ mod making;
 mod name;
 mod operations;
 mod restore;
+mod state;
 mod status;
 mod wire;
 
@@ -26,7 +27,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use keyport_core::backend::{Backend, Generate, Generated, Object};
+use keyport_core::backend::{Backend, Generate, Generated, KeyState, Object};
 use keyport_core::custody::Mechanism;
 use keyport_core::key::{KeyId, NativeId};
 use keyport_core::name::TenantId;
@@ -56,13 +57,15 @@ pub struct Azure {
     turns: Turns,
     settling: Duration,
     revived: Revived,
+    /// For the times between which a key may be used.
+    clock: Arc<dyn Clock>,
     /// A process before this one may have asked for keys to be recovered until then.
     opened: Instant,
 }
 
 impl Azure {
     /// Prepares the connection; nothing is sent. To be called on the runtime where exchanges shall run. The clock dates what an
-    /// application says of itself.
+    /// application says of itself, and says whether it is a key's time.
     ///
     /// Reads files.
     pub fn open(connection: Connection, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
@@ -82,7 +85,8 @@ impl Azure {
         }
         let web = Web::open(connection.ca.as_deref(), connection.proxy.as_deref())?;
         let direct = Web::open(connection.ca.as_deref(), None)?;
-        let source = Source::open(&connection.login, &connection.resource, (web.clone(), direct), clock)?;
+        let source =
+            Source::open(&connection.login, &connection.resource, (web.clone(), direct), Arc::clone(&clock))?;
         let service = Service {
             rest: Rest::new(web, connection.rates, Box::new(source), HeaderMap::new()),
             vault: vault.as_str().trim_end_matches('/').to_owned(),
@@ -97,6 +101,7 @@ impl Azure {
             turns: Turns::default(),
             settling: connection.settling,
             revived: Revived::default(),
+            clock,
             opened: now(),
         })
     }
@@ -203,6 +208,10 @@ impl Backend for Azure {
         let version = self.versioned(object, deadline).await?;
 
         Ok(generated(self.service.key(Call::read(deadline), &version).await?)?.public)
+    }
+
+    async fn state(&self, object: &Object, deadline: Instant) -> Result<KeyState, Failure> {
+        self.standing(object, deadline).await
     }
 
     async fn sign(

@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::status;
-use super::wire::{Bundle, Page, Signed, Version};
+use super::wire::{Bundle, Deleted, Page, Signed, Version};
 use crate::cloud::{Call, Rest};
 
 /// The way to a vault.
@@ -42,7 +42,7 @@ impl Service {
             let Some(url) = next else { return Ok(versions) };
             let page: Page = self.asked(call, (Method::GET, &url), None).await?;
             if !page.value.iter().all(|version| self.is_of(name, &version.kid)) {
-                return Err(lie(&format!("`{name}` was asked, and another key answered")));
+                return Err(other(name));
             }
             versions.extend(page.value);
             // The token for the vault goes nowhere else.
@@ -65,7 +65,7 @@ impl Service {
         let body = json!({ "alg": algorithm, "value": URL_SAFE_NO_PAD.encode(digest) });
         let signed: Signed = self.ask(call, Method::POST, &format!("{version}/sign"), Some(&body)).await?;
         if signed.kid != self.kid(version) {
-            return Err(lie(&format!("`{version}` was asked, and another key answered")));
+            return Err(other(version));
         }
 
         URL_SAFE_NO_PAD
@@ -88,12 +88,14 @@ impl Service {
         self.checked(name, bundle).map(drop)
     }
 
-    /// Whether a key is deleted and can be recovered.
-    pub(super) async fn is_deleted(&self, call: Call, name: &str) -> Result<bool, Failure> {
-        match self.ask::<Bundle>(call, Method::GET, &format!("/deletedkeys/{name}"), None).await {
-            Err(failure) if failure.kind == FailureKind::NotFound => Ok(false),
-            found => Ok(self.checked(name, found?).is_ok()),
-        }
+    /// A key that is deleted and can be recovered, if it is one.
+    pub(super) async fn deleted(&self, call: Call, name: &str) -> Result<Option<Deleted>, Failure> {
+        let found: Deleted = match self.ask(call, Method::GET, &format!("/deletedkeys/{name}"), None).await {
+            Err(failure) if failure.kind == FailureKind::NotFound => return Ok(None),
+            found => found?,
+        };
+
+        if self.is_of(name, &found.key.kid) { Ok(Some(found)) } else { Err(other(name)) }
     }
 
     /// What the vault calls this key or version.
@@ -106,7 +108,7 @@ impl Service {
             return Ok(bundle);
         }
 
-        Err(lie(&format!("`{name}` was asked, and another key answered")))
+        Err(other(name))
     }
 
     /// Whether the vault calls this key so, or a version of it.
@@ -150,6 +152,11 @@ impl Service {
 
         serde_json::from_slice(&answer).map_err(|error| lie(&format!("not what a vault answers: {error}")))
     }
+}
+
+/// An answer about another key than this.
+fn other(name: &str) -> Failure {
+    lie(&format!("`{name}` was asked, and another key answered"))
 }
 
 /// What cannot be believed.

@@ -42,7 +42,7 @@ impl Azure {
         let is_early = now().saturating_duration_since(self.opened) < MOMENT;
         let is_recorded = object.native_id.as_str() != object.key_id.to_string();
         let in_doubt = self.revived.is_in_doubt(name, now()) || is_early && is_recorded;
-        if !in_doubt || self.service.is_deleted(Call::read(deadline), name).await? {
+        if !in_doubt || self.service.deleted(Call::read(deadline), name).await?.is_some() {
             return Ok(());
         }
 
@@ -84,7 +84,7 @@ impl Azure {
 }
 
 /// Whether the vault is about to delete or to recover the key (409): then it can be asked again.
-fn is_changing(failure: &Failure) -> bool {
+pub(super) fn is_changing(failure: &Failure) -> bool {
     failure.code == CONFLICT
 }
 

@@ -10,6 +10,15 @@ pub(super) struct Bundle {
     pub(super) attributes: Attributes,
 }
 
+/// A key that was deleted and can be recovered.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Deleted {
+    pub(super) key: Jwk,
+    /// When the vault purges it, in seconds since 1970.
+    pub(super) scheduled_purge_date: Option<u64>,
+}
+
 /// Its public half, and what it is called.
 #[derive(Debug, Deserialize)]
 pub(super) struct Jwk {
@@ -29,14 +38,18 @@ pub(super) struct Jwk {
 pub(super) struct Attributes {
     #[serde(default = "yes")]
     pub(super) enabled: bool,
-    /// Seconds since 1970.
+    /// Seconds since 1970, as the others.
     #[serde(default)]
     pub(super) created: u64,
+    /// From when on it can be used.
+    pub(super) nbf: Option<u64>,
+    /// Until when.
+    pub(super) exp: Option<u64>,
 }
 
 impl Default for Attributes {
     fn default() -> Self {
-        Self { enabled: true, created: 0 }
+        Self { enabled: true, created: 0, nbf: None, exp: None }
     }
 }
 

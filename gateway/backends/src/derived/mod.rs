@@ -12,7 +12,7 @@ use std::time::Instant;
 use async_trait::async_trait;
 use aws_lc_rs::encoding::AsDer;
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
-use keyport_core::backend::{Backend, Generate, Generated, Object};
+use keyport_core::backend::{Backend, Generate, Generated, KeyState, Object};
 use keyport_core::custody::Mechanism;
 use keyport_core::key::{KeyId, NativeId};
 use keyport_core::name::{Scope, TenantId};
@@ -99,6 +99,10 @@ impl Backend for Derived {
 
     async fn public_key(&self, object: &Object, _deadline: Instant) -> Result<PublicKey, Failure> {
         public(&self.key_pair(&object.native_id)?)
+    }
+
+    async fn state(&self, object: &Object, _deadline: Instant) -> Result<KeyState, Failure> {
+        Ok(if self.key_pair(&object.native_id).is_ok() { KeyState::Enabled } else { KeyState::Gone })
     }
 
     async fn sign(

@@ -99,7 +99,7 @@ fn still_made(name: &str) -> Failure {
 
 /// Whether a version of this type can sign by now.
 fn is_ready(version: &Version, key_type: KeyType) -> Result<bool, Failure> {
-    let Version { name, state, algorithm, generation_failure_reason: reason } = version;
+    let Version { name, state, algorithm, generation_failure_reason: reason, .. } = version;
     if Algorithm::named(algorithm).map(|algorithm| algorithm.key_type) != Some(key_type) {
         let message = format!("there is a key `{name}`, of {}", said(algorithm));
         return Err(Failure::new(FailureKind::Exists, message));
@@ -131,6 +131,7 @@ mod tests {
             state,
             algorithm: algorithm.to_owned(),
             generation_failure_reason: format!("no\nroom{}", "x".repeat(10_000)),
+            destroy_time: None,
         };
         let refused = |version| is_ready(&version, KeyType::EcP256).unwrap_err();
 

@@ -22,13 +22,14 @@ mod name;
 mod opening;
 mod restore;
 mod rsa;
+mod state;
 mod status;
 mod wire;
 
 use std::time::Instant;
 
 use async_trait::async_trait;
-use keyport_core::backend::{Backend, Generate, Generated, Object};
+use keyport_core::backend::{Backend, Generate, Generated, KeyState, Object};
 use keyport_core::custody::Mechanism;
 use keyport_core::key::{KeyId, NativeId};
 use keyport_core::name::TenantId;
@@ -143,6 +144,15 @@ impl Backend for Gcp {
         let name = self.name(object)?;
 
         Ok(self.public(&name, deadline).await?.1)
+    }
+
+    async fn state(&self, object: &Object, deadline: Instant) -> Result<KeyState, Failure> {
+        let Some(name) = self.service.names.of(object) else { return Ok(KeyState::Gone) };
+
+        match self.service.version(Call::read(deadline), &name).await {
+            Err(failure) if failure.kind == FailureKind::NotFound => Ok(KeyState::Gone),
+            version => Ok(version?.standing()),
+        }
     }
 
     async fn sign(

@@ -12,19 +12,25 @@ pub(super) struct Version {
     pub(super) algorithm: String,
     #[serde(default)]
     pub(super) generation_failure_reason: String,
+    /// Of one that is scheduled for destruction, as in RFC 3339.
+    pub(super) destroy_time: Option<String>,
 }
 
 /// Whether it can sign.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub(super) enum State {
+    #[serde(alias = "PENDING_IMPORT")]
     PendingGeneration,
     Enabled,
     Disabled,
+    /// So are those that are still being destroyed outside of Google, or could not be: nothing brings them back.
+    #[serde(alias = "EXTERNAL_DESTRUCTION_FAILED", alias = "PENDING_EXTERNAL_DESTRUCTION")]
     Destroyed,
     DestroyScheduled,
+    #[serde(alias = "IMPORT_FAILED")]
     GenerationFailed,
-    /// Imported ones, and what is not known yet.
+    /// What is not known yet.
     #[serde(other)]
     Other,
 }

@@ -20,7 +20,7 @@ mod wire;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use keyport_core::backend::{Backend, Generate, Generated, Object};
+use keyport_core::backend::{Backend, Generate, Generated, KeyState, Object};
 use keyport_core::custody::Mechanism;
 use keyport_core::key::{KeyId, NativeId};
 use keyport_core::name::TenantId;
@@ -174,6 +174,14 @@ impl Backend for Pkcs11 {
         let Some(id) = id(object) else { return Err(not_found(object)) };
 
         Ok(generated(self.call(Request::PublicKey { id }, deadline).await?)?.public)
+    }
+
+    async fn state(&self, object: &Object, deadline: Instant) -> Result<KeyState, Failure> {
+        match self.public_key(object, deadline).await {
+            Ok(_) => Ok(KeyState::Enabled),
+            Err(failure) if failure.kind == FailureKind::NotFound => Ok(KeyState::Gone),
+            Err(failure) => Err(failure),
+        }
     }
 
     async fn sign(

@@ -20,7 +20,7 @@ use std::thread::available_parallelism;
 use std::time::Instant;
 
 use async_trait::async_trait;
-use keyport_core::backend::{Backend, Generate, Generated, Object};
+use keyport_core::backend::{Backend, Generate, Generated, KeyState, Object};
 use keyport_core::custody::Mechanism;
 use keyport_core::import::Material as Imported;
 use keyport_core::key::{KeyId, NativeId};
@@ -241,6 +241,13 @@ impl Backend for Soft {
 
     async fn public_key(&self, object: &Object, deadline: Instant) -> Result<PublicKey, Failure> {
         self.material(object, deadline).await?.public()
+    }
+
+    async fn state(&self, object: &Object, deadline: Instant) -> Result<KeyState, Failure> {
+        let Some(slot) = slot(object) else { return Ok(KeyState::Gone) };
+        let sealed = in_time(deadline, self.sealed.get(&slot.tenant, slot.key_id)).await?;
+
+        Ok(if sealed.is_some() { KeyState::Enabled } else { KeyState::Gone })
     }
 
     async fn sign(

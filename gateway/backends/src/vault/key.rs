@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
+use keyport_core::backend::KeyState;
 use keyport_core::key::NativeId;
 use keyport_core::public_key::PublicKey;
 use keyport_core::scheme::KeyType;
@@ -85,6 +86,9 @@ pub(super) struct Described {
     pub(super) kind: String,
     keys: HashMap<String, Value>,
     pub(super) latest_version: u64,
+    /// Older ones were trimmed.
+    #[serde(default)]
+    min_available_version: u64,
     #[serde(default)]
     min_encryption_version: u64,
     #[serde(default)]
@@ -103,6 +107,27 @@ impl Described {
         TYPES.iter().find(|(_, name)| *name == self.kind).map(|(key_type, _)| *key_type)
     }
 
+    /// How a version stands, in the words of every service. That it may be deleted says nothing of it.
+    pub(super) fn standing(&self, version: &Version) -> KeyState {
+        let is_archived = version.number < self.lowest();
+        let is_kept = is_archived || self.keys.contains_key(&version.number.to_string());
+
+        if !is_kept || version.number < self.min_available_version {
+            KeyState::Gone
+        } else if self.soft_deleted {
+            KeyState::PendingDeletion(None)
+        } else if is_archived {
+            KeyState::Disabled
+        } else {
+            KeyState::Enabled
+        }
+    }
+
+    /// The lowest version that may sign: signing counts as encrypting there.
+    fn lowest(&self) -> u64 {
+        self.min_encryption_version.max(self.min_decryption_version)
+    }
+
     /// The public half of a version that may sign.
     pub(super) fn public(&self, version: &Version) -> Result<PublicKey, Failure> {
         let Version { name, number } = version;
@@ -112,8 +137,7 @@ impl Described {
         if self.soft_deleted {
             return gone("is deleted, and can be restored (transit/keys/NAME/soft-delete-restore)");
         }
-        // Signing counts as encrypting there.
-        if *number < self.min_encryption_version.max(self.min_decryption_version) {
+        if *number < self.lowest() {
             return gone(
                 "must not sign any more: its min_encryption_version or min_decryption_version says so",
             );
@@ -163,6 +187,7 @@ const ED25519: &[u8] = &[0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use serde_json::json;
 
     use super::*;
     use crate::vault::fuzz;
@@ -225,6 +250,31 @@ mod tests {
         {
             let refused = described(kind, public).public(&version).unwrap_err();
             assert_eq!(refused.kind, FailureKind::Internal, "{kind} {public}");
+        }
+    }
+
+    #[test]
+    fn a_version_stands_as_the_keys_lowest_versions_say() {
+        let described = |more: Value| {
+            let mut key = json!({ "type": "ed25519", "latest_version": 3, "keys": { "2": 0, "3": 0 } });
+            key.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            serde_json::from_value::<Described>(key).unwrap()
+        };
+        let standing = |more, number| described(more).standing(&Version { name: "k".to_owned(), number });
+
+        for (more, number, expected) in [
+            (json!({}), 2, KeyState::Enabled),
+            (json!({ "deletion_allowed": true }), 2, KeyState::Enabled),
+            (json!({}), 1, KeyState::Gone),
+            (json!({}), 4, KeyState::Gone),
+            (json!({ "min_decryption_version": 2 }), 1, KeyState::Disabled),
+            (json!({ "min_encryption_version": 3 }), 2, KeyState::Disabled),
+            (json!({ "min_encryption_version": 3 }), 3, KeyState::Enabled),
+            (json!({ "min_decryption_version": 3, "min_available_version": 2 }), 1, KeyState::Gone),
+            (json!({ "soft_deleted": true }), 3, KeyState::PendingDeletion(None)),
+            (json!({ "soft_deleted": true }), 4, KeyState::Gone),
+        ] {
+            assert_eq!(standing(more.clone(), number), expected, "{more} {number}");
         }
     }
 

@@ -19,7 +19,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use keyport_core::backend::{Backend, Generate, Generated, Object};
+use keyport_core::backend::{Backend, Generate, Generated, KeyState, Object};
 use keyport_core::custody::Mechanism;
 use keyport_core::key::{KeyId, NativeId};
 use keyport_core::name::TenantId;
@@ -259,6 +259,13 @@ impl Backend for Vault {
         let described =
             self.describe(&version.name, deadline).await?.ok_or_else(|| not_there(&version.name))?;
         Ok(self.known(&version, described.public(&version)?).public)
+    }
+
+    async fn state(&self, object: &Object, deadline: Instant) -> Result<KeyState, Failure> {
+        let Ok(version) = self.version(object) else { return Ok(KeyState::Gone) };
+        let described = self.describe(&version.name, deadline).await?;
+
+        Ok(described.map_or(KeyState::Gone, |described| described.standing(&version)))
     }
 
     async fn sign(

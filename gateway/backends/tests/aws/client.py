@@ -77,9 +77,12 @@ refused("InvalidKeyUsageException", kms.sign, Message=b"x", **(sign | {"SigningA
 
 kms.disable_key(KeyId=key["KeyId"])
 refused("DisabledException", kms.sign, Message=b"x" * 32, **sign)
+disabled = kms.describe_key(KeyId=alias)["KeyMetadata"]
+assert disabled["KeyState"] == "Disabled" and "DeletionDate" not in disabled, disabled
 kms.enable_key(KeyId=key["KeyId"])
 leaving = kms.schedule_key_deletion(KeyId=key["KeyId"], PendingWindowInDays=7)
 assert leaving["KeyId"] == key["Arn"] and leaving["KeyState"] == "PendingDeletion" and leaving["DeletionDate"], leaving
+assert kms.describe_key(KeyId=alias)["KeyMetadata"]["DeletionDate"] == leaving["DeletionDate"]
 refused("KMSInvalidStateException", kms.schedule_key_deletion, KeyId=key["KeyId"])
 refused("KMSInvalidStateException", kms.sign, Message=b"x" * 32, **sign)
 refused("KMSInvalidStateException", kms.enable_key, KeyId=key["KeyId"])

@@ -17,6 +17,7 @@ mod moto;
 mod network;
 mod python;
 mod restoring;
+mod state;
 #[path = "../suite/mod.rs"]
 mod suite;
 

@@ -13,6 +13,7 @@ mod clock;
 mod keys;
 mod opened;
 mod restoring;
+mod state;
 #[path = "../suite/mod.rs"]
 mod suite;
 mod trouble;

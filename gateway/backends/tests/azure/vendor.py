@@ -85,7 +85,8 @@ refused(ResourceNotFoundError, "KeyNotFound", lambda: client.get_key("none"))
 client.begin_delete_key("curve", _polling_interval=0)
 refused(ResourceNotFoundError, "KeyNotFound", lambda: client.get_key("curve"))
 refused(HttpResponseError, "deleted but recoverable", lambda: client.create_ec_key("curve"))
-assert client.get_deleted_key("curve").id == second.id
+deleted = client.get_deleted_key("curve")
+assert deleted.id == second.id and deleted.scheduled_purge_date.timestamp() == 1_707_776_000, deleted
 recovered = client.begin_recover_deleted_key("curve", _polling_interval=0)
 assert recovered.result().id == second.id
 recovered.wait()

@@ -15,6 +15,7 @@ mod keys;
 mod opening;
 mod restoring;
 mod ring;
+mod state;
 #[path = "../suite/mod.rs"]
 mod suite;
 mod trouble;

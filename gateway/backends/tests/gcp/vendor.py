@@ -95,7 +95,8 @@ request = iam_policy_pb2.TestIamPermissionsRequest(resource=ring, permissions=[p
 assert list(client.test_iam_permissions(request=request).permissions) == [permission]
 
 assert client.destroy_crypto_key_version(name=curve).state == State.DESTROY_SCHEDULED
-assert client.get_crypto_key_version(name=curve).state == State.DESTROY_SCHEDULED
+scheduled = client.get_crypto_key_version(name=curve)
+assert scheduled.state == State.DESTROY_SCHEDULED and scheduled.destroy_time.year == 2100, scheduled
 refused("FAILED_PRECONDITION", lambda: public(curve))
 refused("FAILED_PRECONDITION", lambda: sign(curve, digest={"sha256": digest}))
 refused("FAILED_PRECONDITION", lambda: client.destroy_crypto_key_version(name=curve))

@@ -3,6 +3,7 @@
 mod import;
 pub(crate) mod pairs;
 mod restore;
+mod state;
 mod verify;
 
 use std::collections::HashSet;
@@ -12,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use aws_lc_rs::digest;
 use keyport_core::FailureKind;
-use keyport_core::backend::{Backend, Generate, Generated, Object};
+use keyport_core::backend::{Backend, Generate, Generated, KeyState, Object};
 use keyport_core::custody::Mechanism;
 use keyport_core::key::{KeyId, KeyName, NativeId};
 use keyport_core::name::TenantId;
@@ -56,6 +57,7 @@ pub(crate) async fn backend(custodian: &Custodian) {
     signatures_are_made_at_once(custodian).await;
     import::backend(custodian).await;
     restore::backend(custodian).await;
+    state::backend(custodian).await;
     if custodian.binds_tenant {
         an_object_is_not_there_for_another_tenant(custodian).await;
     }
@@ -253,6 +255,8 @@ async fn is_not_there(custodian: &Custodian, object: &Object) {
     let refused = backend.public_key(object, soon()).await.unwrap_err();
     assert!(LOST.contains(&refused.kind), "{refused}");
     assert_eq!(backend.find(&object.tenant, object.key_id, soon()).await.unwrap(), None);
+    let state = backend.state(object, soon()).await.unwrap();
+    assert!(matches!(state, KeyState::Gone | KeyState::PendingDeletion(_)), "{state:?}");
     backend.destroy(object, soon()).await.unwrap();
 }
 

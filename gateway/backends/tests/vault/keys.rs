@@ -2,7 +2,7 @@
 
 use keyport_backends::vault::{Connection, OpenError, Vault};
 use keyport_core::FailureKind;
-use keyport_core::backend::{Backend, Generated, Object};
+use keyport_core::backend::{Backend, Generated, KeyState, Object};
 use keyport_core::custody::Mechanism;
 use keyport_core::key::NativeId;
 use keyport_core::scheme::{Hash, KeyType};
@@ -54,6 +54,8 @@ async fn a_version_that_must_not_sign_and_a_key_that_is_deleted_for_now_are_gone
     bao.post(&format!("{}/config", path(&archived)), json!({ "min_encryption_version": 2 })).await;
     bao.admin(Method::DELETE, &format!("{}/soft-delete", path(&deleted)), json!({})).await;
 
+    assert_eq!(vault.state(&archived, soon()).await.unwrap(), KeyState::Disabled);
+    assert_eq!(vault.state(&deleted, soon()).await.unwrap(), KeyState::PendingDeletion(None));
     for object in [&archived, &deleted] {
         let refused = vault.sign(object, Mechanism::Ecdsa, &[7; 32], soon()).await.unwrap_err();
         assert_eq!(refused.kind, FailureKind::KeyGone, "{refused}");
@@ -71,7 +73,9 @@ async fn a_key_that_somebody_deleted_is_not_there() {
     let object = make(&vault).await;
     let path = format!("transit/keys/keyport-{}", object.key_id);
     bao.post(&format!("{path}/config"), json!({ "deletion_allowed": true })).await;
+    assert_eq!(vault.state(&object, soon()).await.unwrap(), KeyState::Enabled);
     bao.admin(Method::DELETE, &path, json!({})).await;
+    assert_eq!(vault.state(&object, soon()).await.unwrap(), KeyState::Gone);
 
     let refused = vault.sign(&object, Mechanism::Ecdsa, &[7; 32], soon()).await.unwrap_err();
     assert_eq!(refused.kind, FailureKind::NotFound, "{refused}");

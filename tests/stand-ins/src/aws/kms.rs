@@ -109,6 +109,9 @@ fn metadata(key: &Key) -> Value {
         "Origin": "AWS_KMS",
         "SigningAlgorithms": algorithms(&key.spec),
     });
+    if key.state == State::PendingDeletion {
+        metadata["DeletionDate"] = DELETION_DATE.into();
+    }
     if key.multi_region {
         metadata["MultiRegionConfiguration"] = regions(key);
     }
@@ -179,7 +182,7 @@ fn schedule(key: &mut Key, asked: &Value) -> Result<Value, Answer> {
 
     (key.state, key.window) = (State::PendingDeletion, Some(window));
     Ok(json!({
-        "DeletionDate": 1_800_000_000.0,
+        "DeletionDate": DELETION_DATE,
         "KeyId": key.arn,
         "KeyState": "PendingDeletion",
         "PendingWindowInDays": window,
@@ -230,3 +233,6 @@ fn missing(name: &str) -> Answer {
 fn invalid(message: &str) -> Answer {
     refusal(400, "ValidationException", message)
 }
+
+/// When what is scheduled for deletion is deleted, in seconds since 1970.
+pub const DELETION_DATE: f64 = 1_800_000_000.5;

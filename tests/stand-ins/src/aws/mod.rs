@@ -18,6 +18,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde_json::json;
 
 pub use keys::{Key, Keys, State};
+pub use kms::DELETION_DATE;
 pub use users::{User, Users};
 
 use crate::{Answer, Asked, Service, wall};

@@ -20,6 +20,10 @@ pub struct Key {
     pub described: Value,
     /// Whether it may be used.
     pub enabled: bool,
+    /// From when on, in seconds since 1970.
+    pub nbf: Option<u64>,
+    /// Until when.
+    pub exp: Option<u64>,
     /// When it was made, in seconds since 1970.
     pub(super) created: u64,
     pair: Pair,
@@ -54,6 +58,8 @@ impl Key {
             version: hex::encode(version),
             described: described.clone(),
             enabled: true,
+            nbf: None,
+            exp: None,
             created: 0,
             pair: pair?,
         })

@@ -231,7 +231,7 @@ impl Vault {
         let mut bundle = self.bundle(name, versions.last().unwrap());
         bundle["recoveryId"] = format!("http://{}/deletedkeys/{name}", self.address).into();
         bundle["deletedDate"] = json!(1_700_000_000);
-        bundle["scheduledPurgeDate"] = json!(1_707_776_000);
+        bundle["scheduledPurgeDate"] = json!(PURGE_DATE);
         Ok(bundle)
     }
 
@@ -283,12 +283,16 @@ impl Vault {
         jwk["kty"] = key.described["kty"].clone();
         jwk["key_ops"] = key.described["key_ops"].clone();
 
-        json!({
-            "key": jwk,
-            "attributes": { "enabled": key.enabled, "created": key.created, "updated": key.created,
-                            "recoveryLevel": "Recoverable+Purgeable", "recoverableDays": 90 },
-            "tags": key.described["tags"],
-        })
+        let mut attributes = json!({
+            "enabled": key.enabled, "created": key.created, "updated": key.created,
+            "recoveryLevel": "Recoverable+Purgeable", "recoverableDays": 90,
+        });
+        for (name, time) in [("nbf", key.nbf), ("exp", key.exp)] {
+            if let Some(time) = time {
+                attributes[name] = time.into();
+            }
+        }
+        json!({ "key": jwk, "attributes": attributes, "tags": key.described["tags"] })
     }
 }
 
@@ -312,6 +316,8 @@ fn refusal(status: u16, code: &str, message: &str, inner: &str) -> (u16, Value) 
 
 /// Whom to ask for a token.
 const CHALLENGE: &str = "Bearer authorization=\"https://login.microsoftonline.com/directory\", resource=\"https://vault.azure.net\"";
+/// When what is deleted is purged, in seconds since 1970.
+pub const PURGE_DATE: u64 = 1_707_776_000;
 /// The directory that the application is in.
 pub const DIRECTORY: &str = "directory";
 /// An application that may do everything.

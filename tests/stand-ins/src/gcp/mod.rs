@@ -211,13 +211,17 @@ impl Kms {
 type Outcome = Result<Value, (u16, Value)>;
 
 fn described(name: &str, key: &Key, state: &str) -> Value {
-    json!({
+    let mut version = json!({
         "name": format!("{name}/cryptoKeyVersions/1"),
         "state": state,
         "protectionLevel": key.described["versionTemplate"]["protectionLevel"],
         "algorithm": key.algorithm,
         "createTime": "2026-01-01T00:00:00.000000001Z",
-    })
+    });
+    if state == "DESTROY_SCHEDULED" {
+        version["destroyTime"] = DESTROY_TIME.into();
+    }
+    version
 }
 
 fn enabled(name: &str, key: &Key) -> Result<(), (u16, Value)> {
@@ -257,5 +261,7 @@ fn bad_label(labels: &Value) -> Option<String> {
     labels.as_object()?.iter().find(bad).map(|(name, _)| name.clone())
 }
 
+/// When what is scheduled for destruction is destroyed.
+pub const DESTROY_TIME: &str = "2100-01-31T00:00:00.000000001Z";
 const ALGORITHMS: [(u64, &str); 3] =
     [(12, "EC_SIGN_P256_SHA256"), (28, "RSA_SIGN_RAW_PKCS1_2048"), (40, "EC_SIGN_ED25519")];
