@@ -198,7 +198,7 @@ pub enum KeyState {
 impl KeyState {
     /// The state's name.
     #[must_use]
-    pub fn as_str(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Enabled => "enabled",
             Self::Disabled => "disabled",

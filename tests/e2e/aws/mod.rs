@@ -5,6 +5,7 @@ mod emulator;
 mod localemu;
 mod promises;
 mod replicas;
+mod state;
 
 use std::fs;
 use std::path::PathBuf;

@@ -9,9 +9,9 @@ use std::time::Instant;
 
 use super::{Custody, Mechanism, object};
 use crate::Error;
-use crate::backend::{Backend, Object};
+use crate::backend::{Backend, KeyState, Object};
 use crate::failure::{Failure, FailureKind};
-use crate::key::Key;
+use crate::key::{Key, NativeId};
 use crate::name::ConnectionName;
 use crate::policy::Signing;
 use crate::signature::Signature;
@@ -91,6 +91,27 @@ impl Custody {
             }
         }
         Err(failure)
+    }
+
+    /// How the key stands at every custodian that has it: the connection's own, and then its replicas.
+    pub(crate) async fn standing(
+        &self,
+        key: &Key,
+        deadline: Instant,
+    ) -> Vec<(ConnectionName, Result<KeyState, Failure>)> {
+        let Some(connection) = &key.connection else { return Vec::new() };
+        let native_id = key.native_id.clone().unwrap_or_else(|| NativeId::new(key.id.to_string()));
+        let object = object(key, native_id);
+
+        let mut told = Vec::new();
+        for at in std::iter::once(connection).chain(self.replicas(connection)) {
+            let state = match self.backend(at) {
+                Ok(backend) => backend.state(&counterpart(&*backend, &object), deadline).await,
+                Err(failure) => Err(failure),
+            };
+            told.push((at.clone(), state));
+        }
+        told
     }
 
     /// Refuses unless every replica of the key's connection has this very key.

@@ -21,6 +21,7 @@ mod release;
 mod reload;
 mod restore;
 mod sign;
+mod standing;
 mod tenants;
 #[cfg(test)]
 mod tests;
@@ -41,6 +42,7 @@ pub use register::RegisterRequest;
 pub use rehearse::Unfit;
 pub use reload::{Missing, Stranded};
 pub use sign::{SignRequest, Signed};
+pub use standing::{Standing, Which};
 pub use tenants::{Tenant, Tenants};
 pub use verify::VerifyRequest;
 pub use versions::{Versions, Watch, Withdrawn};

@@ -16,7 +16,7 @@ use tokio::net::UnixStream;
 use tokio::time::timeout;
 
 use super::socket::{self, Name};
-use super::{Change, Changed, RELOAD, Reloaded, Unchanged};
+use super::{Change, Changed, KeyStanding, RELOAD, Reloaded, Sought, Unchanged};
 
 /// Why there is no outcome.
 #[derive(Debug, thiserror::Error)]
@@ -56,6 +56,14 @@ pub(crate) async fn change(
     change: Change,
 ) -> Result<Result<Changed, Unchanged>, AskError> {
     outcome(data, &change.path(provider.as_str())).await
+}
+
+/// How keys stand at their custodians, as the gateway on `data` is told.
+pub(crate) async fn standings(
+    data: &Path,
+    sought: &Sought,
+) -> Result<Result<Vec<KeyStanding>, Unchanged>, AskError> {
+    outcome(data, &sought.path()).await
 }
 
 async fn outcome<T: DeserializeOwned>(data: &Path, path: &str) -> Result<Result<T, Unchanged>, AskError> {

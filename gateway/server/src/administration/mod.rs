@@ -1,6 +1,7 @@
-//! State-changing administration: HTTP/1 over a Unix socket in the data folder, for root and the gateway's own user.
+//! Administration of a running gateway: HTTP/1 over a Unix socket in the data folder, for root and the gateway's own user.
 
 mod client;
+mod keys;
 mod server;
 mod socket;
 
@@ -11,7 +12,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::Mistakes;
 
-pub(crate) use self::client::{change, reload};
+pub(crate) use self::client::{change, reload, standings};
+pub(crate) use self::keys::{AtCustodian, KeyStanding, Sought};
 pub(crate) use self::server::{Administration, Order, What};
 
 /// Who asks for a change.

@@ -21,7 +21,7 @@ use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 use super::socket::Name;
-use super::{Administrator, Change, Changed, RELOAD, Reloaded, Unchanged};
+use super::{Administrator, Change, Changed, KeyStanding, RELOAD, Reloaded, Sought, Unchanged};
 use crate::json;
 
 /// The socket, bound. It is gone from the folder when this is dropped.
@@ -55,6 +55,13 @@ pub(crate) enum What {
         change: Change,
         /// Where the outcome goes.
         answer: oneshot::Sender<Result<Changed, Unchanged>>,
+    },
+    /// To ask custodians how keys stand there.
+    Standings {
+        /// Which keys.
+        sought: Sought,
+        /// Where the outcome goes.
+        answer: oneshot::Sender<Result<Vec<KeyStanding>, Unchanged>>,
     },
 }
 
@@ -143,8 +150,8 @@ async fn answer(
     }
 
     let (by, path) = (Administrator::User(uid), request.uri().path());
-    let change = Change::of(path);
-    if change.is_none() && path != RELOAD {
+    let (change, sought) = (Change::of(path), Sought::of(path));
+    if change.is_none() && sought.is_none() && path != RELOAD {
         return refusal(StatusCode::NOT_FOUND, "this gateway has no such command");
     }
     if request.method() != Method::POST {
@@ -153,12 +160,13 @@ async fn answer(
         return response;
     }
 
-    match change {
-        Some((change, provider)) => {
+    match (change, sought) {
+        (Some((change, provider)), _) => {
             let provider = provider.to_owned();
             order(by, &orders, |answer| What::Change { provider, change, answer }).await
         }
-        None => order(by, &orders, |answer| What::Reload(Some(answer))).await,
+        (None, Some(sought)) => order(by, &orders, |answer| What::Standings { sought, answer }).await,
+        (None, None) => order(by, &orders, |answer| What::Reload(Some(answer))).await,
     }
 }
 

@@ -4,6 +4,9 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
+use keyport_core::gateway::Which;
+use keyport_core::key::KeyName;
+
 use super::client::AskError;
 use super::*;
 
@@ -16,6 +19,10 @@ fn served(data: &Path, owner: u32) -> tokio::task::JoinSet<()> {
         while let Some(Order { by, what }) = orders.recv().await {
             match what {
                 What::Reload(answer) => answer.unwrap().send(Ok(reloaded(by))).unwrap(),
+                What::Standings { sought, answer } => {
+                    let (id, state) = (format!("{:?}", sought.which), sought.tenant.to_string());
+                    answer.send(Ok(vec![KeyStanding { id, state, custodians: Vec::new() }])).unwrap();
+                }
                 What::Change { provider, change, answer } => {
                     let (newer, established) = (format!("{change:?}"), by.to_string());
                     answer.send(Ok(Changed { provider, newer, established })).unwrap();
@@ -61,6 +68,17 @@ async fn a_change_is_about_the_provider_that_is_named() {
     for path in ["/providers/mine", "/providers/mine/rollbacks", "/providers/mine/rollback/x", "/rollback"] {
         assert_eq!(Change::of(path), None, "{path}");
     }
+}
+
+#[tokio::test]
+async fn a_question_after_keys_is_about_those_that_are_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let _served = served(folder.path(), us());
+    let which = Which::Name(KeyName::new("name", "a/b").unwrap());
+    let sought = Sought { tenant: "acme".parse().unwrap(), which: which.clone() };
+
+    let told = standings(folder.path(), &sought).await.unwrap().unwrap();
+    assert_eq!((told[0].id.clone(), &*told[0].state), (format!("{which:?}"), "acme"));
 }
 
 #[tokio::test]

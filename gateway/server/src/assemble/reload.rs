@@ -17,7 +17,7 @@ use super::front;
 use super::providers::Loader;
 use super::signals::{Asked, Signals};
 use super::{swap, tenants};
-use crate::administration::{Administrator, Order, Reloaded, Unchanged, What};
+use crate::administration::{Administrator, KeyStanding, Order, Reloaded, Sought, Unchanged, What};
 use crate::auth::Authenticator;
 use crate::config::{Config, ConfigError, Environment, Mistakes};
 use crate::contract::v1::Remembered;
@@ -83,6 +83,14 @@ impl Running {
                 let is_new = outcome.is_ok();
                 drop(answer.map(|answer| answer.send(outcome)));
                 is_new
+            }
+            What::Standings { sought, answer } => {
+                let gateway = Arc::clone(&self.gateway);
+                // Custodians take their time, and nobody else is to wait for it.
+                self.outside.tasks.spawn(Box::pin(async move {
+                    drop(answer.send(standings(&gateway, &sought).await));
+                }));
+                false
             }
             What::Change { provider, change, answer } => {
                 let outcome = self.change(by, &provider, change).await.map_err(|error| unchanged(&error));
@@ -184,6 +192,14 @@ fn summary(
     let (withdrawn, providers) = (withdrawn.join("; "), super::summary(providers));
     let withdrawn = if withdrawn.is_empty() { withdrawn } else { format!("; {withdrawn}") };
     format!("reloaded by {by}: {changes}{withdrawn}; certificate expiring {certificate_expires}; {providers}")
+}
+
+/// How keys stand at their custodians.
+async fn standings(gateway: &Gateway, sought: &Sought) -> Result<Vec<KeyStanding>, Unchanged> {
+    let told = gateway.standings(&sought.tenant, &sought.which).await;
+    let told = told.map_err(|error| unchanged(&error.into()))?;
+
+    Ok(told.into_iter().map(KeyStanding::from).collect())
 }
 
 fn unchanged(error: &Error) -> Unchanged {
