@@ -86,7 +86,8 @@ pub(super) fn order(key_type: KeyType, mechanism: Mechanism, input: &[u8]) -> Re
             | Mechanism::Ed25519phOfMessage
             | Mechanism::RsaPkcs1v15DigestInfo
             | Mechanism::RsaPkcs1v15(_)
-            | Mechanism::RsaPss(_),
+            | Mechanism::RsaPss(_)
+            | Mechanism::MlDsa,
             _,
         ) => {
             let message = format!("AWS KMS does not sign by {mechanism} with {key_type}");

@@ -111,7 +111,8 @@ pub(super) fn check(key_type: KeyType, mechanism: Mechanism, input: &[u8]) -> Re
             | Mechanism::Ed25519phOfMessage
             | Mechanism::RsaPkcs1v15(_)
             | Mechanism::RsaPkcs1v15DigestInfo
-            | Mechanism::RsaPss(_),
+            | Mechanism::RsaPss(_)
+            | Mechanism::MlDsa,
             _,
         ) => return Err(unfit(key_type, mechanism)),
     };
@@ -134,7 +135,7 @@ pub(super) fn ckm(mechanism: Mechanism) -> Option<Ckm<'static>> {
         Mechanism::RsaPkcs1v15DigestInfo => Some(Ckm::RsaPkcs),
         Mechanism::RsaPss(hash) => Some(Ckm::RsaPkcsPss(pss(hash))),
         // CKM_EDDSA is the whole of Ed25519ph (PKCS#11 3.0, "EdDSA"): the token hashes, and takes no digest.
-        Mechanism::Ed25519ph | Mechanism::RsaPkcs1v15(_) => None,
+        Mechanism::Ed25519ph | Mechanism::RsaPkcs1v15(_) | Mechanism::MlDsa => None,
     }
 }
 

@@ -206,6 +206,7 @@ enum MechanismDef {
     RsaPkcs1v15DigestInfo,
     RsaPkcs1v15(#[serde(with = "HashDef")] Hash),
     RsaPss(#[serde(with = "HashDef")] Hash),
+    MlDsa,
 }
 
 #[cfg(test)]

@@ -126,7 +126,8 @@ impl Material {
                 | Mechanism::Ed25519phOfMessage
                 | Mechanism::RsaPkcs1v15DigestInfo
                 | Mechanism::RsaPkcs1v15(_)
-                | Mechanism::RsaPss(_),
+                | Mechanism::RsaPss(_)
+                | Mechanism::MlDsa,
             ) => Err(Failure::new(
                 FailureKind::Unsupported,
                 format!("the embedded token does not offer {mechanism} for {} keys", self.key_type),

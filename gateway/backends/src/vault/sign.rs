@@ -51,7 +51,8 @@ pub(super) fn request(
             | Mechanism::Ed25519phOfMessage
             | Mechanism::RsaPkcs1v15(_)
             | Mechanism::RsaPkcs1v15DigestInfo
-            | Mechanism::RsaPss(_),
+            | Mechanism::RsaPss(_)
+            | Mechanism::MlDsa,
             _,
         ) => {
             let message = format!("transit does not sign with {key_type} by {mechanism}");

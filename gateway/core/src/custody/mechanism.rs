@@ -24,11 +24,13 @@ pub enum Mechanism {
     RsaPkcs1v15(Hash),
     /// RSASSA-PSS over the digest handed in, with MGF1 of the same hash and a salt as long.
     RsaPss(Hash),
+    /// Pure ML-DSA with an empty context over the message handed in, of the key's own parameter set (FIPS 204, section 5.2).
+    MlDsa,
 }
 
 impl Mechanism {
     /// Every mechanism, in the order in which a custodian is tried.
-    pub const ALL: [Self; 11] = every!(Mechanism:
+    pub const ALL: [Self; 12] = every!(Mechanism:
         Ecdsa,
         Ed25519,
         Ed25519ph,
@@ -40,6 +42,7 @@ impl Mechanism {
         RsaPss(Hash::Sha256),
         RsaPss(Hash::Sha384),
         RsaPss(Hash::Sha512),
+        MlDsa,
     );
 
     /// Whether a signature of `scheme` may be made so. This is the one table.
@@ -52,6 +55,7 @@ impl Mechanism {
             Self::RsaPkcs1v15DigestInfo => matches!(scheme, Scheme::RsaPkcs1v15(_)),
             Self::RsaPkcs1v15(hash) => scheme == Scheme::RsaPkcs1v15(hash),
             Self::RsaPss(hash) => scheme == Scheme::RsaPss(hash),
+            Self::MlDsa => scheme == Scheme::MlDsa,
         }
     }
 
@@ -77,7 +81,7 @@ impl Mechanism {
             (Self::Ed25519ph, Input::Digest(digest)) if digest.hash() == Hash::Sha512 => {
                 Some(Cow::Borrowed(digest.bytes()))
             }
-            (Self::Ed25519 | Self::Ed25519phOfMessage, Input::Message(message)) => {
+            (Self::Ed25519 | Self::Ed25519phOfMessage | Self::MlDsa, Input::Message(message)) => {
                 Some(Cow::Borrowed(message))
             }
             (
@@ -87,7 +91,8 @@ impl Mechanism {
                 | Self::Ed25519phOfMessage
                 | Self::RsaPkcs1v15DigestInfo
                 | Self::RsaPkcs1v15(_)
-                | Self::RsaPss(_),
+                | Self::RsaPss(_)
+                | Self::MlDsa,
                 _,
             ) => None,
         }
@@ -105,6 +110,7 @@ impl fmt::Display for Mechanism {
             Self::RsaPkcs1v15DigestInfo => f.write_str("RSASSA-PKCS1-v1_5 of a DigestInfo"),
             Self::RsaPkcs1v15(hash) => write!(f, "RSASSA-PKCS1-v1_5 with {}", hash.as_str()),
             Self::RsaPss(hash) => write!(f, "RSASSA-PSS with {}", hash.as_str()),
+            Self::MlDsa => f.write_str("ML-DSA"),
         }
     }
 }
@@ -171,6 +177,19 @@ mod tests {
         }
         for hash in [Hash::Sha256, Hash::Sha384] {
             assert_eq!(render(Mechanism::Ed25519ph, &digest(hash)), None, "{hash:?}");
+        }
+    }
+
+    #[test]
+    fn ml_dsa_is_handed_the_message_and_never_a_digest() {
+        let message = Input::Message(b"hello".as_slice().into());
+
+        for key_type in [KeyType::MlDsa44, KeyType::MlDsa65, KeyType::MlDsa87] {
+            assert_eq!(Mechanism::MlDsa.render(key_type, &message).as_deref(), Some(b"hello".as_slice()));
+            for hash in Hash::ALL {
+                let digest = Input::Digest(Digest::of(hash, b"hello"));
+                assert_eq!(Mechanism::MlDsa.render(key_type, &digest), None);
+            }
         }
     }
 

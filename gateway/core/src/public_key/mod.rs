@@ -1,6 +1,8 @@
 //! The public half of a key pair.
 
 mod ed25519ph;
+#[cfg(test)]
+mod ml_dsa;
 mod verify;
 
 use std::fmt;
@@ -112,13 +114,24 @@ impl SubjectPublicKeyInfo<'_> {
             EC => curve(parameters.ok_or(BadPublicKey::NotSpki)?),
             RSA => self.rsa_size()?,
             ED25519 => Some(KeyType::Ed25519),
-            ML_DSA_44 => Some(KeyType::MlDsa44),
-            ML_DSA_65 => Some(KeyType::MlDsa65),
-            ML_DSA_87 => Some(KeyType::MlDsa87),
-            _ => None,
+            other => self.ml_dsa(other)?,
         };
 
         key_type.ok_or(BadPublicKey::UnknownType)
+    }
+
+    /// The ML-DSA type of this algorithm, if it is one's. Its parameters are absent, and the key is what FIPS 204 has, as it is
+    /// (RFC 9881, sections 2 and 4).
+    fn ml_dsa(&self, algorithm: ObjectIdentifier) -> Result<Option<KeyType>, BadPublicKey> {
+        let Some((_, key_type, length)) = ML_DSA.into_iter().find(|(known, ..)| *known == algorithm) else {
+            return Ok(None);
+        };
+        let bytes = self.subject_public_key.as_bytes().ok_or(BadPublicKey::NotSpki)?;
+        if self.algorithm.parameters.is_some() {
+            return Err(BadPublicKey::NotSpki);
+        }
+
+        Ok((bytes.len() == length).then_some(key_type))
     }
 
     fn rsa_size(&self) -> Result<Option<KeyType>, BadPublicKey> {
@@ -157,9 +170,13 @@ const P521: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.35");
 const SECP256K1: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.10");
 const RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
 const ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
-const ML_DSA_44: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.16.840.1.101.3.4.3.17");
-const ML_DSA_65: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.16.840.1.101.3.4.3.18");
-const ML_DSA_87: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.16.840.1.101.3.4.3.19");
+
+/// The parameter sets of ML-DSA, and the bytes of a public key of each (FIPS 204, table 2).
+const ML_DSA: [(ObjectIdentifier, KeyType, usize); 3] = [
+    (ObjectIdentifier::new_unwrap("2.16.840.1.101.3.4.3.17"), KeyType::MlDsa44, 1312),
+    (ObjectIdentifier::new_unwrap("2.16.840.1.101.3.4.3.18"), KeyType::MlDsa65, 1952),
+    (ObjectIdentifier::new_unwrap("2.16.840.1.101.3.4.3.19"), KeyType::MlDsa87, 2592),
+];
 
 /// The public exponent 65537.
 const F4: &[u8] = &[1, 0, 1];
@@ -168,6 +185,7 @@ const F4: &[u8] = &[1, 0, 1];
 mod tests {
     use aws_lc_rs::encoding::{AsDer, PublicKeyX509Der};
     use aws_lc_rs::signature::{ECDSA_P521_SHA512_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair};
+    use der::Encode;
     use proptest::prelude::*;
 
     use super::*;
@@ -181,6 +199,23 @@ mod tests {
         let ed = Ed25519KeyPair::generate().unwrap();
         let der: PublicKeyX509Der<'_> = ed.public_key().as_der().unwrap();
         assert_eq!(PublicKey::from_der(der.as_ref()).unwrap().key_type(), KeyType::Ed25519);
+    }
+
+    #[test]
+    fn an_ml_dsa_key_of_another_length_or_with_parameters_is_none() {
+        let spki = |parameters: Option<der::asn1::AnyRef<'_>>, length| {
+            let bytes = vec![7; length];
+            let algorithm = AlgorithmIdentifier { algorithm: ML_DSA[1].0, parameters };
+            let subject_public_key = BitStringRef::from_bytes(&bytes).unwrap();
+            let der = SubjectPublicKeyInfo { algorithm, subject_public_key }.to_der().unwrap();
+            PublicKey::from_der(&der).map(|public| public.key_type())
+        };
+
+        assert_eq!(spki(None, 1952), Ok(KeyType::MlDsa65));
+        for length in [0, 1312, 1951, 1953, 2592] {
+            assert_eq!(spki(None, length), Err(BadPublicKey::UnknownType), "{length}");
+        }
+        assert_eq!(spki(Some(der::asn1::AnyRef::NULL), 1952), Err(BadPublicKey::NotSpki));
     }
 
     proptest! {

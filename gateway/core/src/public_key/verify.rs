@@ -3,9 +3,9 @@
 use aws_lc_rs::digest::{Algorithm, Digest as AwsDigest, SHA256, SHA384, SHA512};
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED, ECDSA_P256K1_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, ECDSA_P521_SHA512_FIXED,
-    ED25519, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_2048_8192_SHA384, RSA_PKCS1_2048_8192_SHA512,
-    RSA_PSS_2048_8192_SHA256, RSA_PSS_2048_8192_SHA384, RSA_PSS_2048_8192_SHA512, UnparsedPublicKey,
-    VerificationAlgorithm,
+    ED25519, ML_DSA_44, ML_DSA_65, ML_DSA_87, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_2048_8192_SHA384,
+    RSA_PKCS1_2048_8192_SHA512, RSA_PSS_2048_8192_SHA256, RSA_PSS_2048_8192_SHA384, RSA_PSS_2048_8192_SHA512,
+    UnparsedPublicKey, VerificationAlgorithm,
 };
 
 use super::{PublicKey, ed25519ph};
@@ -16,7 +16,6 @@ use crate::{Error, Result};
 
 impl PublicKey {
     /// Whether `signature` is this key's over `input`, by `scheme`; a message is hashed where the scheme takes a digest.
-    /// [`Error::Unsupported`] for the scheme that the gateway cannot verify: ML-DSA.
     pub fn verifies(&self, scheme: Scheme, input: &Input, signature: &Signature) -> Result<bool> {
         if let (Some(hash), Input::Message(message)) = (scheme.hash(), input) {
             return self.verifies(scheme, &Input::Digest(Digest::of(hash, message)), signature);
@@ -42,14 +41,17 @@ impl PublicKey {
             (Scheme::Ed25519, Input::Message(message)) => {
                 UnparsedPublicKey::new(&ED25519, self.der()).verify(message, signature.bytes())
             }
+            (Scheme::MlDsa, Input::Message(message)) => {
+                UnparsedPublicKey::new(ml_dsa(self.key_type())?, self.der())
+                    .verify(message, signature.bytes())
+            }
             (
                 Scheme::Ecdsa(_) | Scheme::Ed25519ph | Scheme::RsaPkcs1v15(_) | Scheme::RsaPss(_),
                 Input::Message(_),
             )
-            | (Scheme::Ed25519, Input::Digest(_)) => {
+            | (Scheme::Ed25519 | Scheme::MlDsa, Input::Digest(_)) => {
                 return Err(Error::internal("the input does not fit the scheme"));
             }
-            (Scheme::MlDsa, _) => return Err(Error::Unsupported),
         };
 
         Ok(verified.is_ok())
@@ -86,6 +88,22 @@ fn integer(digest: &Digest, hash: &'static Algorithm) -> Result<AwsDigest> {
 
 fn import(bytes: &[u8], hash: &'static Algorithm) -> Result<AwsDigest> {
     AwsDigest::import_less_safe(bytes, hash).map_err(Error::internal)
+}
+
+fn ml_dsa(key_type: KeyType) -> Result<&'static dyn VerificationAlgorithm> {
+    match key_type {
+        KeyType::MlDsa44 => Ok(&ML_DSA_44),
+        KeyType::MlDsa65 => Ok(&ML_DSA_65),
+        KeyType::MlDsa87 => Ok(&ML_DSA_87),
+        KeyType::EcP256
+        | KeyType::EcP384
+        | KeyType::EcP521
+        | KeyType::EcSecp256k1
+        | KeyType::Ed25519
+        | KeyType::Rsa2048
+        | KeyType::Rsa3072
+        | KeyType::Rsa4096 => Err(Error::internal("the scheme does not fit the key")),
+    }
 }
 
 fn rsa_pkcs1v15(hash: Hash) -> &'static dyn VerificationAlgorithm {

@@ -333,5 +333,6 @@ fn mechanism(mechanism: &Mechanism) -> &'static str {
         Mechanism::RsaPss(Hash::Sha256) => "rsa-pss(sha-256)",
         Mechanism::RsaPss(Hash::Sha384) => "rsa-pss(sha-384)",
         Mechanism::RsaPss(Hash::Sha512) => "rsa-pss(sha-512)",
+        Mechanism::MlDsa => "ml-dsa",
     }
 }

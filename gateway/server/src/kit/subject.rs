@@ -16,7 +16,7 @@ use keyport_core::{Failure, FailureKind, Gateway};
 
 use super::ask::{Ask, Tried};
 use super::custodian::Conduct;
-use super::verdict::{Broken, Verdict, ensure, is_verifiable, succeeds};
+use super::verdict::{Broken, Verdict, ensure, succeeds};
 use crate::assemble::stage::{Manner, Stage};
 
 /// A component that is tried.
@@ -216,13 +216,10 @@ impl Kit {
         offers.filter(|(offered, _)| *offered == key_type).flat_map(|(_, schemes)| schemes.clone()).collect()
     }
 
-    /// A scheme that the component offers for a type, best one that can be verified.
+    /// A scheme that the component offers for a type.
     pub(super) fn scheme(&self, key_type: KeyType) -> Result<Scheme, Broken> {
-        let schemes = self.schemes(key_type);
-        let verifiable = schemes.iter().find(|scheme| is_verifiable(**scheme));
-
-        verifiable
-            .or_else(|| schemes.first())
+        self.schemes(key_type)
+            .first()
             .copied()
             .ok_or_else(|| Broken::skipped(format!("{key_type} is offered without a scheme")))
     }
@@ -285,9 +282,6 @@ pub(super) fn verifies(public: &PublicKey, scheme: Scheme, input: &Input, answer
     let signature = signature.ok_or_else(|| {
         Broken::failed(format!("a {scheme} signature"), format!("{} bytes that are none", answer.len()))
     })?;
-    if !is_verifiable(scheme) {
-        return Ok(());
-    }
 
     let verified = public.verifies(scheme, input, &signature)?;
     ensure(verified, "a signature that the key's public half verifies", || {

@@ -4,7 +4,6 @@ use std::fmt::{Debug, Display};
 use std::pin::Pin;
 use std::time::Duration;
 
-use keyport_core::scheme::Scheme;
 use keyport_core::{Error, Failure};
 
 use super::subject::Kit;
@@ -140,18 +139,6 @@ fn brief(answer: &impl Debug) -> String {
         words.push('…');
     }
     words
-}
-
-/// Whether the gateway can tell a right signature of this scheme from a wrong one.
-pub(super) fn is_verifiable(scheme: Scheme) -> bool {
-    match scheme {
-        Scheme::Ecdsa(_)
-        | Scheme::Ed25519
-        | Scheme::Ed25519ph
-        | Scheme::RsaPkcs1v15(_)
-        | Scheme::RsaPss(_) => true,
-        Scheme::MlDsa => false,
-    }
 }
 
 /// Characters of an answer that are told.
