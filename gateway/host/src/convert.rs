@@ -232,7 +232,8 @@ pub(crate) fn signing_algorithm(
         (SigningAlgorithm::RsassaPss(wit), MessageType::Digest) => Ok(Mechanism::RsaPss(hash(wit))),
         (SigningAlgorithm::Ed25519, MessageType::Digest) => Err(unsupported("a digest for pure Ed25519")),
         (SigningAlgorithm::Ed25519ph, MessageType::Digest) => Ok(Mechanism::Ed25519ph),
-        (SigningAlgorithm::MlDsa, _) => Err(unsupported("ML-DSA")),
+        (SigningAlgorithm::MlDsa, MessageType::Raw) => Ok(Mechanism::MlDsa),
+        (SigningAlgorithm::MlDsa, MessageType::Digest) => Err(unsupported("a digest for ML-DSA")),
         (
             SigningAlgorithm::Ecdsa
             | SigningAlgorithm::Ed25519ph

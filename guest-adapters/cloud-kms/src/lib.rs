@@ -76,6 +76,14 @@ pub fn rsa(descriptor: Descriptor) -> Descriptor {
         .fold(descriptor, |descriptor, key_type| descriptor.offer(key_type, schemes.clone()))
 }
 
+/// Adds ML-DSA, whose keys sign messages.
+#[must_use]
+pub fn ml_dsa(descriptor: Descriptor) -> Descriptor {
+    [KeyType::MlDsa44, KeyType::MlDsa65, KeyType::MlDsa87]
+        .into_iter()
+        .fold(descriptor, |descriptor, key_type| descriptor.offer(key_type, [Scheme::MlDsa]))
+}
+
 /// The connection that needs no name.
 const THE_ONE: Option<&str> = None;
 

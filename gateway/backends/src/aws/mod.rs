@@ -65,9 +65,9 @@ use wire::Wire;
 
 /// An account's keys in one region.
 ///
-/// It offers ECDSA with all four curves, Ed25519, and RSA of every size; mechanisms are [`Mechanism::Ecdsa`],
-/// [`Mechanism::Ed25519`] (messages of 1 to 4096 bytes), [`Mechanism::Ed25519ph`], [`Mechanism::RsaPkcs1v15`] and
-/// [`Mechanism::RsaPss`].
+/// It offers ECDSA with all four curves, Ed25519, RSA of every size, and ML-DSA; mechanisms are [`Mechanism::Ecdsa`],
+/// [`Mechanism::Ed25519`] and [`Mechanism::MlDsa`] (messages of 1 to 4096 bytes), [`Mechanism::Ed25519ph`],
+/// [`Mechanism::RsaPkcs1v15`] and [`Mechanism::RsaPss`].
 #[derive(Debug)]
 pub struct Aws {
     name: String,

@@ -28,7 +28,9 @@ pub(super) fn key_spec(key_type: KeyType) -> Option<KeySpec> {
         KeyType::Rsa2048 => Some(KeySpec::Rsa2048),
         KeyType::Rsa3072 => Some(KeySpec::Rsa3072),
         KeyType::Rsa4096 => Some(KeySpec::Rsa4096),
-        KeyType::MlDsa44 | KeyType::MlDsa65 | KeyType::MlDsa87 => None,
+        KeyType::MlDsa44 => Some(KeySpec::MlDsa44),
+        KeyType::MlDsa65 => Some(KeySpec::MlDsa65),
+        KeyType::MlDsa87 => Some(KeySpec::MlDsa87),
     }
 }
 
@@ -54,16 +56,9 @@ pub(super) fn order(key_type: KeyType, mechanism: Mechanism, input: &[u8]) -> Re
             let message = message.ok_or_else(|| unfit(key_type, mechanism, input))?;
             Ok(Order { algorithm: ecdsa(key_type)?, message_type: MessageType::Digest, message })
         }
-        (Mechanism::Ed25519, Family::EdDsa) if (1..=LONGEST).contains(&input.len()) => Ok(Order {
-            algorithm: SigningAlgorithmSpec::Ed25519Sha512,
-            message_type: MessageType::Raw,
-            message: input.into(),
-        }),
-        (Mechanism::Ed25519, Family::EdDsa) => {
-            let message =
-                format!("the service signs messages of 1 to {LONGEST} bytes, not of {}", input.len());
-            Err(Failure::new(FailureKind::InvalidArgument, message))
-        }
+        (Mechanism::Ed25519, Family::EdDsa) => raw(SigningAlgorithmSpec::Ed25519Sha512, input),
+        // The service has no word for a context: it is empty.
+        (Mechanism::MlDsa, Family::MlDsa { .. }) => raw(SigningAlgorithmSpec::MlDsaShake256, input),
         (Mechanism::Ed25519ph, Family::EdDsa) if input.len() == Hash::Sha512.digest_len() => Ok(Order {
             algorithm: SigningAlgorithmSpec::Ed25519PhSha512,
             message_type: MessageType::Digest,
@@ -94,6 +89,16 @@ pub(super) fn order(key_type: KeyType, mechanism: Mechanism, input: &[u8]) -> Re
             Err(Failure::new(FailureKind::Unsupported, message))
         }
     }
+}
+
+/// A message that the service hashes itself.
+fn raw(algorithm: SigningAlgorithmSpec, input: &[u8]) -> Result<Order<'_>, Failure> {
+    if (1..=LONGEST).contains(&input.len()) {
+        return Ok(Order { algorithm, message_type: MessageType::Raw, message: input.into() });
+    }
+
+    let message = format!("the service signs messages of 1 to {LONGEST} bytes, not of {}", input.len());
+    Err(Failure::new(FailureKind::InvalidArgument, message))
 }
 
 /// The one algorithm that the service has for a curve. Its name has a hash, whose length a digest must have.
@@ -146,10 +151,10 @@ mod tests {
 
     #[test]
     fn every_key_type_is_found_again_by_its_word() {
-        for known in KeyType::ALL.into_iter().filter(|known| key_spec(*known).is_some()) {
+        for known in KeyType::ALL {
             assert_eq!(key_spec(known).as_ref().and_then(key_type), Some(known));
         }
-        for other in [KeySpec::SymmetricDefault, KeySpec::Sm2, KeySpec::Hmac256, KeySpec::MlDsa44] {
+        for other in [KeySpec::SymmetricDefault, KeySpec::Sm2, KeySpec::Hmac256] {
             assert_eq!(key_type(&other), None);
         }
     }
@@ -171,13 +176,14 @@ mod tests {
 
     #[test]
     fn messages_are_as_long_as_the_service_takes_them() {
-        let kind = |length| {
-            order(KeyType::Ed25519, Mechanism::Ed25519, &vec![7; length])
-                .map_err(|refused| refused.kind)
-                .err()
-        };
+        for (key_type, mechanism) in
+            [(KeyType::Ed25519, Mechanism::Ed25519), (KeyType::MlDsa65, Mechanism::MlDsa)]
+        {
+            let kind =
+                |length| order(key_type, mechanism, &vec![7; length]).map_err(|refused| refused.kind).err();
 
-        assert_eq!([1, 4096].map(kind), [None, None]);
-        assert_eq!([0, 4097].map(kind), [Some(FailureKind::InvalidArgument); 2]);
+            assert_eq!([1, 4096].map(kind), [None, None]);
+            assert_eq!([0, 4097].map(kind), [Some(FailureKind::InvalidArgument); 2]);
+        }
     }
 }

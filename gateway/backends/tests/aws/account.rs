@@ -84,8 +84,11 @@ pub(crate) fn custodian(aws: Aws) -> Custodian {
             KeyType::Rsa2048,
             KeyType::Rsa3072,
             KeyType::Rsa4096,
+            KeyType::MlDsa44,
+            KeyType::MlDsa65,
+            KeyType::MlDsa87,
         ],
-        mechanisms: [Mechanism::Ecdsa, Mechanism::Ed25519, Mechanism::Ed25519ph]
+        mechanisms: [Mechanism::Ecdsa, Mechanism::Ed25519, Mechanism::Ed25519ph, Mechanism::MlDsa]
             .into_iter()
             .chain(rsa)
             .collect(),

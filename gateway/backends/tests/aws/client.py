@@ -47,11 +47,11 @@ def made(kms, spec):
 
 
 def signed(kms, key, algorithm):
-    digest = hashlib.new(algorithm[-7:].replace("_", "")[-6:].lower(), b"message").digest()
-    is_pure = algorithm == "ED25519_SHA_512"
+    is_pure = algorithm in ("ED25519_SHA_512", "ML_DSA_SHAKE_256")
+    name = algorithm[-7:].replace("_", "")[-6:].lower()
     answer = kms.sign(
         KeyId=key["Arn"],
-        Message=b"message" if is_pure else digest,
+        Message=b"message" if is_pure else hashlib.new(name, b"message").digest(),
         MessageType="RAW" if is_pure else "DIGEST",
         SigningAlgorithm=algorithm,
     )
@@ -59,7 +59,8 @@ def signed(kms, key, algorithm):
 
 
 kms, tagging, sts = client("kms"), client("resourcegroupstaggingapi"), client("sts")
-for spec in ["ECC_NIST_P256", "ECC_NIST_P384", "ECC_NIST_P521", "ECC_SECG_P256K1", "ECC_NIST_EDWARDS25519", "RSA_2048"]:
+curves = ["ECC_NIST_P256", "ECC_NIST_P384", "ECC_NIST_P521", "ECC_SECG_P256K1", "ECC_NIST_EDWARDS25519"]
+for spec in curves + ["ML_DSA_44", "ML_DSA_65", "ML_DSA_87", "RSA_2048"]:
     key = made(kms, spec)
     public = kms.get_public_key(KeyId=key["KeyId"])
     assert public["KeyId"] == key["Arn"] and public["KeyUsage"] == "SIGN_VERIFY" and public["PublicKey"], public

@@ -3,9 +3,9 @@
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_ASN1, ECDSA_P256_SHA384_ASN1, ECDSA_P256_SHA512_ASN1, ECDSA_P384_SHA256_ASN1,
     ECDSA_P384_SHA384_ASN1, ECDSA_P384_SHA512_ASN1, ECDSA_P521_SHA256_ASN1, ECDSA_P521_SHA384_ASN1,
-    ECDSA_P521_SHA512_ASN1, ED25519, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_2048_8192_SHA384,
-    RSA_PKCS1_2048_8192_SHA512, RSA_PSS_2048_8192_SHA256, RSA_PSS_2048_8192_SHA384, RSA_PSS_2048_8192_SHA512,
-    UnparsedPublicKey, VerificationAlgorithm,
+    ECDSA_P521_SHA512_ASN1, ED25519, ML_DSA_44, ML_DSA_65, ML_DSA_87, RSA_PKCS1_2048_8192_SHA256,
+    RSA_PKCS1_2048_8192_SHA384, RSA_PKCS1_2048_8192_SHA512, RSA_PSS_2048_8192_SHA256,
+    RSA_PSS_2048_8192_SHA384, RSA_PSS_2048_8192_SHA512, UnparsedPublicKey, VerificationAlgorithm,
 };
 use keyport_core::input::{Digest, Input};
 use keyport_core::public_key::PublicKey;
@@ -38,6 +38,9 @@ fn algorithm(key_type: KeyType, scheme: Scheme) -> &'static dyn VerificationAlgo
         (KeyType::EcP521, Scheme::Ecdsa(Hash::Sha384)) => &ECDSA_P521_SHA384_ASN1,
         (KeyType::EcP521, Scheme::Ecdsa(Hash::Sha512)) => &ECDSA_P521_SHA512_ASN1,
         (KeyType::Ed25519, Scheme::Ed25519) => &ED25519,
+        (KeyType::MlDsa44, Scheme::MlDsa) => &ML_DSA_44,
+        (KeyType::MlDsa65, Scheme::MlDsa) => &ML_DSA_65,
+        (KeyType::MlDsa87, Scheme::MlDsa) => &ML_DSA_87,
         (_, Scheme::RsaPkcs1v15(Hash::Sha256)) => &RSA_PKCS1_2048_8192_SHA256,
         (_, Scheme::RsaPkcs1v15(Hash::Sha384)) => &RSA_PKCS1_2048_8192_SHA384,
         (_, Scheme::RsaPkcs1v15(Hash::Sha512)) => &RSA_PKCS1_2048_8192_SHA512,

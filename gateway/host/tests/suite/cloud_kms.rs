@@ -142,7 +142,7 @@ async fn an_algorithm_over_what_it_does_not_take_is_unsupported_and_custody_is_n
     let bench = Bench::new();
     let turned = bench.load(hostile("other-message-type")).await;
 
-    for scheme in [Scheme::Ecdsa(Hash::Sha256), Scheme::Ed25519] {
+    for scheme in [Scheme::Ecdsa(Hash::Sha256), Scheme::Ed25519, Scheme::MlDsa] {
         let refused = turned.provider.sign(call("a"), Sign { scheme, ..sign() }).await.unwrap_err();
         assert_eq!(refused.kind, FailureKind::Unsupported, "{scheme}");
     }

@@ -10,6 +10,7 @@ use aws_lc_rs::rsa::{KeyPair as RsaKeyPair, KeySize};
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_ASN1_SIGNING, ECDSA_P256K1_SHA256_ASN1_SIGNING, ECDSA_P384_SHA384_ASN1_SIGNING,
     ECDSA_P521_SHA512_ASN1_SIGNING, EcdsaKeyPair, EcdsaSigningAlgorithm, Ed25519KeyPair, KeyPair,
+    ML_DSA_44_SIGNING, ML_DSA_65_SIGNING, ML_DSA_87_SIGNING, PqdsaKeyPair, PqdsaSigningAlgorithm,
     RSA_PKCS1_SHA256, RSA_PKCS1_SHA384, RSA_PKCS1_SHA512, RSA_PSS_SHA256, RSA_PSS_SHA384, RSA_PSS_SHA512,
     RsaEncoding,
 };
@@ -151,6 +152,7 @@ impl Keys {
 pub(super) enum Pair {
     Ec(EcdsaKeyPair, Vec<u8>),
     Ed25519(Ed25519KeyPair),
+    MlDsa(PqdsaKeyPair),
     Rsa(Box<RsaKeyPair>),
     /// What signs nothing.
     None,
@@ -167,6 +169,9 @@ impl Pair {
             "RSA_2048" => Self::Rsa(RsaKeyPair::generate(KeySize::Rsa2048).unwrap().into()),
             "RSA_3072" => Self::Rsa(RsaKeyPair::generate(KeySize::Rsa3072).unwrap().into()),
             "RSA_4096" => Self::Rsa(RsaKeyPair::generate(KeySize::Rsa4096).unwrap().into()),
+            "ML_DSA_44" => ml_dsa(&ML_DSA_44_SIGNING),
+            "ML_DSA_65" => ml_dsa(&ML_DSA_65_SIGNING),
+            "ML_DSA_87" => ml_dsa(&ML_DSA_87_SIGNING),
             _ => Self::None,
         }
     }
@@ -177,17 +182,23 @@ impl Pair {
         match self {
             Self::Ec(_, public) => public.clone(),
             Self::Ed25519(pair) => der(pair.public_key().as_der().unwrap()),
+            Self::MlDsa(pair) => der(pair.public_key().as_der().unwrap()),
             Self::Rsa(pair) => der(pair.public_key().as_der().unwrap()),
             Self::None => Vec::new(),
         }
     }
 
-    /// Signs a digest, or, where there is no hash in the algorithm's name but Ed25519's own, a message.
+    /// Signs a digest, or, by pure Ed25519 and ML-DSA, a message.
     pub(super) fn sign(&self, algorithm: &str, input: &[u8]) -> Vec<u8> {
         match self {
             Self::Ec(pair, _) => pair.sign_digest(&imported(algorithm, input)).unwrap().as_ref().to_vec(),
             Self::Ed25519(pair) if algorithm == "ED25519_PH_SHA_512" => prehashed::sign(pair, input),
             Self::Ed25519(pair) => pair.sign(input).as_ref().to_vec(),
+            Self::MlDsa(pair) => {
+                let mut signature = vec![0; pair.algorithm().signature_len()];
+                pair.sign(input, &mut signature).unwrap();
+                signature
+            }
             Self::Rsa(pair) => {
                 let mut signature = vec![0; pair.public_modulus_len()];
                 pair.sign_digest(padding(algorithm), &imported(algorithm, input), &mut signature).unwrap();
@@ -204,6 +215,7 @@ pub(super) fn algorithms(spec: &str) -> &'static [&'static str] {
         "ECC_NIST_P256" | "ECC_SECG_P256K1" => &["ECDSA_SHA_256"],
         "ECC_NIST_P384" => &["ECDSA_SHA_384"],
         "ECC_NIST_P521" => &["ECDSA_SHA_512"],
+        "ML_DSA_44" | "ML_DSA_65" | "ML_DSA_87" => &["ML_DSA_SHAKE_256"],
         "ECC_NIST_EDWARDS25519" => &["ED25519_SHA_512", "ED25519_PH_SHA_512"],
         "RSA_2048" | "RSA_3072" | "RSA_4096" => &[
             "RSASSA_PKCS1_V1_5_SHA_256",
@@ -247,6 +259,10 @@ fn ec(algorithm: &'static EcdsaSigningAlgorithm) -> Pair {
     let public = der.as_ref().to_vec();
 
     Pair::Ec(pair, public)
+}
+
+fn ml_dsa(algorithm: &'static PqdsaSigningAlgorithm) -> Pair {
+    Pair::MlDsa(PqdsaKeyPair::generate(algorithm).unwrap())
 }
 
 /// What a key is called everywhere.

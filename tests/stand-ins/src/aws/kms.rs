@@ -155,8 +155,10 @@ fn sign(key: &Key, asked: &Value) -> Result<Value, Answer> {
 
     let is_digest = asked["MessageType"] == "DIGEST";
     let input = match algorithm {
-        "ED25519_SHA_512" if is_digest => return Err(invalid("ED25519_SHA_512 takes messages of type RAW")),
-        "ED25519_SHA_512" => message,
+        "ED25519_SHA_512" | "ML_DSA_SHAKE_256" if is_digest => {
+            return Err(invalid(&format!("{algorithm} takes no messages of type DIGEST")));
+        }
+        "ED25519_SHA_512" | "ML_DSA_SHAKE_256" => message,
         _ if is_digest && message.len() != hash(algorithm).output_len() => {
             return Err(invalid(&format!("Digest is invalid length for algorithm {algorithm}.")));
         }
