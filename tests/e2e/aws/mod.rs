@@ -3,6 +3,7 @@
 #[path = "../../../gateway/backends/tests/localemu/mod.rs"]
 mod emulator;
 mod localemu;
+mod ml_dsa;
 mod promises;
 mod replicas;
 mod state;
@@ -184,7 +185,10 @@ fn site(url: &str) -> Site {
     let text = fs::read_to_string(example("keyport.toml")).unwrap();
     let text =
         text.replace("kind = \"aws\"\n", &format!("kind = \"aws\"\nsettling = \"0s\"\n{UNHURRIED}{places}"));
-    site.write("keyport.toml", text.replace("\"release\"", "\"release\", \"delete\", \"restore\""));
+    site.write(
+        "keyport.toml",
+        text.replace("\"release\"", "\"release\", \"delete\", \"restore\", \"verify\""),
+    );
 
     site
 }

@@ -1,7 +1,7 @@
 //! What callers call signature schemes.
 
 use keyport_core::gateway::How;
-use keyport_core::scheme::{Hash, Scheme};
+use keyport_core::scheme::{Hash, KeyType, Scheme};
 use keyport_core::{Error, Result};
 
 use crate::jwk::Algorithm;
@@ -12,13 +12,17 @@ pub(super) fn name(scheme: Scheme) -> &'static str {
 }
 
 /// Reads a scheme and how it is to be asked for: by its name here, or by that of a JOSE algorithm, which may belong to
-/// one curve.
+/// one curve or parameter set.
 pub(super) fn scheme(text: &str) -> Result<(Scheme, How)> {
     if let Some((scheme, _)) = NAMES.iter().find(|(_, name)| *name == text) {
         return Ok((*scheme, How::Scheme(*scheme)));
     }
     if let Some(algorithm) = Algorithm::named(text) {
         return Ok((algorithm.scheme(), algorithm.how()));
+    }
+
+    if let Some((_, key_type)) = ML_DSA.iter().find(|(name, _)| *name == text) {
+        return Ok((Scheme::MlDsa, How::Only(Scheme::MlDsa, *key_type)));
     }
 
     let offered: Vec<_> = NAMES.iter().map(|(_, name)| *name).collect();
@@ -40,6 +44,10 @@ const NAMES: [(Scheme, &str); 12] = [
     (Scheme::RsaPss(Hash::Sha512), "rsa-pss-sha512"),
 ];
 
+/// What JOSE calls ML-DSA, as the `alg` of a published key says.
+const ML_DSA: [(&str, KeyType); 3] =
+    [("ML-DSA-44", KeyType::MlDsa44), ("ML-DSA-65", KeyType::MlDsa65), ("ML-DSA-87", KeyType::MlDsa87)];
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -56,6 +64,9 @@ mod tests {
     fn jose_names_will_do_and_others_will_not() {
         for algorithm in Algorithm::ALL {
             assert_eq!(scheme(algorithm.as_str()).unwrap(), (algorithm.scheme(), algorithm.how()));
+        }
+        for (name, key_type) in ML_DSA {
+            assert_eq!(scheme(name).unwrap(), (Scheme::MlDsa, How::Only(Scheme::MlDsa, key_type)));
         }
         for wrong in ["none", "HS256", "es256", "", "ecdsa", "ecdsa(sha-256)"] {
             assert!(scheme(wrong).is_err(), "{wrong}");
