@@ -50,6 +50,13 @@ pub trait SoftToken {
     /// What the token says.
     fn sign(&self, key_id: &str, mechanism: Mechanism) -> Result<Vec<u8>>;
 
+    /// Signs the message that the open operation holds by pure ML-DSA, with an empty context.
+    ///
+    /// # Errors
+    ///
+    /// What the token says.
+    fn sign_ml_dsa(&self, key_id: &str) -> Result<Vec<u8>>;
+
     /// Erases a key pair. Succeeds when there is none.
     ///
     /// # Errors
@@ -258,6 +265,10 @@ impl SoftToken for Gateway {
 
     fn sign(&self, key_id: &str, mechanism: Mechanism) -> Result<Vec<u8>> {
         soft_token::sign(key_id, mechanism)
+    }
+
+    fn sign_ml_dsa(&self, key_id: &str) -> Result<Vec<u8>> {
+        soft_token::sign_ml_dsa(key_id)
     }
 
     fn destroy(&self, key_id: &str) -> Result<()> {

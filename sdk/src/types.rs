@@ -172,7 +172,8 @@ impl Hash {
 impl TryFrom<Scheme> for Mechanism {
     type Error = Error;
 
-    /// How the embedded token makes signatures of `scheme`; [`ErrorKind::Unsupported`] where it cannot.
+    /// How the embedded token makes signatures of `scheme`; [`ErrorKind::Unsupported`] where it cannot, and for ML-DSA, for which
+    /// there is [`SoftToken::sign_ml_dsa`](crate::SoftToken::sign_ml_dsa).
     fn try_from(scheme: Scheme) -> Result<Self> {
         match scheme {
             // Which digest it is matters to nobody but the gateway, which holds it.

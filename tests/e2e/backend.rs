@@ -16,7 +16,7 @@ async fn the_embedded_token_is_tried_out_while_a_gateway_runs_on_it() {
     let look = probe(&site, "embedded", &[]).await;
     assert_eq!(look.code(), Some(0), "{look:#?}");
     assert!(look.stdout.starts_with("connection `embedded` of kind soft\nhealth     well"), "{look:#?}");
-    assert!(says(&look, "offers", "ec-p256", "") && says(&look, "refuses", "ml-dsa-44", "does not offer"));
+    assert!(says(&look, "offers", "ec-p256", "") && says(&look, "refuses", "ec-secp256k1", "does not offer"));
     let tried = probe(&site, "embedded", &["--sign"]).await;
     assert_eq!(tried.code(), Some(0), "{tried:#?}");
     for (key_type, schemes) in [

@@ -357,7 +357,8 @@ impl Provider for Direct {
             Scheme::RsaPkcs1v15(hash) => Mechanism::RsaPkcs1v15(hash),
             Scheme::RsaPss(hash) => Mechanism::RsaPss(hash),
             Scheme::Ed25519 => Mechanism::Ed25519,
-            Scheme::Ed25519ph | Scheme::MlDsa => {
+            Scheme::MlDsa => Mechanism::MlDsa,
+            Scheme::Ed25519ph => {
                 return Err(Failure::new(FailureKind::Unsupported, "the embedded token has no such scheme"));
             }
         };

@@ -24,6 +24,9 @@ impl<T: SoftToken> Provider for Soft<T> {
             .offer(KeyType::Rsa2048, rsa.clone())
             .offer(KeyType::Rsa3072, rsa.clone())
             .offer(KeyType::Rsa4096, rsa)
+            .offer(KeyType::MlDsa44, [Scheme::MlDsa])
+            .offer(KeyType::MlDsa65, [Scheme::MlDsa])
+            .offer(KeyType::MlDsa87, [Scheme::MlDsa])
     }
 
     fn create_key(&self, request: &CreateRequest) -> Result<Created> {
@@ -37,7 +40,12 @@ impl<T: SoftToken> Provider for Soft<T> {
     }
 
     fn sign(&self, request: &SignRequest) -> Result<Vec<u8>> {
-        self.0.sign(&request.key.key_id, Mechanism::try_from(request.scheme)?)
+        let key_id = &request.key.key_id;
+
+        if request.scheme == Scheme::MlDsa {
+            return self.0.sign_ml_dsa(key_id);
+        }
+        self.0.sign(key_id, Mechanism::try_from(request.scheme)?)
     }
 
     fn destroy_key(&self, key: &KeyRef) -> Result<()> {
@@ -120,10 +128,18 @@ mod tests {
     }
 
     #[test]
+    fn ml_dsa_is_a_call_of_its_own() {
+        let host = Host::new().answer(Ok(b"signature".to_vec()));
+
+        assert_eq!(Soft(&host).sign(&request(Scheme::MlDsa)), Ok(b"signature".to_vec()));
+        assert_eq!(host.calls(), [Call::SignMlDsa { key_id: ID.to_owned() }]);
+    }
+
+    #[test]
     fn a_scheme_the_token_lacks_is_refused_without_a_call() {
         let host = Host::new();
 
-        assert_eq!(Soft(&host).sign(&request(Scheme::MlDsa)).unwrap_err().kind, ErrorKind::Unsupported);
+        assert_eq!(Soft(&host).sign(&request(Scheme::Ed25519ph)).unwrap_err().kind, ErrorKind::Unsupported);
         assert_eq!(host.calls(), []);
     }
 
@@ -153,14 +169,17 @@ mod tests {
     }
 
     #[test]
-    fn every_offered_scheme_has_a_mechanism_and_each_key_type_is_offered_once() {
+    fn every_offered_scheme_is_asked_for_and_each_key_type_is_offered_once() {
         let offers = Soft(&Host::new()).describe().offers;
 
         for offer in &offers {
-            assert!(offer.schemes.iter().all(|scheme| Mechanism::try_from(*scheme).is_ok()));
+            for scheme in &offer.schemes {
+                let host = Host::new().answer(Ok(Vec::new()));
+                assert!(Soft(&host).sign(&request(*scheme)).is_ok(), "{scheme}");
+            }
             assert_eq!(offers.iter().filter(|other| other.key_type == offer.key_type).count(), 1);
         }
-        assert_eq!(offers.len(), 7);
+        assert_eq!(offers.len(), 10);
     }
 
     fn request(scheme: Scheme) -> SignRequest {

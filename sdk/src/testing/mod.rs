@@ -31,6 +31,7 @@ pub enum Call {
     Pkcs11(Pkcs11Call),
     PublicKey { key_id: String },
     Sign { key_id: String, mechanism: Mechanism },
+    SignMlDsa { key_id: String },
 }
 
 /// A gateway in memory, for one test. A reference to it has every capability.
@@ -122,6 +123,10 @@ impl SoftToken for &Host {
 
     fn sign(&self, key_id: &str, mechanism: Mechanism) -> Result<Vec<u8>> {
         self.call(Call::Sign { key_id: key_id.to_owned(), mechanism })
+    }
+
+    fn sign_ml_dsa(&self, key_id: &str) -> Result<Vec<u8>> {
+        self.call(Call::SignMlDsa { key_id: key_id.to_owned() })
     }
 
     fn destroy(&self, key_id: &str) -> Result<()> {

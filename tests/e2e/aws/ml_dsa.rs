@@ -28,18 +28,11 @@ async fn a_key_of_each_parameter_set_signs_a_message_that_others_verify() {
         for scheme in ["ml-dsa", alg] {
             let signed = api.ask_to_sign_with(key_type, scheme, b"hello").await;
             let signature = signature(signed.expect(200));
+
             assert_eq!(signature.len(), length);
             UnparsedPublicKey::new(algorithm, spki.as_ref()).verify(b"hello", &signature).unwrap();
-
-            for (message, valid) in [("hello", true), ("hullo", false)] {
-                let what = json!({
-                    "message": BASE64_STANDARD.encode(message),
-                    "scheme": scheme,
-                    "signature": BASE64_STANDARD.encode(&signature),
-                });
-                let verified = api.0.post(&format!("/keys/{key_type}/verify"), what.to_string()).await;
-                assert_eq!(verified.expect(200).json(), json!({ "valid": valid }), "{scheme} {message}");
-            }
+            assert!(is_valid(&api, key_type, (scheme, b"hello"), &signature).await, "{scheme}");
+            assert!(!is_valid(&api, key_type, (scheme, b"hullo"), &signature).await, "{scheme}");
         }
     }
     gateway.stop().await;
@@ -80,6 +73,15 @@ async fn what_ml_dsa_does_not_sign_is_refused_in_words_that_help() {
     assert!(refused.contains("must be one of EC-P256, EC-P384"), "{refused}");
     let refused = webhook.ask_to_sign("a", Hash::Sha256, b"hello").await.expect(400).text();
     assert!(refused.contains("a key of type ml-dsa-65 signs messages"), "{refused}");
+}
+
+/// What the gateway says of a signature.
+async fn is_valid(api: &Api, name: &str, (scheme, message): (&str, &[u8]), signature: &[u8]) -> bool {
+    let [message, signature] = [message, signature].map(|bytes| BASE64_STANDARD.encode(bytes));
+    let what = json!({ "message": message, "scheme": scheme, "signature": signature });
+    let answer = api.0.post(&format!("/keys/{name}/verify"), what.to_string()).await;
+
+    answer.expect(200).json()["valid"] == true
 }
 
 /// Each set's name as a type of key and in JOSE, how it is verified, and the bytes of a signature (FIPS 204, table 2).

@@ -33,9 +33,15 @@ async fn every_key_type_signs_what_others_verify() {
             assert!(openssl_accepts(public, hash, b"hello", &signature).await, "{key_type}");
         }
     }
-    for (key_type, scheme) in
-        [("ec-p521", "ES512"), ("ed25519", "EdDSA"), ("rsa-2048", "PS256"), ("rsa-2048", "rsa-pss-sha512")]
-    {
+    for (key_type, scheme) in [
+        ("ec-p521", "ES512"),
+        ("ed25519", "EdDSA"),
+        ("ml-dsa-44", "ml-dsa"),
+        ("ml-dsa-65", "ML-DSA-65"),
+        ("ml-dsa-87", "ml-dsa"),
+        ("rsa-2048", "PS256"),
+        ("rsa-2048", "rsa-pss-sha512"),
+    ] {
         if key_type != "rsa-2048" {
             create(&client, key_type, key_type).await;
         }
@@ -116,11 +122,17 @@ async fn published_keys_can_be_read_by_anybody_wherever_the_contract_is() {
     let key = create(&other, "x509-a", "ec-p256").await;
     create(&other, "secret-b", "ec-p256").await;
 
+    let lattice = create(&other, "x509-c", "ml-dsa-65").await["public_key"]["jwk"].clone();
+
     let anybody = other.without_token();
     let set = anybody.get("/jwks/others-keys").await;
     let keys = set.expect(200).json()["keys"].as_array().unwrap().clone();
-    assert_eq!(keys.len(), 1);
-    assert_eq!(keys[0]["x"], key["public_key"]["jwk"]["x"]);
+    assert_eq!(keys.len(), 2);
+    assert!(keys.iter().any(|each| each["x"] == key["public_key"]["jwk"]["x"]), "{keys:?}");
+    // 1,952 bytes in base64url.
+    assert_eq!((&lattice["kty"], &lattice["alg"]), (&json!("AKP"), &json!("ML-DSA-65")));
+    assert!(lattice["pub"].as_str().is_some_and(|text| text.len() == 2603), "{lattice}");
+    assert!(keys.iter().any(|each| each["pub"] == lattice["pub"] && each["alg"] == "ML-DSA-65"));
     assert!(set.header("etag").is_some() && set.header("cache-control").is_some());
     for unknown in ["/jwks/other", "/jwks/acme", "/jwks/", "/jwks/others-keys/x"] {
         let status = anybody.get(unknown).await.status;

@@ -18,7 +18,9 @@ impl Material {
             (Kind::Ecdsa(curve), Imported::Ec { scalar, point, .. }) => ec(key_type, curve, scalar, point)?,
             (Kind::Ed25519, Imported::Ed25519 { seed, public }) => ed25519(seed, public)?,
             (Kind::Rsa(_), Imported::Rsa(components)) => rsa(key_type, components)?,
-            (Kind::Ecdsa(_) | Kind::Ed25519 | Kind::Rsa(_), _) => return Err(invalid("of another kind")),
+            (Kind::Ecdsa(_) | Kind::Ed25519 | Kind::MlDsa(_) | Kind::Rsa(_), _) => {
+                return Err(invalid("of another kind"));
+            }
         };
 
         let material = Self::new(key_type, pair);

@@ -11,7 +11,8 @@ use aws_lc_rs::error::Unspecified;
 use aws_lc_rs::rsa::{KeyPair as RsaKeyPair, KeySize};
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING, ECDSA_P521_SHA512_FIXED_SIGNING,
-    EcdsaKeyPair, EcdsaSigningAlgorithm, Ed25519KeyPair, KeyPair, RSA_PKCS1_SHA256, RSA_PKCS1_SHA384,
+    EcdsaKeyPair, EcdsaSigningAlgorithm, Ed25519KeyPair, KeyPair, ML_DSA_44_SIGNING, ML_DSA_65_SIGNING,
+    ML_DSA_87_SIGNING, PqdsaKeyPair, PqdsaSigningAlgorithm, RSA_PKCS1_SHA256, RSA_PKCS1_SHA384,
     RSA_PKCS1_SHA512, RSA_PSS_SHA256, RSA_PSS_SHA384, RSA_PSS_SHA512, RsaEncoding,
 };
 use keyport_core::custody::Mechanism;
@@ -29,6 +30,7 @@ pub(super) struct Material {
 pub(super) enum Pair {
     Ecdsa(EcdsaKeyPair, Curve),
     Ed25519(Ed25519KeyPair),
+    MlDsa(PqdsaKeyPair),
     Rsa(RsaKeyPair),
 }
 
@@ -45,6 +47,7 @@ impl Material {
                 EcdsaKeyPair::generate(curve.algorithm()).map(|pair| Pair::Ecdsa(pair, curve))
             }
             Kind::Ed25519 => Ed25519KeyPair::generate().map(Pair::Ed25519),
+            Kind::MlDsa(set) => PqdsaKeyPair::generate(set).map(Pair::MlDsa),
             Kind::Rsa(size) => RsaKeyPair::generate(size).map(Pair::Rsa),
         };
 
@@ -63,6 +66,7 @@ impl Material {
                 EcdsaKeyPair::from_pkcs8(curve.algorithm(), pkcs8).map(|pair| Pair::Ecdsa(pair, curve))
             }
             Kind::Ed25519 => Ed25519KeyPair::from_pkcs8(pkcs8).map(Pair::Ed25519),
+            Kind::MlDsa(set) => PqdsaKeyPair::from_pkcs8(set, pkcs8).map(Pair::MlDsa),
             Kind::Rsa(_) => RsaKeyPair::from_pkcs8(pkcs8).map(Pair::Rsa),
         };
         let material =
@@ -77,6 +81,7 @@ impl Material {
         let bytes = match &self.pair {
             Pair::Ecdsa(pair, _) => pair.to_pkcs8v1().map(|pkcs8| self.with_code(pkcs8.as_ref())),
             Pair::Ed25519(pair) => pair.to_pkcs8v1().map(|pkcs8| self.with_code(pkcs8.as_ref())),
+            Pair::MlDsa(pair) => pair.to_pkcs8v1().map(|pkcs8| self.with_code(pkcs8.as_ref())),
             Pair::Rsa(pair) => pair.as_der().map(|pkcs8: Pkcs8V1Der<'_>| self.with_code(pkcs8.as_ref())),
         };
 
@@ -92,6 +97,7 @@ impl Material {
         let der: Result<PublicKeyX509Der<'_>, Unspecified> = match &self.pair {
             Pair::Ecdsa(pair, _) => pair.public_key().as_der(),
             Pair::Ed25519(pair) => pair.public_key().as_der(),
+            Pair::MlDsa(pair) => pair.public_key().as_der(),
             Pair::Rsa(pair) => pair.public_key().as_der(),
         };
         let der = der.map_err(|unspecified| internal("write a public key", unspecified))?;
@@ -104,7 +110,8 @@ impl Material {
         match &self.pair {
             Pair::Ecdsa(..) => true,
             Pair::Ed25519(_) => input.len() <= QUICK_MESSAGE,
-            Pair::Rsa(_) => false,
+            // ML-DSA draws signatures until one is fit: how often is chance.
+            Pair::MlDsa(_) | Pair::Rsa(_) => false,
         }
     }
 
@@ -116,10 +123,11 @@ impl Material {
                 let signature = pair.try_sign(input).map_err(|unspecified| internal("sign", unspecified))?;
                 Ok(signature.as_ref().to_vec())
             }
+            (Pair::MlDsa(pair), Mechanism::MlDsa) => sign_ml_dsa(pair, input),
             (Pair::Rsa(pair), Mechanism::RsaPkcs1v15(hash)) => sign_rsa(pair, pkcs1(hash), hash, input),
             (Pair::Rsa(pair), Mechanism::RsaPss(hash)) => sign_rsa(pair, pss(hash), hash, input),
             (
-                Pair::Ecdsa(..) | Pair::Ed25519(_) | Pair::Rsa(_),
+                Pair::Ecdsa(..) | Pair::Ed25519(_) | Pair::MlDsa(_) | Pair::Rsa(_),
                 Mechanism::Ecdsa
                 | Mechanism::Ed25519
                 | Mechanism::Ed25519ph
@@ -159,6 +167,7 @@ impl fmt::Debug for Material {
 pub(super) enum Kind {
     Ecdsa(Curve),
     Ed25519,
+    MlDsa(&'static PqdsaSigningAlgorithm),
     Rsa(KeySize),
 }
 
@@ -172,9 +181,10 @@ impl Kind {
             KeyType::Rsa2048 => Ok(Self::Rsa(KeySize::Rsa2048)),
             KeyType::Rsa3072 => Ok(Self::Rsa(KeySize::Rsa3072)),
             KeyType::Rsa4096 => Ok(Self::Rsa(KeySize::Rsa4096)),
-            KeyType::EcSecp256k1 | KeyType::MlDsa44 | KeyType::MlDsa65 | KeyType::MlDsa87 => {
-                Err(not_offered(key_type))
-            }
+            KeyType::MlDsa44 => Ok(Self::MlDsa(&ML_DSA_44_SIGNING)),
+            KeyType::MlDsa65 => Ok(Self::MlDsa(&ML_DSA_65_SIGNING)),
+            KeyType::MlDsa87 => Ok(Self::MlDsa(&ML_DSA_87_SIGNING)),
+            KeyType::EcSecp256k1 => Err(not_offered(key_type)),
         }
     }
 }
@@ -223,6 +233,14 @@ fn sign_ecdsa(pair: &EcdsaKeyPair, curve: Curve, input: &[u8]) -> Result<Vec<u8>
     let signature = digest.and_then(|digest| pair.sign_digest(&digest));
 
     Ok(signature.map_err(|unspecified| internal("sign", unspecified))?.as_ref().to_vec())
+}
+
+/// Signs a message with an empty context; hedged with fresh randomness (FIPS 204, algorithm 2).
+fn sign_ml_dsa(pair: &PqdsaKeyPair, message: &[u8]) -> Result<Vec<u8>, Failure> {
+    let mut signature = vec![0; pair.algorithm().signature_len()];
+    pair.sign(message, &mut signature).map_err(|unspecified| internal("sign", unspecified))?;
+
+    Ok(signature)
 }
 
 fn sign_rsa(
@@ -294,6 +312,9 @@ const CODES: &[(KeyType, u8)] = &[
     (KeyType::Rsa2048, 5),
     (KeyType::Rsa3072, 6),
     (KeyType::Rsa4096, 7),
+    (KeyType::MlDsa44, 8),
+    (KeyType::MlDsa65, 9),
+    (KeyType::MlDsa87, 10),
 ];
 
 #[cfg(test)]
@@ -333,8 +354,9 @@ mod tests {
     fn a_key_of_another_type_than_its_code_says_is_refused() {
         let p256 = Material::generate(KeyType::EcP256).unwrap().to_bytes().unwrap();
         let rsa = Material::generate(KeyType::Rsa2048).unwrap().to_bytes().unwrap();
+        let ml_dsa = Material::generate(KeyType::MlDsa65).unwrap().to_bytes().unwrap();
         for code in 0..=255 {
-            for material in [p256.expose(), rsa.expose()] {
+            for material in [p256.expose(), rsa.expose(), ml_dsa.expose()] {
                 let relabelled = [&[code], &material[1..]].concat();
                 assert_eq!(Material::from_bytes(&relabelled).is_ok(), code == material[0], "{code}");
             }
@@ -348,7 +370,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn arbitrary_bytes_never_panic(mut bytes: Vec<u8>, code in 0_u8..9) {
+        fn arbitrary_bytes_never_panic(mut bytes: Vec<u8>, code in 0_u8..12) {
             bytes.insert(0, code);
             prop_assert!(Material::from_bytes(&bytes).is_err());
         }

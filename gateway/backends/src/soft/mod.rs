@@ -10,6 +10,8 @@ mod cache;
 mod import;
 mod master_key;
 mod material;
+#[cfg(test)]
+mod ml_dsa;
 mod rotation;
 mod seal;
 
@@ -41,15 +43,15 @@ use seal::Seal;
 
 /// The embedded token.
 ///
-/// It offers ECDSA on P-256, P-384 and P-521, Ed25519, and RSA with 2048, 3072 and 4096 bits; mechanisms are
-/// [`Mechanism::Ecdsa`], [`Mechanism::Ed25519`], [`Mechanism::RsaPkcs1v15`] and [`Mechanism::RsaPss`]. An object's
-/// native id is its key-id.
+/// It offers ECDSA on P-256, P-384 and P-521, Ed25519, RSA with 2048, 3072 and 4096 bits, and ML-DSA; mechanisms are
+/// [`Mechanism::Ecdsa`], [`Mechanism::Ed25519`], [`Mechanism::RsaPkcs1v15`], [`Mechanism::RsaPss`] and [`Mechanism::MlDsa`].
+/// An object's native id is its key-id.
 #[derive(Debug)]
 pub struct Soft {
     sealed: Arc<dyn SealedKeys>,
     seal: Arc<Seal>,
     cache: Cache,
-    /// For unsealing and for RSA signatures: at most milliseconds each.
+    /// For unsealing and for RSA and ML-DSA signatures: at most milliseconds each.
     short: Door,
     /// For RSA key pairs, which take seconds and must not keep signatures waiting.
     long: Door,
@@ -60,7 +62,7 @@ pub struct Soft {
 pub struct Bounds {
     /// Keys that are kept unsealed.
     pub unsealed_keys: NonZeroUsize,
-    /// Threads that unseal keys and make RSA signatures; half as many more make RSA key pairs.
+    /// Threads that unseal keys and make RSA and ML-DSA signatures; half as many more make RSA key pairs.
     pub threads: NonZeroUsize,
 }
 

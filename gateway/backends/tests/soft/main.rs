@@ -23,7 +23,7 @@ use keyport_core::FailureKind;
 use keyport_core::backend::{Backend, Object};
 use keyport_core::custody::Mechanism;
 use keyport_core::key::NativeId;
-use keyport_core::scheme::{Hash, KeyType};
+use keyport_core::scheme::{Family, Hash, KeyType};
 use keyport_core::store::SealedKeys;
 
 use memory::{Memory, Unruly};
@@ -274,14 +274,17 @@ async fn custodian_within(bounds: Bounds, store: Arc<impl SealedKeys + 'static>)
         backend: Arc::new(soft),
         key_types: KEY_TYPES.into(),
         mechanisms: mechanisms(),
-        imports: KEY_TYPES.into(),
+        imports: KEY_TYPES
+            .into_iter()
+            .filter(|kind| !matches!(kind.family(), Family::MlDsa { .. }))
+            .collect(),
         restores: false,
         messages: 0..=usize::MAX,
         binds_tenant: true,
     }
 }
 
-const KEY_TYPES: [KeyType; 7] = [
+const KEY_TYPES: [KeyType; 10] = [
     KeyType::EcP256,
     KeyType::EcP384,
     KeyType::EcP521,
@@ -289,12 +292,15 @@ const KEY_TYPES: [KeyType; 7] = [
     KeyType::Rsa2048,
     KeyType::Rsa3072,
     KeyType::Rsa4096,
+    KeyType::MlDsa44,
+    KeyType::MlDsa65,
+    KeyType::MlDsa87,
 ];
 
 fn mechanisms() -> Vec<Mechanism> {
     let rsa = Hash::ALL.into_iter().flat_map(|hash| [Mechanism::RsaPkcs1v15(hash), Mechanism::RsaPss(hash)]);
 
-    [Mechanism::Ecdsa, Mechanism::Ed25519].into_iter().chain(rsa).collect()
+    [Mechanism::Ecdsa, Mechanism::Ed25519, Mechanism::MlDsa].into_iter().chain(rsa).collect()
 }
 
 fn master(digit: &str) -> MasterKey {

@@ -1,7 +1,7 @@
 //! The import `soft-token`: passes on what is asked, with the operation's id, and decides nothing.
 
 use keyport_core::Failure;
-use keyport_core::custody::Target;
+use keyport_core::custody::{Mechanism as Signing, Target};
 
 use crate::bindings::soft_token::{Host, Mechanism};
 use crate::bindings::types::KeyType;
@@ -31,6 +31,10 @@ impl Host for State {
 
     async fn sign(&mut self, key_id: String, mechanism: Mechanism) -> Result<Vec<u8>, Failure> {
         self.guest.capabilities.sign(self.object(key_id)?, convert::mechanism(mechanism)).await
+    }
+
+    async fn sign_ml_dsa(&mut self, key_id: String) -> Result<Vec<u8>, Failure> {
+        self.guest.capabilities.sign(self.object(key_id)?, Signing::MlDsa).await
     }
 
     async fn destroy(&mut self, key_id: String) -> Result<(), Failure> {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use keyport_core::FailureKind;
 use keyport_core::custody::Mechanism;
 use keyport_core::grant::{ConnectionKind, Grants, Use};
+use keyport_core::provider::Sign;
 use keyport_core::scheme::KeyType;
 use keyport_host::{Instances, Limits, Source};
 
@@ -49,11 +50,28 @@ async fn every_export_reaches_custody_with_operation_provider_connection_and_obj
 }
 
 #[tokio::test]
+async fn each_scheme_that_the_embedded_token_offers_asks_for_its_mechanism() {
+    let bench = Bench::new();
+    let soft = bench.load(source("soft", &**SOFT)).await;
+
+    for scheme in soft.descriptor.offers.iter().flat_map(|(_, schemes)| schemes) {
+        assert_eq!(
+            soft.provider.sign(call("a"), Sign { scheme: *scheme, ..sign() }).await.unwrap(),
+            SIGNATURE
+        );
+
+        let asked = bench.custody.asked().pop().unwrap();
+        assert!(matches!(asked.what, What::Sign(mechanism) if mechanism.fits(*scheme)), "{scheme} {asked:?}");
+        assert_eq!((asked.operation, &*asked.object), (OPERATION, KEY_ID));
+    }
+}
+
+#[tokio::test]
 async fn the_descriptor_is_what_the_guest_says() {
     let soft = Bench::new().load(source("soft", &**SOFT)).await;
 
     assert_eq!(soft.descriptor.name, "soft");
-    assert!(soft.descriptor.makes(KeyType::Rsa4096) && !soft.descriptor.makes(KeyType::MlDsa44));
+    assert!(soft.descriptor.makes(KeyType::MlDsa44) && !soft.descriptor.makes(KeyType::EcSecp256k1));
 }
 
 #[tokio::test]

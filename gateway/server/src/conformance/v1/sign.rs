@@ -245,7 +245,7 @@ fn hashed() -> Verdict<Input> {
 const ES256: Scheme = Scheme::Ecdsa(Hash::Sha256);
 const MESSAGE: &[u8] = b"header.payload";
 
-const SCHEMES: [(KeyType, Scheme, &str); 20] = [
+const SCHEMES: [(KeyType, Scheme, &str); 23] = [
     (KeyType::EcP256, Scheme::Ecdsa(Hash::Sha256), "ecdsa-sha256"),
     (KeyType::EcP256, Scheme::Ecdsa(Hash::Sha384), "ecdsa-sha384"),
     (KeyType::EcP256, Scheme::Ecdsa(Hash::Sha512), "ecdsa-sha512"),
@@ -256,6 +256,9 @@ const SCHEMES: [(KeyType, Scheme, &str); 20] = [
     (KeyType::EcP521, Scheme::Ecdsa(Hash::Sha512), "ecdsa-sha512"),
     (KeyType::EcSecp256k1, Scheme::Ecdsa(Hash::Sha256), "ecdsa-sha256"),
     (KeyType::Ed25519, Scheme::Ed25519, "ed25519"),
+    (KeyType::MlDsa44, Scheme::MlDsa, "ml-dsa"),
+    (KeyType::MlDsa65, Scheme::MlDsa, "ml-dsa"),
+    (KeyType::MlDsa87, Scheme::MlDsa, "ml-dsa"),
     (KeyType::Rsa2048, Scheme::RsaPkcs1v15(Hash::Sha256), "rsa-pkcs1v15-sha256"),
     (KeyType::Rsa2048, Scheme::RsaPkcs1v15(Hash::Sha384), "rsa-pkcs1v15-sha384"),
     (KeyType::Rsa2048, Scheme::RsaPkcs1v15(Hash::Sha512), "rsa-pkcs1v15-sha512"),
