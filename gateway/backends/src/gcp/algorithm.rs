@@ -24,6 +24,8 @@ enum Signs {
     Ecdsa(Hash),
     /// Pure Ed25519 over a message.
     Ed25519,
+    /// Pure ML-DSA over a message, with an empty context.
+    MlDsa,
     /// RSASSA-PKCS1-v1_5 over a digest of this hash.
     Pkcs1(Hash),
     /// RSASSA-PSS over a digest of this hash, with a salt as long.
@@ -55,7 +57,7 @@ impl Algorithm {
         }
 
         let is_wanted = |algorithm: &&Self| match algorithm.signs {
-            Signs::Ecdsa(_) | Signs::Ed25519 => true,
+            Signs::Ecdsa(_) | Signs::Ed25519 | Signs::MlDsa => true,
             Signs::Pkcs1(Hash::Sha256) => rsa == Rsa::Pkcs1Sha256,
             Signs::Pkcs1(_) => rsa == Rsa::Pkcs1Sha512,
             Signs::Pss(Hash::Sha256) => rsa == Rsa::PssSha256,
@@ -80,10 +82,12 @@ impl Algorithm {
                 let wide = wide.ok_or_else(|| invalid(input, "a digest for this curve"))?;
                 Ok(Payload::Digest(hash_name(hash), wide.into_owned()))
             }
-            (Signs::Ed25519, Mechanism::Ed25519) if (1..=LONGEST_DATA).contains(&input.len()) => {
+            (Signs::Ed25519, Mechanism::Ed25519) | (Signs::MlDsa, Mechanism::MlDsa)
+                if (1..=LONGEST_DATA).contains(&input.len()) =>
+            {
                 Ok(Payload::Data(input.to_vec()))
             }
-            (Signs::Ed25519, Mechanism::Ed25519) => {
+            (Signs::Ed25519, Mechanism::Ed25519) | (Signs::MlDsa, Mechanism::MlDsa) => {
                 Err(invalid(input, "what Google signs: 1 to 65536 bytes of a message"))
             }
             (Signs::Pkcs1(own), Mechanism::RsaPkcs1v15(hash))
@@ -148,11 +152,14 @@ const fn row(name: &'static str, key_type: KeyType, signs: Signs) -> Algorithm {
 }
 
 /// Those of Google's algorithms that sign as the gateway does.
-const TABLE: [Algorithm; 15] = [
+const TABLE: [Algorithm; 18] = [
     row("EC_SIGN_P256_SHA256", KeyType::EcP256, Signs::Ecdsa(Hash::Sha256)),
     row("EC_SIGN_P384_SHA384", KeyType::EcP384, Signs::Ecdsa(Hash::Sha384)),
     row("EC_SIGN_SECP256K1_SHA256", KeyType::EcSecp256k1, Signs::Ecdsa(Hash::Sha256)),
     row("EC_SIGN_ED25519", KeyType::Ed25519, Signs::Ed25519),
+    row("PQ_SIGN_ML_DSA_44", KeyType::MlDsa44, Signs::MlDsa),
+    row("PQ_SIGN_ML_DSA_65", KeyType::MlDsa65, Signs::MlDsa),
+    row("PQ_SIGN_ML_DSA_87", KeyType::MlDsa87, Signs::MlDsa),
     row("RSA_SIGN_PKCS1_2048_SHA256", KeyType::Rsa2048, Signs::Pkcs1(Hash::Sha256)),
     row("RSA_SIGN_PKCS1_3072_SHA256", KeyType::Rsa3072, Signs::Pkcs1(Hash::Sha256)),
     row("RSA_SIGN_PKCS1_4096_SHA256", KeyType::Rsa4096, Signs::Pkcs1(Hash::Sha256)),

@@ -51,7 +51,7 @@ impl Gcp {
             patience.wait(failure).await?;
         }
 
-        let public = self.public(&name, deadline).await?.1;
+        let public = self.public(&name, request.key_type, deadline).await?.1;
         Ok(Generated { native_id: NativeId::new(name), public })
     }
 

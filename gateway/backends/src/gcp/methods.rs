@@ -5,6 +5,7 @@ use std::sync::Arc;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use keyport_core::outside::Clock;
+use keyport_core::scheme::{Family, KeyType};
 use keyport_core::{Failure, FailureKind};
 use reqwest::{Method, Url};
 use serde::de::DeserializeOwned;
@@ -14,7 +15,7 @@ use super::algorithm::Payload;
 use super::checksum;
 use super::name::Names;
 use super::status;
-use super::wire::{Permissions, Public, Signed, Version};
+use super::wire::{Checksummed, Permissions, Public, Signed, Version};
 use crate::cloud::{Call, Rest};
 
 /// The way to the service.
@@ -44,11 +45,24 @@ impl Service {
         Ok(version)
     }
 
-    /// `cryptoKeyVersions.getPublicKey`.
-    pub(super) async fn public_key(&self, call: Call, name: &str) -> Result<Public, Failure> {
-        let public: Public = self.ask(call, Method::GET, &format!("{name}/publicKey"), None).await?;
+    /// `cryptoKeyVersions.getPublicKey`. Those of ML-DSA the service has only as FIPS 204 does, and only if it is told so.
+    pub(super) async fn public_key(
+        &self,
+        call: Call,
+        name: &str,
+        key_type: KeyType,
+    ) -> Result<Public, Failure> {
+        let form = match key_type.family() {
+            Family::MlDsa { .. } => "?publicKeyFormat=NIST_PQC",
+            Family::Ecdsa { .. } | Family::EdDsa | Family::Rsa { .. } => "",
+        };
+        let public: Public = self.ask(call, Method::GET, &format!("{name}/publicKey{form}"), None).await?;
         self.check_name(name, &public.name)?;
-        if public.pem_crc32c != checksum::of(public.pem.as_bytes()) {
+        let (told, sum) = match &public.public_key {
+            Some(bare) => (&bare.crc32c_checksum, checksum::of(&bare.bytes()?)),
+            None => (&public.pem_crc32c, checksum::of(public.pem.as_bytes())),
+        };
+        if *told != sum {
             return Err(lie("the checksum of a public half is another"));
         }
 
@@ -135,6 +149,13 @@ impl Service {
         }
 
         Err(lie(&format!("`{asked}` was asked, and another version answered")))
+    }
+}
+
+impl Checksummed {
+    /// The bytes, whatever their checksum says.
+    pub(super) fn bytes(&self) -> Result<Vec<u8>, Failure> {
+        STANDARD.decode(&self.data).map_err(|_bad| lie("a public half is no base64"))
     }
 }
 

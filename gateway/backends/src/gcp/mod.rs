@@ -127,12 +127,12 @@ impl Backend for Gcp {
             let message = format!("`{name}` is not enabled: {:?}", version.state);
             return Err(Failure::new(FailureKind::KeyGone, message));
         }
-        if Algorithm::named(&version.algorithm).is_none() {
+        let Some(algorithm) = Algorithm::named(&version.algorithm) else {
             let message = format!("`{name}` is of {}, which signs nothing here", said(&version.algorithm));
             return Err(Failure::new(FailureKind::Unsupported, message));
-        }
+        };
 
-        let public = self.public(&name, deadline).await?.1;
+        let public = self.public(&name, algorithm.key_type, deadline).await?.1;
         Ok(Generated { native_id: NativeId::new(name), public })
     }
 
@@ -143,7 +143,7 @@ impl Backend for Gcp {
     async fn public_key(&self, object: &Object, deadline: Instant) -> Result<PublicKey, Failure> {
         let name = self.name(object)?;
 
-        Ok(self.public(&name, deadline).await?.1)
+        Ok(self.public(&name, object.key_type, deadline).await?.1)
     }
 
     async fn state(&self, object: &Object, deadline: Instant) -> Result<KeyState, Failure> {
@@ -164,7 +164,7 @@ impl Backend for Gcp {
     ) -> Result<Vec<u8>, Failure> {
         let name = self.name(object)?;
         let algorithm = match object.key_type.family() {
-            Family::Rsa { .. } => self.algorithm(&name, deadline).await?,
+            Family::Rsa { .. } => self.algorithm(&name, object.key_type, deadline).await?,
             Family::Ecdsa { .. } | Family::EdDsa | Family::MlDsa { .. } => {
                 Algorithm::of_new(object.key_type, Protection::Hsm, self.rsa)?
             }
@@ -227,16 +227,26 @@ impl Gcp {
     }
 
     /// How an RSA key signs: the service says it with the public half.
-    async fn algorithm(&self, name: &str, deadline: Instant) -> Result<Algorithm, Failure> {
+    async fn algorithm(
+        &self,
+        name: &str,
+        key_type: KeyType,
+        deadline: Instant,
+    ) -> Result<Algorithm, Failure> {
         match self.algorithms.get(name) {
             Some(algorithm) => Ok(algorithm),
-            None => Ok(self.public(name, deadline).await?.0),
+            None => Ok(self.public(name, key_type, deadline).await?.0),
         }
     }
 
     /// A public half, and how its key signs.
-    async fn public(&self, name: &str, deadline: Instant) -> Result<(Algorithm, PublicKey), Failure> {
-        let read = self.service.public_key(Call::read(deadline), name).await?;
+    async fn public(
+        &self,
+        name: &str,
+        key_type: KeyType,
+        deadline: Instant,
+    ) -> Result<(Algorithm, PublicKey), Failure> {
+        let read = self.service.public_key(Call::read(deadline), name, key_type).await?;
         let (algorithm, public) = parsed(&read)?;
         if let Family::Rsa { .. } = algorithm.key_type.family() {
             self.algorithms.put(name, algorithm);
@@ -264,9 +274,13 @@ fn parsed(read: &Public) -> Result<(Algorithm, PublicKey), Failure> {
         let message = format!("a key of {}, which signs nothing here", said(&read.algorithm));
         return Err(Failure::new(FailureKind::Unsupported, message));
     };
-    let der = SubjectPublicKeyInfoDer::from_pem_slice(read.pem.as_bytes())
-        .map_err(|_bad| lie("a public half is no PEM"))?;
-    let public = PublicKey::from_der(&der).map_err(|bad| lie(&format!("a public half is {bad}")))?;
+    let public = match &read.public_key {
+        Some(bare) => PublicKey::from_ml_dsa(algorithm.key_type, &bare.bytes()?),
+        None => SubjectPublicKeyInfoDer::from_pem_slice(read.pem.as_bytes())
+            .map_err(|_bad| lie("a public half is no PEM"))
+            .map(|der| PublicKey::from_der(&der))?,
+    };
+    let public = public.map_err(|bad| lie(&format!("a public half is {bad}")))?;
 
     if public.key_type() == algorithm.key_type {
         Ok((algorithm, public))
@@ -280,6 +294,8 @@ const TO_SIGN: &str = "cloudkms.cryptoKeyVersions.useToSign";
 
 #[cfg(test)]
 mod tests {
+    use base64::Engine;
+    use base64::engine::general_purpose::STANDARD;
     use proptest::prelude::*;
     use serde_json::json;
 
@@ -294,6 +310,25 @@ mod tests {
         let public = serde_json::from_str(&read("RSA\nDECRYPT\u{1b}", "")).unwrap();
 
         assert_eq!(parsed(&public).unwrap_err().message, "a key of RSA DECRYPT, which signs nothing here");
+    }
+
+    #[test]
+    fn a_public_half_without_a_frame_is_one_of_ml_dsa_and_as_long_as_its_set_says() {
+        let kind = |algorithm: &str, length: usize| {
+            let data = json!({ "data": STANDARD.encode(vec![7; length]), "crc32cChecksum": "0" });
+            let read = json!({ "name": "k", "publicKey": data, "algorithm": algorithm });
+            fuzz::public_key(read.to_string().as_bytes());
+            parsed(&serde_json::from_value(read).unwrap())
+                .map(|(_, public)| public.key_type())
+                .map_err(|failure| failure.kind)
+        };
+
+        assert_eq!(kind("PQ_SIGN_ML_DSA_65", 1952), Ok(KeyType::MlDsa65));
+        for (algorithm, length) in
+            [("PQ_SIGN_ML_DSA_65", 1951), ("PQ_SIGN_ML_DSA_44", 1952), ("EC_SIGN_ED25519", 32)]
+        {
+            assert_eq!(kind(algorithm, length), Err(FailureKind::Internal), "{algorithm}");
+        }
     }
 
     proptest! {

@@ -35,14 +35,25 @@ pub(super) enum State {
     Other,
 }
 
-/// A public half.
+/// A public half: in PEM, unless another form was asked for.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Public {
     pub(super) name: String,
+    #[serde(default)]
     pub(super) pem: String,
+    #[serde(default)]
     pub(super) pem_crc32c: String,
+    pub(super) public_key: Option<Checksummed>,
     pub(super) algorithm: String,
+}
+
+/// Bytes in base64 and their checksum (Google's `ChecksummedData`).
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Checksummed {
+    pub(super) data: String,
+    pub(super) crc32c_checksum: String,
 }
 
 /// A signature.

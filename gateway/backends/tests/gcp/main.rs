@@ -27,7 +27,15 @@ use keyport_core::scheme::{Hash, KeyType};
 
 use ring::Ring;
 
-const CURVES: [KeyType; 3] = [KeyType::EcP256, KeyType::EcP384, KeyType::Ed25519];
+/// Those that sign in one way, at every level of protection.
+const OTHERS: [KeyType; 6] = [
+    KeyType::EcP256,
+    KeyType::EcP384,
+    KeyType::Ed25519,
+    KeyType::MlDsa44,
+    KeyType::MlDsa65,
+    KeyType::MlDsa87,
+];
 const RSA: [KeyType; 3] = [KeyType::Rsa2048, KeyType::Rsa3072, KeyType::Rsa4096];
 
 #[tokio::test(flavor = "multi_thread")]
@@ -37,7 +45,7 @@ async fn it_keeps_what_every_backend_promises() {
     let ring = Ring::new();
     *ring.stand_in.pending.lock().unwrap() = 1;
 
-    suite::backend(&ring.custodian(&[&CURVES[..], &RSA].concat(), &mechanisms)).await;
+    suite::backend(&ring.custodian(&[&OTHERS[..], &RSA].concat(), &mechanisms)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -46,7 +54,7 @@ async fn it_keeps_them_in_an_hsm_with_another_scheme_of_rsa() {
         connection.protection = Protection::Hsm;
         connection.rsa = Rsa::PssSha256;
     });
-    let key_types = [&CURVES[..], &[KeyType::EcSecp256k1], &RSA].concat();
+    let key_types = [&OTHERS[..], &[KeyType::EcSecp256k1], &RSA].concat();
 
     suite::backend(&ring.custodian(&key_types, &[Mechanism::RsaPss(Hash::Sha256)])).await;
 }
@@ -59,6 +67,6 @@ async fn it_keeps_them_with_rsa_keys_of_4096_bits_and_sha_512() {
     ] {
         let ring = Ring::with(|connection| connection.rsa = rsa);
 
-        suite::backend(&ring.custodian(&[&CURVES[..], &[KeyType::Rsa4096]].concat(), &[mechanism])).await;
+        suite::backend(&ring.custodian(&[&OTHERS[..], &[KeyType::Rsa4096]].concat(), &[mechanism])).await;
     }
 }

@@ -43,12 +43,12 @@ impl Ring {
         Self { stand_in, gcp: Arc::new(gcp), ahead, _folder: folder }
     }
 
-    /// As the suite wants it. Curves have one mechanism each.
+    /// As the suite wants it. Keys that are not RSA's have one mechanism each.
     pub(crate) fn custodian(&self, key_types: &[KeyType], rsa: &[Mechanism]) -> Custodian {
         Custodian {
             backend: self.gcp.clone(),
             key_types: key_types.to_vec(),
-            mechanisms: [&[Mechanism::Ecdsa, Mechanism::Ed25519], rsa].concat(),
+            mechanisms: [&[Mechanism::Ecdsa, Mechanism::Ed25519, Mechanism::MlDsa], rsa].concat(),
             messages: 1..=65_536,
             imports: Vec::new(),
             restores: true,

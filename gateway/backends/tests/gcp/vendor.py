@@ -7,7 +7,7 @@ import hashlib
 import sys
 
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, padding, utils
+from cryptography.hazmat.primitives.asymmetric import ec, mldsa, padding, utils
 from google.api_core import exceptions
 from google.cloud import kms_v1 as kms
 from google.iam.v1 import iam_policy_pb2
@@ -79,6 +79,15 @@ public(curve).verify(signature, digest, ec.ECDSA(utils.Prehashed(hashes.SHA256()
 
 edwards = create("edwards", Algorithm.EC_SIGN_ED25519)
 public(edwards).verify(sign(edwards, data=b"message", data_crc32c=crc32c(b"message")), b"message")
+
+lattice = create("lattice", Algorithm.PQ_SIGN_ML_DSA_65)
+form = {"name": lattice, "public_key_format": kms.PublicKey.PublicKeyFormat.NIST_PQC}
+answer = client.get_public_key(request=form)
+assert answer.name == lattice and not answer.pem, answer
+assert answer.public_key.crc32c_checksum == crc32c(answer.public_key.data), answer
+signature = sign(lattice, data=b"message", data_crc32c=crc32c(b"message"))
+mldsa.MLDSA65PublicKey.from_public_bytes(answer.public_key.data).verify(signature, b"message")
+refused("INVALID_ARGUMENT", lambda: public(lattice))
 
 raw = create("raw", Algorithm.RSA_SIGN_RAW_PKCS1_2048)
 info = DIGEST_INFO + hashlib.sha512(b"message").digest()

@@ -8,8 +8,8 @@ mod verify;
 use std::fmt;
 use std::sync::Arc;
 
-use der::Decode;
 use der::asn1::{BitStringRef, ObjectIdentifier, UintRef};
+use der::{Decode, Encode};
 
 use crate::scheme::KeyType;
 
@@ -27,6 +27,17 @@ impl PublicKey {
         let spki = SubjectPublicKeyInfo::from_der(der).map_err(|_der| BadPublicKey::NotSpki)?;
 
         Ok(Self { der: der.into(), key_type: spki.key_type()?, fingerprint: Fingerprint::of(der) })
+    }
+
+    /// The public half that a key of ML-DSA has in FIPS 204, as it is.
+    pub fn from_ml_dsa(key_type: KeyType, bytes: &[u8]) -> Result<Self, BadPublicKey> {
+        let set = ML_DSA.into_iter().find(|(_, known, length)| (*known, *length) == (key_type, bytes.len()));
+        let (algorithm, ..) = set.ok_or(BadPublicKey::UnknownType)?;
+        let subject_public_key = BitStringRef::from_bytes(bytes).map_err(|_der| BadPublicKey::UnknownType)?;
+        let algorithm = AlgorithmIdentifier { algorithm, parameters: None };
+        let spki = SubjectPublicKeyInfo { algorithm, subject_public_key };
+
+        Self::from_der(&spki.to_der().map_err(|_der| BadPublicKey::NotSpki)?)
     }
 
     /// The SubjectPublicKeyInfo, DER.
@@ -185,7 +196,6 @@ const F4: &[u8] = &[1, 0, 1];
 mod tests {
     use aws_lc_rs::encoding::{AsDer, PublicKeyX509Der};
     use aws_lc_rs::signature::{ECDSA_P521_SHA512_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair};
-    use der::Encode;
     use proptest::prelude::*;
 
     use super::*;

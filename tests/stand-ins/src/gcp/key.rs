@@ -5,8 +5,9 @@ use aws_lc_rs::encoding::AsDer;
 use aws_lc_rs::rsa::KeySize;
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_ASN1_SIGNING, ECDSA_P256K1_SHA256_ASN1_SIGNING, ECDSA_P384_SHA384_ASN1_SIGNING,
-    EcdsaKeyPair, Ed25519KeyPair, KeyPair, RSA_PKCS1_SHA256, RSA_PKCS1_SHA384, RSA_PKCS1_SHA512,
-    RSA_PSS_SHA256, RSA_PSS_SHA512, RsaEncoding, RsaKeyPair,
+    EcdsaKeyPair, Ed25519KeyPair, KeyPair, ML_DSA_44_SIGNING, ML_DSA_65_SIGNING, ML_DSA_87_SIGNING,
+    PqdsaKeyPair, RSA_PKCS1_SHA256, RSA_PKCS1_SHA384, RSA_PKCS1_SHA512, RSA_PSS_SHA256, RSA_PSS_SHA512,
+    RsaEncoding, RsaKeyPair,
 };
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -30,6 +31,7 @@ pub struct Key {
 enum Pair {
     Ec(EcdsaKeyPair),
     Ed25519(Ed25519KeyPair),
+    MlDsa(PqdsaKeyPair),
     Rsa(RsaKeyPair),
 }
 
@@ -49,11 +51,28 @@ impl Key {
         }
     }
 
-    /// The public half, PEM.
-    pub(super) fn pem(&self) -> String {
+    /// The public half in the fields that its form has; `None` where there is no such form of it.
+    pub(super) fn public(&self, form: &str) -> Option<Value> {
+        match (&self.pair, form) {
+            (Pair::MlDsa(pair), "3" | "NIST_PQC") => {
+                let bytes = pair.public_key().as_ref();
+                let data = json!({ "data": STANDARD.encode(bytes), "crc32cChecksum": crc32c(bytes) });
+                Some(json!({ "publicKey": data, "publicKeyFormat": "NIST_PQC" }))
+            }
+            (Pair::Ec(_) | Pair::Ed25519(_) | Pair::Rsa(_), "") => {
+                let pem = self.pem();
+                let sum = crc32c(pem.as_bytes());
+                Some(json!({ "pem": pem, "pemCrc32c": sum }))
+            }
+            (_, _) => None,
+        }
+    }
+
+    fn pem(&self) -> String {
         let der = match &self.pair {
             Pair::Ec(pair) => pair.public_key().as_der().unwrap().as_ref().to_vec(),
             Pair::Ed25519(pair) => pair.public_key().as_der().unwrap().as_ref().to_vec(),
+            Pair::MlDsa(pair) => pair.public_key().as_der().unwrap().as_ref().to_vec(),
             Pair::Rsa(pair) => pair.public_key().as_der().unwrap().as_ref().to_vec(),
         };
 
@@ -105,6 +124,11 @@ impl Key {
                 Ok(pair.sign_digest(&digest).unwrap().as_ref().to_vec())
             }
             Pair::Ed25519(pair) => Ok(pair.sign(input).as_ref().to_vec()),
+            Pair::MlDsa(pair) => {
+                let mut signature = vec![0; pair.algorithm().signature_len()];
+                pair.sign(input, &mut signature).unwrap();
+                Ok(signature)
+            }
             Pair::Rsa(pair) => {
                 let (encoding, hash, input) = self.encoding(input)?;
                 let digest = Digest::import_less_safe(input, hash).map_err(wrong)?;
@@ -153,6 +177,7 @@ type Encoding<'a> = (&'static dyn RsaEncoding, &'static Algorithm, &'a [u8]);
 
 fn pair(algorithm: &str) -> Option<Pair> {
     let ec = |algorithm| Pair::Ec(EcdsaKeyPair::generate(algorithm).unwrap());
+    let ml_dsa = |set| Pair::MlDsa(PqdsaKeyPair::generate(set).unwrap());
     let rsa = |size| Pair::Rsa(RsaKeyPair::generate(size).unwrap());
 
     Some(match algorithm {
@@ -160,6 +185,9 @@ fn pair(algorithm: &str) -> Option<Pair> {
         "EC_SIGN_P384_SHA384" => ec(&ECDSA_P384_SHA384_ASN1_SIGNING),
         "EC_SIGN_SECP256K1_SHA256" => ec(&ECDSA_P256K1_SHA256_ASN1_SIGNING),
         "EC_SIGN_ED25519" => Pair::Ed25519(Ed25519KeyPair::generate().unwrap()),
+        "PQ_SIGN_ML_DSA_44" => ml_dsa(&ML_DSA_44_SIGNING),
+        "PQ_SIGN_ML_DSA_65" => ml_dsa(&ML_DSA_65_SIGNING),
+        "PQ_SIGN_ML_DSA_87" => ml_dsa(&ML_DSA_87_SIGNING),
         _ if !algorithm.starts_with("RSA_SIGN_") => return None,
         _ if algorithm.contains("_2048") => rsa(KeySize::Rsa2048),
         _ if algorithm.contains("_3072") => rsa(KeySize::Rsa3072),

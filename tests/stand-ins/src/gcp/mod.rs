@@ -13,7 +13,6 @@ pub use access::{Access, SUBJECT, key_file};
 pub use key::Key;
 
 use crate::{Answer, Asked, Service};
-use key::crc32c;
 
 /// Cloud KMS on an address.
 pub type StandIn = crate::StandIn<Kms>;
@@ -78,7 +77,9 @@ impl Kms {
             ("POST", Some((_, "restore")), Some((name, _))) => self.restore(name),
             ("PATCH", None, Some((name, ""))) => self.patch(name, &asked.parameter("updateMask"), &body),
             ("GET", None, Some((name, ""))) => self.version(name),
-            ("GET", None, Some((name, "/publicKey"))) => self.public_key(name),
+            ("GET", None, Some((name, "/publicKey"))) => {
+                self.public_key(name, &asked.parameter("publicKeyFormat"))
+            }
             _ => Err(refusal(404, "NOT_FOUND", "no such method or resource")),
         }
     }
@@ -136,17 +137,15 @@ impl Kms {
         })
     }
 
-    fn public_key(&self, name: &str) -> Outcome {
+    fn public_key(&self, name: &str, form: &str) -> Outcome {
         self.with(name, |key| {
             enabled(name, key)?;
-            let pem = key.pem();
-            Ok(json!({
-                "name": format!("{name}/cryptoKeyVersions/1"),
-                "pem": pem,
-                "pemCrc32c": crc32c(pem.as_bytes()),
-                "algorithm": key.algorithm,
-                "protectionLevel": key.described["versionTemplate"]["protectionLevel"],
-            }))
+            let refused = || refusal(400, "INVALID_ARGUMENT", "public_key_format does not fit the algorithm");
+            let mut answer = key.public(form).ok_or_else(refused)?;
+            answer["name"] = format!("{name}/cryptoKeyVersions/1").into();
+            answer["algorithm"] = key.algorithm.clone().into();
+            answer["protectionLevel"] = key.described["versionTemplate"]["protectionLevel"].clone();
+            Ok(answer)
         })
     }
 
@@ -263,5 +262,9 @@ fn bad_label(labels: &Value) -> Option<String> {
 
 /// When what is scheduled for destruction is destroyed.
 pub const DESTROY_TIME: &str = "2100-01-31T00:00:00.000000001Z";
-const ALGORITHMS: [(u64, &str); 3] =
-    [(12, "EC_SIGN_P256_SHA256"), (28, "RSA_SIGN_RAW_PKCS1_2048"), (40, "EC_SIGN_ED25519")];
+const ALGORITHMS: [(u64, &str); 4] = [
+    (12, "EC_SIGN_P256_SHA256"),
+    (28, "RSA_SIGN_RAW_PKCS1_2048"),
+    (40, "EC_SIGN_ED25519"),
+    (56, "PQ_SIGN_ML_DSA_65"),
+];
