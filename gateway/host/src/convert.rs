@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use keyport_core::backend::KeyState;
-use keyport_core::custody::Mechanism;
+use keyport_core::custody::{KeyState, Mechanism};
 use keyport_core::input::Input;
 use keyport_core::name::TenantId;
 use keyport_core::outbound::{Inbound, Method, Outbound};

@@ -26,6 +26,7 @@ use std::time::Instant;
 
 use async_trait::async_trait;
 
+pub use crate::backend::KeyState;
 pub use connections::ConnectionHits;
 pub use counted::CustodianFailures;
 pub use ledger::OperationId;
@@ -34,7 +35,7 @@ pub use mechanism::{Mechanism, digest_info};
 pub(crate) use open::OpenOperation;
 pub use replicas::Replicas;
 
-use crate::backend::{Backend, Generated, KeyState, Object};
+use crate::backend::{Backend, Generated, Object};
 use crate::failure::{Failure, FailureKind};
 use crate::grant::{Grants, Use};
 use crate::key::{Key, NativeId};

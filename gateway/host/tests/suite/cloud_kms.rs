@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use keyport_core::FailureKind;
-use keyport_core::backend::KeyState;
+use keyport_core::custody::KeyState;
 use keyport_core::custody::Mechanism;
 use keyport_core::grant::{ConnectionKind, Grants, Use};
 use keyport_core::outside::Timestamp;
