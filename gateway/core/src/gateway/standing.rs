@@ -7,7 +7,7 @@ use super::Gateway;
 use crate::Result;
 use crate::backend::KeyState;
 use crate::failure::Failure;
-use crate::key::{Key, KeyId, KeyName};
+use crate::key::{Key, KeyId, KeyName, State};
 use crate::name::{ConnectionName, TenantId};
 
 /// Which keys of a tenant an operator asks about.
@@ -37,7 +37,7 @@ impl Gateway {
             Which::Id(id) => self.keys.key(tenant, *id).await?.into_iter().collect(),
             Which::Name(name) => {
                 let mut keys = self.keys.list(tenant).await?;
-                keys.retain(|key| key.name == *name);
+                keys.retain(|key| key.name == *name && key.state != State::Destroyed);
                 keys
             }
         };
@@ -65,7 +65,6 @@ mod tests {
     use super::*;
     use crate::failure::FailureKind;
     use crate::gateway::OnDuplicate;
-    use crate::key::State;
     use crate::outside::Timestamp;
     use crate::testing::{World, key_name};
 
