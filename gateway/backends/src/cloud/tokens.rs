@@ -1,5 +1,5 @@
-//! Access tokens that are exchanged ahead of their end: one exchange at a time, and one that fails keeps the old token
-//! while it lasts.
+//! Access tokens that are exchanged ahead of their end: one exchange at a time, whose outcome is everybody's, and one that
+//! fails keeps the old token while it lasts.
 
 use std::fmt::Debug;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,6 +10,9 @@ use keyport_core::secret::Secret;
 use keyport_core::{Failure, FailureKind};
 use reqwest::header::HeaderValue;
 use tokio::runtime::Handle;
+use tokio::sync::watch;
+
+use super::Setback;
 
 /// Where access tokens come from.
 #[async_trait]
@@ -28,10 +31,20 @@ pub(crate) struct Tokens(Arc<Store>);
 #[derive(Debug)]
 struct Store {
     issuer: Box<dyn Issuer>,
-    current: Mutex<Option<Token>>,
-    /// Held by whoever fetches the next one.
-    fetching: tokio::sync::Mutex<()>,
+    state: Mutex<State>,
 }
+
+#[derive(Debug, Default)]
+struct State {
+    current: Option<Token>,
+    /// Where the next one will be, if it is being fetched.
+    coming: Option<Coming>,
+    /// Since the credentials were refused, and no token was left.
+    setback: Option<Setback>,
+}
+
+type Coming = watch::Receiver<Option<Outcome>>;
+type Outcome = Result<Token, Failure>;
 
 /// An access token.
 #[derive(Clone, Debug)]
@@ -46,51 +59,38 @@ pub(crate) struct Token {
 impl Tokens {
     /// Those of `issuer`.
     pub(crate) fn of(issuer: Box<dyn Issuer>) -> Self {
-        let (current, fetching) = (Mutex::default(), tokio::sync::Mutex::default());
-
-        Self(Arc::new(Store { issuer, current, fetching }))
+        Self(Arc::new(Store { issuer, state: Mutex::default() }))
     }
 
     /// A token that is taken now. Ahead of its expiry the next one is fetched aside, and one that cannot be had yet keeps nobody
-    /// waiting.
+    /// waiting. Credentials that were refused a moment ago are not shown again.
     pub(crate) async fn token(&self) -> Result<Token, Failure> {
-        let (current, now) = (self.0.current().clone(), now());
-        match current {
-            Some(token) if now < token.refresh => Ok(token),
-            Some(token) if now < token.expires => {
-                self.refresh_aside();
-                Ok(token)
-            }
-            Some(_) | None => self.fetched().await,
-        }
+        let mut coming = match self.0.next() {
+            Next::Known(outcome) => return outcome,
+            Next::Comes(coming) => coming,
+        };
+
+        let told = coming.wait_for(Option::is_some).await.ok().and_then(|told| told.clone());
+        told.unwrap_or_else(|| {
+            Err(Failure::new(FailureKind::Internal, "the next access token was not fetched"))
+        })
     }
 
     /// The service did not take this token. Whether the next one may do better: it was not fetched just now.
     pub(crate) fn was_refused(&self, token: &Token) -> bool {
-        let mut current = self.0.current();
-        if current.as_ref().is_some_and(|current| current.secret == token.secret) {
-            *current = None;
+        let mut state = self.0.state();
+        if state.current.as_ref().is_some_and(|current| current.secret == token.secret) {
+            state.current = None;
         }
 
         now().saturating_duration_since(token.fetched) > JUST_NOW
     }
+}
 
-    /// The next one. It is fetched on for the others where whoever asked is gone.
-    async fn fetched(&self) -> Result<Token, Failure> {
-        let store = Arc::clone(&self.0);
-        let fetched = self.0.issuer.runtime().spawn(async move { store.fetched().await }).await;
-
-        fetched.unwrap_or_else(|broken| Err(Failure::new(FailureKind::Internal, broken.to_string())))
-    }
-
-    fn refresh_aside(&self) {
-        let store = Arc::clone(&self.0);
-        self.0.issuer.runtime().spawn(async move {
-            if let Ok(_alone) = store.fetching.try_lock() {
-                store.refresh().await;
-            }
-        });
-    }
+/// What there is for who wants a token.
+enum Next {
+    Known(Outcome),
+    Comes(Coming),
 }
 
 impl Token {
@@ -118,19 +118,44 @@ impl Token {
 }
 
 impl Store {
-    /// A new token, or the one that somebody else fetched meanwhile.
-    async fn fetched(&self) -> Result<Token, Failure> {
-        let _alone = self.fetching.lock().await;
-        if let Some(token) = self.current().clone().filter(|token| now() < token.expires) {
-            return Ok(token);
+    /// The token, if there is one that is taken, and otherwise where the next one will be.
+    fn next(self: &Arc<Self>) -> Next {
+        let (mut state, now) = (self.state(), now());
+        match state.current.clone().filter(|token| now < token.expires) {
+            Some(token) => {
+                if token.refresh <= now {
+                    self.coming(&mut state);
+                }
+                Next::Known(Ok(token))
+            }
+            None => match state.setback.as_ref().and_then(Setback::lasts) {
+                Some(failure) => Next::Known(Err(failure)),
+                None => Next::Comes(self.coming(&mut state)),
+            },
         }
-
-        let token = self.next().await?;
-        *self.current() = Some(token.clone());
-        Ok(token)
     }
 
-    async fn next(&self) -> Result<Token, Failure> {
+    /// Where the next token will be, which is fetched from now on if it is not already: on for the others, where whoever asked
+    /// is gone.
+    fn coming(self: &Arc<Self>, state: &mut State) -> Coming {
+        // One that nobody will tell was lost with its task.
+        if let Some(coming) = state.coming.clone().filter(|coming| coming.has_changed().is_ok()) {
+            return coming;
+        }
+
+        let (tell, coming) = watch::channel(None);
+        state.coming = Some(coming.clone());
+        let store = Arc::clone(self);
+        self.issuer.runtime().spawn(async move {
+            let outcome = store.fetched().await;
+            store.note(&outcome);
+            tell.send_replace(Some(outcome));
+        });
+
+        coming
+    }
+
+    async fn fetched(&self) -> Outcome {
         let fetched = tokio::time::timeout(PATIENCE, self.issuer.fetch()).await;
 
         fetched.unwrap_or_else(|_late| {
@@ -138,24 +163,30 @@ impl Store {
         })
     }
 
-    /// Fetches the next token while this one still does. Failing that, it goes on doing, and the next try is a while off.
-    async fn refresh(&self) {
-        let fetched = self.next().await;
-
-        let mut current = self.current();
-        match fetched {
-            Ok(token) => *current = Some(token),
-            Err(failure) => {
-                tracing::warn!(%failure, "the next access token could not be had yet");
-                if let Some(token) = current.as_mut() {
-                    token.refresh = now() + AGAIN;
-                }
+    /// What becomes of the tokens. Where the next one could not be had, the old one goes on doing, and the next try is a while
+    /// off.
+    fn note(&self, outcome: &Outcome) {
+        let (mut state, now) = (self.state(), now());
+        state.coming = None;
+        let failure = match outcome {
+            Ok(token) => {
+                state.current = Some(token.clone());
+                state.setback = None;
+                return;
             }
+            Err(failure) => failure,
+        };
+
+        if let Some(token) = state.current.as_mut().filter(|token| now < token.expires) {
+            tracing::warn!(%failure, "the next access token could not be had yet");
+            token.refresh = now + AGAIN;
+        } else if failure.kind == FailureKind::Credentials {
+            state.setback = Some(Setback::after(state.setback.take(), failure));
         }
     }
 
-    fn current(&self) -> MutexGuard<'_, Option<Token>> {
-        self.current.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

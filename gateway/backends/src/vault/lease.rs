@@ -1,8 +1,6 @@
-//! How long a login lasts, and how long nobody tries another one after it was refused.
+//! How long a login lasts.
 
 use std::time::{Duration, Instant};
-
-use keyport_core::Failure;
 
 /// How long a login lasts.
 #[derive(Clone, Copy, Debug)]
@@ -13,14 +11,6 @@ pub(super) struct Lease {
     pub(super) is_renewable: bool,
     /// How long it was when it was new.
     pub(super) whole: Duration,
-}
-
-/// A login that the server refused. It may lock out who tries too often.
-#[derive(Debug)]
-pub(super) struct Setback {
-    pub(super) failure: Failure,
-    times: u32,
-    pub(super) until: Instant,
 }
 
 impl Lease {
@@ -43,18 +33,6 @@ impl Lease {
     }
 }
 
-impl Setback {
-    pub(super) fn after(last: Option<Self>, failure: &Failure) -> Self {
-        let times = last.map_or(0, |last| last.times.saturating_add(1));
-
-        Self {
-            failure: failure.clone(),
-            times,
-            until: now() + FIRST.saturating_mul(1 << times.min(8)).min(LONGEST),
-        }
-    }
-}
-
 fn now() -> Instant {
     tokio::time::Instant::now().into_std()
 }
@@ -63,14 +41,9 @@ fn now() -> Instant {
 const AGES: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 /// Between two renewals.
 const SHORTEST: Duration = Duration::from_millis(500);
-/// How long nobody tries to log in after a refusal, the first time and at most.
-const FIRST: Duration = Duration::from_secs(1);
-const LONGEST: Duration = Duration::from_secs(60);
 
 #[cfg(test)]
 mod tests {
-    use keyport_core::FailureKind;
-
     use super::*;
 
     const HOUR: Duration = Duration::from_secs(3600);
@@ -98,19 +71,5 @@ mod tests {
 
         assert!(!lease(HOUR).is_ending());
         assert!(lease(HOUR / 3).is_ending());
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn after_each_refusal_nobody_tries_for_longer() {
-        let failure = Failure::new(FailureKind::Credentials, "no");
-        let mut setback = None;
-        let mut waits = Vec::new();
-        for _ in 0..9 {
-            let next = Setback::after(setback.take(), &failure);
-            waits.push((next.until - now()).as_secs());
-            setback = Some(next);
-        }
-
-        assert_eq!(waits, [1, 2, 4, 8, 16, 32, 60, 60, 60]);
     }
 }

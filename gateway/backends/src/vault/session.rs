@@ -11,11 +11,11 @@ use serde_json::json;
 use tokio::sync::{Mutex, MutexGuard, watch};
 
 use super::connection::Login;
-use super::lease::{Lease, Setback};
+use super::lease::Lease;
 use super::login::{Given, Proof};
 use super::server::{Ask, Server};
 use super::status;
-use crate::cloud::{Call, Gate};
+use crate::cloud::{Call, Gate, Setback};
 use crate::http::exchange::Whole;
 
 /// Who the gateway is at the server.
@@ -133,8 +133,8 @@ impl Session {
 
     /// Logs in, unless that was refused a moment ago.
     async fn log_in(&self, turn: &mut Option<Setback>, deadline: Instant) -> Result<Arc<Entry>, Failure> {
-        if let Some(setback) = turn.as_ref().filter(|setback| now() < setback.until) {
-            return Err(setback.failure.clone());
+        if let Some(failure) = turn.as_ref().and_then(Setback::lasts) {
+            return Err(failure);
         }
 
         match self.prove(deadline).await {

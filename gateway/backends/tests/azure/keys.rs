@@ -124,7 +124,7 @@ async fn a_federated_token_and_a_machines_identity_are_taken() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_login_that_is_wrong_is_said_to_be_and_shows_no_secret() {
     let opened = Opened::new();
     write(&opened.folder.path().join("secret"), "wr0ng");
@@ -134,8 +134,10 @@ async fn a_login_that_is_wrong_is_said_to_be_and_shows_no_secret() {
     assert!(refused.message.contains("AADSTS7000215"), "{refused}");
     assert!(!refused.message.contains("s3cr3t") && !refused.message.contains("wr0ng"), "{refused}");
 
-    // The file is read anew for every token.
+    // The file is read anew for every token, and the next one is not asked for at once.
     write(&opened.folder.path().join("secret"), "s3cr3t");
+    assert_eq!(opened.azure.health(soon()).await.unwrap_err().message, refused.message);
+    tokio::time::advance(std::time::Duration::from_secs(1)).await;
     opened.azure.health(soon()).await.unwrap();
     assert!(!format!("{:?}", opened.azure).contains("s3cr3t"));
 }

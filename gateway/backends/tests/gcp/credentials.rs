@@ -53,6 +53,14 @@ fn user(stand_in: &StandIn) -> Value {
     })
 }
 
+/// The same, after what it shows was revoked.
+fn revoked(stand_in: &StandIn) -> Value {
+    let mut user = user(stand_in);
+    user["refresh_token"] = "revoked".into();
+
+    user
+}
+
 fn federated(stand_in: &StandIn, source: &Value) -> Value {
     json!({
         "type": "external_account",
@@ -120,11 +128,7 @@ async fn whoever_may_be_a_service_account_is_it() {
 
 #[tokio::test]
 async fn credentials_that_are_wrong_or_revoked_are_said_to_be_and_not_that_google_is_down() {
-    let person = Filed::with(|stand_in, _| {
-        let mut user = user(stand_in);
-        user["refresh_token"] = "revoked".into();
-        user
-    });
+    let person = Filed::with(|stand_in, _| revoked(stand_in));
     let refused = person.refusal().await;
     assert_eq!((refused.kind, refused.code), (FailureKind::Credentials, 16));
     assert!(refused.message.contains("invalid_grant"), "{refused}");
@@ -192,6 +196,44 @@ async fn many_calls_fetch_one_token() {
     assert_eq!(fetched, 1);
 }
 
+#[tokio::test(start_paused = true)]
+async fn refused_credentials_are_told_to_everybody_and_asked_for_again_ever_later() {
+    let person = Filed::with(|stand_in, _| revoked(stand_in));
+    let handle = tokio::runtime::Handle::current();
+    for (asked, wait) in (1..).zip([1, 2, 4, 8, 16, 32, 60, 60]) {
+        let calls = (0..1000).map(|_| person.refusal());
+        let (told, tasks) = tokio::join!(futures_util::future::join_all(calls), async {
+            person.stand_in.asked(asked).await;
+            handle.metrics().num_alive_tasks()
+        });
+        assert!(tasks < 20, "{tasks} tasks wait for a token");
+        assert!(told.iter().all(|refused| refused.kind == FailureKind::Credentials), "{told:?}");
+
+        tokio::time::advance(Duration::from_secs(wait) - Duration::from_millis(1)).await;
+        assert!(person.refusal().await.message.contains("invalid_grant"));
+        assert_eq!(person.stand_in.heard().len(), asked);
+        tokio::time::advance(Duration::from_millis(1)).await;
+    }
+
+    write(&person.folder.path().join("credentials.json"), &user(&person.stand_in).to_string());
+    person.gcp.health(soon()).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_that_is_taken_still_does_while_the_credentials_are_refused() {
+    let person = Filed::with(|stand_in, _| user(stand_in));
+    *person.stand_in.access.life.lock().unwrap() = Duration::from_secs(200);
+    person.gcp.health(soon()).await.unwrap();
+    write(&person.folder.path().join("credentials.json"), &revoked(&person.stand_in).to_string());
+
+    for _ in 0..9 {
+        tokio::time::advance(Duration::from_secs(20)).await;
+        person.gcp.health(soon()).await.unwrap();
+    }
+    tokio::time::advance(Duration::from_secs(20)).await;
+    assert_eq!(person.refusal().await.kind, FailureKind::Credentials);
+}
+
 /// A token that lives 200 seconds is due at once, after the pause that every fetch is followed by.
 #[tokio::test(start_paused = true)]
 async fn a_token_is_renewed_ahead_of_its_end_and_does_until_then_where_that_fails() {
@@ -211,11 +253,12 @@ async fn a_token_is_renewed_ahead_of_its_end_and_does_until_then_where_that_fail
     assert_eq!(fetched(), 3);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_key_file_that_was_exchanged_is_taken_over() {
     let workload = Filed::with(|stand_in, _| federated(stand_in, &json!({ "file": "/no/such/token" })));
     workload.refusal().await;
     write(&workload.folder.path().join("credentials.json"), &key_file().to_string());
+    tokio::time::advance(Duration::from_secs(1)).await;
 
     workload.gcp.health(soon()).await.unwrap();
 }
