@@ -7,7 +7,7 @@ use keyport_core::secret::Secret;
 use serde::{Deserialize, Deserializer};
 
 use super::CredentialsError;
-use crate::secret_file;
+use crate::{http, secret_file};
 
 /// What such a file describes.
 #[derive(Debug, Deserialize)]
@@ -65,8 +65,9 @@ pub(super) struct External {
 pub(super) struct Subject {
     pub(super) file: Option<String>,
     pub(super) url: Option<String>,
-    #[serde(default)]
-    pub(super) headers: BTreeMap<String, String>,
+    /// There may be a credential for whoever gives it out among them.
+    #[serde(default, deserialize_with = "secrets")]
+    pub(super) headers: BTreeMap<String, Secret>,
     #[serde(default)]
     pub(super) format: Format,
 }
@@ -100,25 +101,47 @@ impl File {
     /// What can be told without asking anybody.
     fn check(&self, file: &Path) -> Result<(), CredentialsError> {
         match self {
-            Self::ExternalAccount(external) => {
-                let subject = &external.credential_source;
-                if subject.file.is_some() == subject.url.is_some() {
-                    return Err(CredentialsError::Kind {
-                        file: file.into(),
-                        kind: "an identity of AWS's, of a certificate or of a program's",
-                        mend: "federate a token in a file or at a URL",
-                    });
-                }
-                Ok(())
+            Self::AuthorizedUser(user) => check_url(file, "token_uri", &user.token_uri),
+            Self::ExternalAccount(external) => external.check(file),
+            Self::ImpersonatedServiceAccount(impersonated) => {
+                check_url(file, IMPERSONATION, &impersonated.service_account_impersonation_url)?;
+                impersonated.source_credentials.check(file)
             }
-            Self::ImpersonatedServiceAccount(impersonated) => impersonated.source_credentials.check(file),
-            Self::AuthorizedUser(_) | Self::ServiceAccount(_) => Ok(()),
+            Self::ServiceAccount(_) => Ok(()),
         }
     }
 }
 
+impl External {
+    fn check(&self, file: &Path) -> Result<(), CredentialsError> {
+        let subject = &self.credential_source;
+        if subject.file.is_some() == subject.url.is_some() {
+            return Err(CredentialsError::Kind {
+                file: file.into(),
+                kind: "an identity of AWS's, of a certificate or of a program's",
+                mend: "federate a token in a file or at a URL",
+            });
+        }
+
+        check_url(file, "token_url", &self.token_url)?;
+        let url = self.service_account_impersonation_url.as_ref();
+        url.map_or(Ok(()), |url| check_url(file, IMPERSONATION, url))
+    }
+}
+
+/// Whoever is sent a secret is asked by HTTPS, or on this machine.
+fn check_url(file: &Path, field: &'static str, url: &str) -> Result<(), CredentialsError> {
+    http::base(url).map(drop).map_err(|_bad| CredentialsError::Url { file: file.into(), field })
+}
+
 fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Secret, D::Error> {
     Ok(Secret::new(String::deserialize(deserializer)?.into_bytes()))
+}
+
+fn secrets<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, Secret>, D::Error> {
+    let texts = BTreeMap::<String, String>::deserialize(deserializer)?;
+
+    Ok(texts.into_iter().map(|(name, text)| (name, Secret::new(text.into_bytes()))).collect())
 }
 
 fn token_uri() -> String {
@@ -129,6 +152,7 @@ fn sts() -> String {
     "https://sts.googleapis.com/v1/token".to_owned()
 }
 
+const IMPERSONATION: &str = "service_account_impersonation_url";
 /// Bytes of a file.
 const LONGEST: usize = 64 << 10;
 
@@ -143,10 +167,9 @@ pub(in crate::gcp) fn fuzz(text: &str) {
     let is_place = error
         .strip_prefix("/etc/credentials holds no credentials of Google's: see line ")
         .is_some_and(|place| place.replacen(", column ", "", 1).bytes().all(|byte| byte.is_ascii_digit()));
-    assert!(
-        is_place || error.starts_with("the credentials in /etc/credentials are an identity of"),
-        "{error}"
-    );
+    let is_kind = error.starts_with("the credentials in /etc/credentials are an identity of");
+    let is_url = error.ends_with(" in /etc/credentials must be https://HOST[:PORT][/PATH]; http:// is for addresses of this machine alone");
+    assert!(is_place || is_kind || is_url, "{error}");
 }
 
 #[cfg(test)]
@@ -216,6 +239,31 @@ mod tests {
     }
 
     #[test]
+    fn nobody_is_told_a_secret_in_the_open() {
+        let set = |mut value: Value, field: &str, url: &str| {
+            value[field] = url.into();
+            value
+        };
+        let federated = || external(&json!({ "file": "/t" }));
+        let places = [
+            (user("hunter2"), "token_uri"),
+            (federated(), "token_url"),
+            (federated(), "service_account_impersonation_url"),
+            (impersonated(&federated()), "service_account_impersonation_url"),
+        ];
+        for (value, field) in places {
+            for open in ["http://h/t", "http://me:pass@127.0.0.1/t", "elsewhere"] {
+                let refused = parse(&set(value.clone(), field, open)).unwrap_err().to_string();
+                assert!(refused.contains(&format!("`{field}`")) && !refused.contains(open), "{refused}");
+                parse(&impersonated(&set(value.clone(), field, open))).unwrap_err();
+            }
+            for close in ["https://h/t", "http://127.0.0.1:80/t", "http://[::1]/t"] {
+                parse(&set(value.clone(), field, close)).unwrap();
+            }
+        }
+    }
+
+    #[test]
     fn who_impersonates_whom_ends_somewhere() {
         let deep = (0..500).fold(user("hunter2"), |source, _| impersonated(&source));
 
@@ -238,6 +286,11 @@ mod tests {
             let File::ImpersonatedServiceAccount(read) = read else { panic!("another kind") };
             let File::AuthorizedUser(user) = read.source_credentials else { panic!("another kind") };
             prop_assert_eq!(user.refresh_token.expose(), secret.as_bytes());
+
+            let source = json!({ "url": "https://h/t", "headers": { "Authorization": format!("Bearer {secret}") } });
+            let read = parse(&external(&source)).unwrap();
+            let printed = format!("{read:?}");
+            prop_assert!(!printed.contains(&secret));
         }
 
         #[test]

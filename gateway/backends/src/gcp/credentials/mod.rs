@@ -47,6 +47,16 @@ pub enum CredentialsError {
     /// The file cannot be read.
     #[error(transparent)]
     Secret(#[from] SecretFileError),
+    /// Somebody else could read a secret on its way.
+    #[error(
+        "`{field}` in {file} must be https://HOST[:PORT][/PATH]; http:// is for addresses of this machine alone"
+    )]
+    Url {
+        /// Which file.
+        file: PathBuf,
+        /// Whose URL it is.
+        field: &'static str,
+    },
 }
 
 /// Credentials that were not taken.

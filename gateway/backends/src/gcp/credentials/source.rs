@@ -204,8 +204,9 @@ fn asked(url: &str, subject: &Subject) -> Result<Request, Failure> {
     let mut request = Request::new(Method::GET, parsed(url)?);
     for (name, value) in &subject.headers {
         let name = name.parse::<HeaderName>().ok();
-        let field = name.zip(HeaderValue::from_str(value).ok());
-        let (name, value) = field.ok_or_else(|| refused("a field in `headers` is none"))?;
+        let field = name.zip(HeaderValue::from_bytes(value.expose()).ok());
+        let (name, mut value) = field.ok_or_else(|| refused("a field in `headers` is none"))?;
+        value.set_sensitive(true);
         request.headers_mut().insert(name, value);
     }
 
@@ -296,6 +297,15 @@ mod tests {
         for other in ["", "h/x", "h\\x", "h?x", "h#x", "me@h", "h:x", "h h"] {
             assert!(matches!(metadata(other), Err(CredentialsError::Metadata(_))), "{other}");
         }
+    }
+
+    #[test]
+    fn what_a_subject_tokens_server_is_shown_is_not_printed() {
+        let subject = json!({ "url": "https://h/t", "headers": { "Authorization": "Bearer hunter2" } });
+        let request = asked("https://h/t", &serde_json::from_value(subject).unwrap()).unwrap();
+
+        assert_eq!(request.headers()[AUTHORIZATION], "Bearer hunter2");
+        assert!(!format!("{request:?}").contains("hunter2"), "{request:?}");
     }
 
     #[test]
