@@ -13,7 +13,6 @@
 mod arn;
 mod connection;
 mod credentials;
-mod doubt;
 pub mod error;
 mod exchange;
 mod find;
@@ -55,10 +54,9 @@ pub use connection::{
     BadPrefix, Connection, DeletionWindow, Endpoints, OpenError, Prefix, Role, Source, rates,
 };
 
-use crate::cloud::{Call, Gate, Publics, Retry, Revived, Template, Turns};
+use crate::cloud::{Call, Doubts, Gate, Publics, Retry, Revived, Template, Turns};
 use crate::http::base;
 use credentials::Kept;
-use doubt::Doubts;
 use exchange::Exchange;
 use source::Origin;
 use wire::Wire;

@@ -26,6 +26,8 @@ pub struct Connection {
     pub verify: bool,
     /// How long after a key was made nobody else can have made it as early: a second, in which vaults count.
     pub settling: Duration,
+    /// How long it is in doubt whether there will be a key whose making was not answered.
+    pub doubt: Duration,
     /// How many calls the vault takes.
     pub rates: Rates,
     /// Who vouches for the vault, PEM; without it, whom the operating system trusts.

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::operations::lie;
 use super::wire::Bundle;
-use super::{Azure, OWN, key};
+use super::{Azure, OWN, key, now};
 use crate::cloud::{Call, Retry};
 
 impl Azure {
@@ -44,7 +44,9 @@ impl Azure {
             return Ok(found);
         }
 
+        self.doubts.raise(request.key_id, now());
         let made = self.service.create(Call::manage(Retry::Never, deadline), &name, described).await;
+        self.doubts.note(request.key_id, &made, now());
         let unheard = match made {
             Err(failure) if failure.kind != FailureKind::Unavailable => return Err(failure),
             // It may have been made.

@@ -40,7 +40,7 @@ use reqwest::header::HeaderMap;
 pub use certificate::CertificateError;
 pub use connection::{Connection, Login, OpenError, Proof};
 
-use crate::cloud::{Call, Rest, Retry, Revived, Template, Turns, Web, not_own};
+use crate::cloud::{Call, Doubts, Rest, Retry, Revived, Template, Turns, Web, not_own};
 use crate::http;
 use login::Source;
 use operations::{Service, lie};
@@ -56,6 +56,7 @@ pub struct Azure {
     verify: bool,
     turns: Turns,
     settling: Duration,
+    doubts: Doubts,
     revived: Revived,
     /// For the times between which a key may be used.
     clock: Arc<dyn Clock>,
@@ -100,6 +101,7 @@ impl Azure {
             verify: connection.verify,
             turns: Turns::default(),
             settling: connection.settling,
+            doubts: Doubts::new(now(), connection.doubt),
             revived: Revived::default(),
             clock,
             opened: now(),
@@ -178,9 +180,11 @@ impl Backend for Azure {
         key_id: KeyId,
         deadline: Instant,
     ) -> Result<Option<NativeId>, Failure> {
-        let first = self.first(&self.name(key_id), deadline).await?;
+        let Some(first) = self.first(&self.name(key_id), deadline).await? else {
+            return self.doubts.check(key_id, now()).map(|()| None);
+        };
 
-        Ok(first.map(|first| NativeId::new(first.key.kid)))
+        Ok(Some(NativeId::new(first.key.kid)))
     }
 
     async fn locate(&self, reference: &str, deadline: Instant) -> Result<Generated, Failure> {
@@ -244,7 +248,7 @@ impl Backend for Azure {
 
         match self.service.delete(Call::manage(Retry::Safe, deadline), name).await {
             Err(failure) if failure.kind == FailureKind::NotFound => {
-                self.check_not_recovering(object, name, deadline).await
+                self.check_gone(object, name, deadline).await
             }
             deleted => deleted.inspect(|()| self.revived.forget(name)),
         }

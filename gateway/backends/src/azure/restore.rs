@@ -31,9 +31,9 @@ impl Azure {
         }
     }
 
-    /// Refuses to believe that a key is not there, neither deleted nor otherwise, while it may be on its way back: then nothing
-    /// would delete it again. Only a key whose native id is known can have been recovered.
-    pub(super) async fn check_not_recovering(
+    /// Refuses to believe that a key is not there, neither deleted nor otherwise, while it may be on its way back, or still be
+    /// made: then nothing would delete it again. Only a key whose native id is known can have been recovered.
+    pub(super) async fn check_gone(
         &self,
         object: &Object,
         name: &str,
@@ -41,11 +41,14 @@ impl Azure {
     ) -> Result<(), Failure> {
         let is_early = now().saturating_duration_since(self.opened) < MOMENT;
         let is_recorded = object.native_id.as_str() != object.key_id.to_string();
-        let in_doubt = self.revived.is_in_doubt(name, now()) || is_early && is_recorded;
-        if !in_doubt || self.service.deleted(Call::read(deadline), name).await?.is_some() {
+        let unmade = self.doubts.check_gone(object, now());
+        let is_recovering = self.revived.is_in_doubt(name, now()) || is_early && is_recorded;
+        let is_believed = unmade.is_ok() && !is_recovering;
+        if is_believed || self.service.deleted(Call::read(deadline), name).await?.is_some() {
             return Ok(());
         }
 
+        unmade?;
         let message = format!("`{name}` is nowhere now, and may be on its way back: it is looked for again");
         Err(Failure::new(FailureKind::Unavailable, message))
     }

@@ -35,7 +35,7 @@ impl Azure {
         match self.service.deleted(Call::read(deadline), name).await {
             Ok(Some(deleted)) => Ok(deleted.standing()),
             Ok(None) => {
-                self.check_not_recovering(object, name, deadline).await?;
+                self.check_gone(object, name, deadline).await?;
                 Ok(KeyState::Gone)
             }
             Err(failure) if is_changing(&failure) => Ok(KeyState::Pending),

@@ -4,6 +4,7 @@
 mod breaker;
 mod bucket;
 mod digest;
+mod doubt;
 #[cfg(any(fuzzing, test))]
 pub mod fuzz;
 mod gate;
@@ -21,6 +22,7 @@ mod web;
 
 pub use bucket::{Rate, Rates};
 pub(crate) use digest::widened;
+pub(crate) use doubt::Doubts;
 pub(crate) use gate::{Call, Gate, Retry};
 pub(crate) use patience::Patience;
 pub(crate) use publics::Publics;

@@ -29,6 +29,8 @@ pub struct Connection {
     pub destroy_after: Option<Duration>,
     /// Whether each signature is verified with the public half before it leaves.
     pub verify: bool,
+    /// How long it is in doubt whether there will be a key whose making was not answered.
+    pub doubt: Duration,
     /// How many calls the project's quota allows.
     pub rates: Rates,
     /// Who vouches for the service, PEM; without it, whom the operating system trusts.

@@ -16,7 +16,7 @@ use crate::cloud::{Call, Patience, Retry, said};
 
 impl Gcp {
     /// The key to be made, as the service wants it described.
-    pub(super) fn description(&self, request: &Generate, algorithm: Algorithm) -> Value {
+    fn description(&self, request: &Generate, algorithm: Algorithm) -> Value {
         let is_allowed = |char: char| char.is_ascii_alphanumeric() || matches!(char, '-' | '_');
         let more = self.labels.iter().map(|(label, template)| {
             let text = template.fill(request, is_allowed, LONGEST_LABEL);
@@ -36,8 +36,27 @@ impl Gcp {
         key
     }
 
+    /// The key of a request, which is made if it is not there.
+    pub(super) async fn make(
+        &self,
+        request: &Generate,
+        algorithm: Algorithm,
+        deadline: Instant,
+    ) -> Result<Generated, Failure> {
+        let (id, key) = (self.service.names.key(request.key_id), self.description(request, algorithm));
+
+        match self.service.create(Call::manage(Retry::Safe, deadline), &id, &key).await {
+            Err(failure) if failure.kind == FailureKind::KeyGone => {
+                Err(Failure { kind: FailureKind::OperatorNeeded, ..failure })
+            }
+            Err(failure) if failure.kind != FailureKind::Exists => Err(failure),
+            // Whoever made it, its name says that it is this one.
+            Ok(()) | Err(_) => self.made(request, deadline).await,
+        }
+    }
+
     /// What was made for this request, once it can sign.
-    pub(super) async fn made(&self, request: &Generate, deadline: Instant) -> Result<Generated, Failure> {
+    async fn made(&self, request: &Generate, deadline: Instant) -> Result<Generated, Failure> {
         let name = self.service.names.made(request.key_id);
         let mut patience = Patience::until(deadline);
         loop {
@@ -55,23 +74,17 @@ impl Gcp {
         Ok(Generated { native_id: NativeId::new(name), public })
     }
 
-    /// Has a version scheduled for destruction, unless it is already, or is not there. One that is still being made cannot be
-    /// destroyed yet.
+    /// Has a version scheduled for destruction, unless it is already. One that is still being made cannot be destroyed yet.
     pub(super) async fn destroyed(&self, name: &str, deadline: Instant) -> Result<(), Failure> {
         let mut patience = Patience::until(deadline);
         loop {
             let failure = match self.service.destroy(Call::manage(Retry::Safe, deadline), name).await {
                 Ok(()) => return Ok(()),
-                Err(failure) if failure.kind == FailureKind::NotFound => return Ok(()),
                 Err(failure) if failure.kind != FailureKind::KeyGone => return Err(failure),
                 Err(failure) => failure,
             };
 
-            let version = match self.service.version(Call::read(deadline), name).await {
-                Err(failure) if failure.kind == FailureKind::NotFound => return Ok(()),
-                version => version?,
-            };
-            match version.state {
+            match self.service.version(Call::read(deadline), name).await?.state {
                 State::Destroyed | State::DestroyScheduled | State::GenerationFailed => return Ok(()),
                 State::PendingGeneration => patience.wait(still_made(name)).await?,
                 // A policy may want keys to be disabled first, for one.

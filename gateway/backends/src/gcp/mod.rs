@@ -40,7 +40,7 @@ use keyport_core::{Failure, FailureKind};
 pub use connection::{Connection, Credentials, OpenError, Protection, Rsa};
 pub use credentials::CredentialsError;
 
-use crate::cloud::{Call, Retry, Template, not_own, said};
+use crate::cloud::{Call, Doubts, Template, not_own, said};
 use algorithm::Algorithm;
 use methods::{Service, lie};
 use rsa::Algorithms;
@@ -52,6 +52,7 @@ pub struct Gcp {
     service: Service,
     /// How the RSA keys sign that signed last.
     algorithms: Algorithms,
+    doubts: Doubts,
     prefix: String,
     protection: Protection,
     rsa: Rsa,
@@ -87,17 +88,11 @@ impl Backend for Gcp {
 
     async fn generate(&self, request: Generate, deadline: Instant) -> Result<Generated, Failure> {
         let algorithm = Algorithm::of_new(request.key_type, self.protection, self.rsa)?;
-        let key = self.description(&request, algorithm);
 
-        let id = self.service.names.key(request.key_id);
-        match self.service.create(Call::manage(Retry::Safe, deadline), &id, &key).await {
-            Err(failure) if failure.kind == FailureKind::KeyGone => {
-                Err(Failure { kind: FailureKind::OperatorNeeded, ..failure })
-            }
-            Err(failure) if failure.kind != FailureKind::Exists => Err(failure),
-            // Whoever made it, its name says that it is this one.
-            Ok(()) | Err(_) => self.made(&request, deadline).await,
-        }
+        self.doubts.raise(request.key_id, now());
+        let made = self.make(&request, algorithm, deadline).await;
+        self.doubts.note(request.key_id, &made, now());
+        made
     }
 
     async fn find(
@@ -108,7 +103,9 @@ impl Backend for Gcp {
     ) -> Result<Option<NativeId>, Failure> {
         let name = self.service.names.made(key_id);
         let version = match self.service.version(Call::read(deadline), &name).await {
-            Err(failure) if failure.kind == FailureKind::NotFound => return Ok(None),
+            Err(failure) if failure.kind == FailureKind::NotFound => {
+                return self.doubts.check(key_id, now()).map(|()| None);
+            }
             version => version?,
         };
 
@@ -192,7 +189,10 @@ impl Backend for Gcp {
         }
         self.algorithms.forget(&name);
 
-        self.destroyed(&name, deadline).await
+        match self.destroyed(&name, deadline).await {
+            Err(failure) if failure.kind == FailureKind::NotFound => self.doubts.check_gone(object, now()),
+            outcome => outcome,
+        }
     }
 
     fn restores(&self) -> bool {
@@ -287,6 +287,10 @@ fn parsed(read: &Public) -> Result<(Algorithm, PublicKey), Failure> {
     } else {
         Err(lie("a public half is of another type than its key's algorithm"))
     }
+}
+
+fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
 }
 
 /// What signing takes.

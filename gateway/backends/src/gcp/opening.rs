@@ -11,8 +11,8 @@ use super::credentials::Source;
 use super::methods::Service;
 use super::name::{Names, is_prefix};
 use super::rsa::Algorithms;
-use super::{Gcp, making};
-use crate::cloud::{Rest, Web};
+use super::{Gcp, making, now};
+use crate::cloud::{Doubts, Rest, Web};
 use crate::http;
 
 impl Gcp {
@@ -40,6 +40,7 @@ impl Gcp {
         Ok(Self {
             service,
             algorithms: Algorithms::new(),
+            doubts: Doubts::new(now(), connection.doubt),
             prefix: connection.prefix,
             protection: connection.protection,
             rsa: connection.rsa,

@@ -2,6 +2,7 @@
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use keyport_core::secret::Secret;
 
@@ -33,6 +34,8 @@ pub struct Connection {
     pub identity: Option<String>,
     /// Whether each signature is verified with the key's public half.
     pub verify: bool,
+    /// How long it is in doubt whether there will be a key whose making was not answered.
+    pub doubt: Duration,
     /// How many requests are on their way at once; others wait.
     pub in_flight: NonZeroUsize,
     /// How many requests the server takes. It has no quotas but those that its operators set.

@@ -31,7 +31,7 @@ use serde::Deserialize;
 use serde_json::json;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use crate::cloud::{Call, Gate, Publics, Retry, not_own};
+use crate::cloud::{Call, Doubts, Gate, Publics, Retry, not_own};
 use crate::http::exchange::Whole;
 pub use connection::{Connection, Login, OpenError, is_name, is_path};
 use key::{Described, Reference, Version, type_name};
@@ -47,6 +47,7 @@ pub struct Vault {
     prefix: String,
     verify: bool,
     publics: Publics,
+    doubts: Doubts,
     in_flight: Semaphore,
 }
 
@@ -69,6 +70,7 @@ impl Vault {
             prefix: connection.prefix,
             verify: connection.verify,
             publics: Publics::new(),
+            doubts: Doubts::new(now(), connection.doubt),
             in_flight: Semaphore::new(connection.in_flight.get()),
         })
     }
@@ -200,7 +202,10 @@ impl Backend for Vault {
         let kind = type_name(request.key_type).ok_or_else(|| not_offered(request.key_type))?;
         let version = self.own(request.key_id);
 
-        let described = self.made(&version.name, kind, deadline).await?;
+        self.doubts.raise(request.key_id, now());
+        let made = self.made(&version.name, kind, deadline).await;
+        self.doubts.note(request.key_id, &made, now());
+        let described = made?;
         if described.kind != kind || described.derived || described.exportable {
             let message = format!("{} is there already, and is another kind of key", version.name);
             return Err(Failure::new(FailureKind::Exists, message));
@@ -217,11 +222,13 @@ impl Backend for Vault {
         let version = self.own(key_id);
 
         match self.describe(&version.name, deadline).await {
-            Ok(found) => Ok(found.map(|_| version.native_id(&self.mount))),
+            Ok(Some(_)) => return Ok(Some(version.native_id(&self.mount))),
+            Ok(None) => {}
             // It comes with the first key.
-            Err(failure) if self.create_mount && status::is_unmounted(&failure) => Ok(None),
-            Err(failure) => Err(failure),
+            Err(failure) if self.create_mount && status::is_unmounted(&failure) => {}
+            Err(failure) => return Err(failure),
         }
+        self.doubts.check(key_id, now()).map(|()| None)
     }
 
     async fn locate(&self, reference: &str, deadline: Instant) -> Result<Generated, Failure> {
@@ -304,7 +311,9 @@ impl Backend for Vault {
         for ask in [allow, Ask::delete(path)] {
             match self.call(call, &ask).await {
                 Ok(_) => {}
-                Err(failure) if failure.kind == FailureKind::NotFound => return Ok(()),
+                Err(failure) if failure.kind == FailureKind::NotFound => {
+                    return self.doubts.check_gone(object, now());
+                }
                 Err(failure) => return Err(failure),
             }
         }
@@ -363,6 +372,10 @@ where
             outcome => return outcome,
         }
     }
+}
+
+fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
 }
 
 fn not_offered(key_type: KeyType) -> Failure {

@@ -73,6 +73,7 @@ pub(crate) fn connection(url: &str, login: Login) -> Connection {
         tags: vec![("tenant".to_owned(), "{tenant}".parse().unwrap())],
         verify: true,
         settling: Duration::ZERO,
+        doubt: Duration::ZERO,
         rates: Rates::default(),
         ca: None,
         proxy: None,

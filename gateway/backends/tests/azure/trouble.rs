@@ -5,6 +5,7 @@ use std::time::Duration;
 use keyport_backends::azure::Connection;
 use keyport_core::backend::{Backend, Generate, Object};
 use keyport_core::custody::Mechanism;
+use keyport_core::key::NativeId;
 use keyport_core::scheme::KeyType;
 use keyport_core::{Failure, FailureKind};
 use keyport_stand_ins::{Answer, Fault};
@@ -102,6 +103,45 @@ async fn a_key_whose_making_was_not_answered_is_looked_for_and_not_made_twice() 
     assert_eq!(opened.stand_in.versions(), [1]);
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_key_that_the_vault_may_still_make_is_not_taken_for_none() {
+    let (opened, request) = (Opened::with(|connection| connection.doubt = DOUBT), request(KeyType::EcP256));
+    let unrecorded = object(&request, &NativeId::new(request.key_id.to_string()));
+    // A gateway before this one may have asked for it.
+    is_in_doubt(&opened, &unrecorded).await;
+    tokio::time::advance(DOUBT).await;
+    is_gone(&opened, &unrecorded).await;
+
+    opened.stand_in.faults().add("/create", 1, Fault::Answer(refusal(504, "GatewayTimeout")));
+    let refused = opened.azure.generate(request.clone(), soon()).await.unwrap_err();
+    assert_eq!(refused.kind, FailureKind::Unavailable);
+    is_in_doubt(&opened, &unrecorded).await;
+
+    // It comes, by the hand of another gateway here.
+    opened.again().generate(request, soon()).await.unwrap();
+    opened.azure.destroy(&unrecorded, soon()).await.unwrap();
+    assert!(opened.stand_in.versions().is_empty());
+    // The vault has it among those that were deleted.
+    opened.azure.destroy(&unrecorded, soon()).await.unwrap();
+    tokio::time::advance(DOUBT).await;
+    is_gone(&opened, &unrecorded).await;
+}
+
+async fn is_in_doubt(opened: &Opened, object: &Object) {
+    let found = opened.azure.find(&object.tenant, object.key_id, soon()).await.unwrap_err();
+    let destroyed = opened.azure.destroy(object, soon()).await.unwrap_err();
+
+    for unsure in [found, destroyed] {
+        assert_eq!(unsure.kind, FailureKind::Unavailable, "{unsure}");
+        assert!(unsure.retry_after.is_some_and(|left| left <= DOUBT), "{unsure}");
+    }
+}
+
+async fn is_gone(opened: &Opened, object: &Object) {
+    assert_eq!(opened.azure.find(&object.tenant, object.key_id, soon()).await.unwrap(), None);
+    opened.azure.destroy(object, soon()).await.unwrap();
+}
+
 #[tokio::test]
 async fn a_gateway_that_dies_between_two_calls_leaves_one_key_or_none() {
     for (call, calls) in [("GET /keys/", 2), ("/create", 3)] {
@@ -186,3 +226,5 @@ async fn who_waits_for_another_to_make_the_key_is_answered_by_the_deadline() {
     assert!(began.elapsed() <= Duration::from_secs(5));
     making.abort();
 }
+
+const DOUBT: Duration = Duration::from_secs(30);

@@ -1,10 +1,16 @@
 //! A gateway that dies between any two calls of making a key, or of destroying it: exactly one key is there afterwards, or none.
 
-use keyport_core::backend::{Backend, Generate};
-use keyport_core::scheme::KeyType;
-use keyport_stand_ins::Fault;
+use std::time::Duration;
 
-use crate::ring::Ring;
+use keyport_core::FailureKind;
+use keyport_core::backend::{Backend, Generate, Object};
+use keyport_core::key::NativeId;
+use keyport_core::scheme::KeyType;
+use keyport_stand_ins::gcp::Key;
+use keyport_stand_ins::{Answer, Fault};
+use serde_json::json;
+
+use crate::ring::{RING, Ring};
 use crate::suite::{object, request, soon};
 
 /// The calls of making a key, each of which is the last that is heard of the gateway; before the service acted, or after.
@@ -59,6 +65,63 @@ async fn a_key_that_was_half_destroyed_is_destroyed() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_key_that_google_may_still_make_is_not_taken_for_none() {
+    for comes in [true, false] {
+        let (ring, request) = (Ring::with(|connection| connection.doubt = DOUBT), request(KeyType::EcP256));
+        let unrecorded = object(&request, &NativeId::new(request.key_id.to_string()));
+        // A gateway before this one may have asked for it.
+        is_in_doubt(&ring, &unrecorded).await;
+        tokio::time::advance(DOUBT).await;
+        is_gone(&ring, &unrecorded).await;
+
+        ring.stand_in.faults().always("POST /v1/projects", Fault::Answer(Answer::of(504, "")));
+        let refused = ring.gcp.generate(request.clone(), soon()).await.unwrap_err();
+        assert_eq!(refused.kind, FailureKind::Unavailable);
+        ring.stand_in.faults().clear();
+        is_in_doubt(&ring, &unrecorded).await;
+
+        if comes {
+            let described = json!({ "versionTemplate": { "protectionLevel": "SOFTWARE" } });
+            let key = Key::new("EC_SIGN_P256_SHA256", described, 0).unwrap();
+            let name = format!("{RING}/cryptoKeys/keyport-{}", request.key_id);
+            ring.stand_in.keys.lock().unwrap().insert(name, key);
+            ring.gcp.destroy(&unrecorded, soon()).await.unwrap();
+            assert_eq!(ring.stand_in.states(), ["DESTROY_SCHEDULED"]);
+        } else {
+            tokio::time::advance(DOUBT).await;
+            is_gone(&ring, &unrecorded).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_key_that_was_refused_or_recorded_is_in_no_doubt() {
+    let (ring, request) = (Ring::with(|connection| connection.doubt = DOUBT), request(KeyType::EcP256));
+    ring.stand_in.faults().add("POST /v1/projects", 1, Fault::Answer(Answer::of(403, "")));
+    assert_eq!(ring.gcp.generate(request.clone(), soon()).await.unwrap_err().kind, FailureKind::Denied);
+    is_gone(&ring, &object(&request, &NativeId::new(request.key_id.to_string()))).await;
+
+    let made = ring.gcp.generate(request.clone(), soon()).await.unwrap();
+    ring.stand_in.keys.lock().unwrap().clear();
+    is_gone(&ring, &object(&request, &made.native_id)).await;
+}
+
+async fn is_in_doubt(ring: &Ring, object: &Object) {
+    let found = ring.gcp.find(&object.tenant, object.key_id, soon()).await.unwrap_err();
+    let destroyed = ring.gcp.destroy(object, soon()).await.unwrap_err();
+
+    for unsure in [found, destroyed] {
+        assert_eq!(unsure.kind, FailureKind::Unavailable, "{unsure}");
+        assert!(unsure.retry_after.is_some_and(|left| left <= DOUBT), "{unsure}");
+    }
+}
+
+async fn is_gone(ring: &Ring, object: &Object) {
+    assert_eq!(ring.gcp.find(&object.tenant, object.key_id, soon()).await.unwrap(), None);
+    ring.gcp.destroy(object, soon()).await.unwrap();
+}
+
 /// Has a key made by a gateway that dies at this call; whether the service made it before that.
 async fn died_making(ring: &Ring, request: &Generate, call: &'static str, fault: Fault) -> bool {
     let position = MAKING.iter().position(|other| *other == call).unwrap();
@@ -77,3 +140,5 @@ async fn died_making(ring: &Ring, request: &Generate, call: &'static str, fault:
     making.abort();
     position > 0 || acted
 }
+
+const DOUBT: Duration = Duration::from_secs(30);

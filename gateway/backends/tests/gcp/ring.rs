@@ -73,6 +73,7 @@ pub(crate) fn connection(url: &str, credentials: Credentials) -> Connection {
         ],
         destroy_after: None,
         verify: false,
+        doubt: Duration::ZERO,
         rates: Rates::default(),
         ca: None,
         proxy: None,

@@ -164,6 +164,7 @@ impl Bao {
             namespace: None,
             mount: "transit".to_owned(),
             create_mount: false,
+            doubt: Duration::ZERO,
             prefix: "keyport".to_owned(),
             login,
             identity: None,

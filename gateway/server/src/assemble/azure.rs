@@ -8,6 +8,7 @@ pub(super) use without::opened;
 #[cfg(feature = "azure")]
 mod with {
     use std::sync::Arc;
+    use std::time::Duration;
 
     use anyhow::Result;
     use keyport_backends::azure::{Azure, Connection, Login, Proof};
@@ -19,7 +20,7 @@ mod with {
     use crate::outside::outside;
 
     /// A vault's backend. Nothing is sent.
-    pub(in crate::assemble) fn opened(vault: &config::Azure) -> Result<Arc<dyn Backend>> {
+    pub(in crate::assemble) fn opened(vault: &config::Azure, doubt: Duration) -> Result<Arc<dyn Backend>> {
         let clock = outside(Handle::current()).clock;
         let tags = vault.tags.iter().map(|(name, text)| Ok((name.clone(), text.parse::<Template>()?)));
 
@@ -32,6 +33,7 @@ mod with {
             tags: tags.collect::<Result<_>>()?,
             verify: vault.verify,
             settling: Connection::SETTLING,
+            doubt,
             rates: rates(vault.rates, Connection::usual_rates(vault.hsm)),
             ca: vault.ca.clone(),
             proxy: vault.proxy.clone(),
@@ -68,13 +70,14 @@ mod with {
 #[cfg(not(feature = "azure"))]
 mod without {
     use std::sync::Arc;
+    use std::time::Duration;
 
     use anyhow::{Result, bail};
     use keyport_core::backend::Backend;
 
     use crate::config;
 
-    pub(in crate::assemble) fn opened(_vault: &config::Azure) -> Result<Arc<dyn Backend>> {
+    pub(in crate::assemble) fn opened(_vault: &config::Azure, _doubt: Duration) -> Result<Arc<dyn Backend>> {
         bail!(
             "this keyport was built without connections of kind \"azure\": build it with `--features azure`"
         )

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use keyport_backends::pkcs11::{self, Network, Pkcs11, TokenChoice, Verify, environment};
@@ -27,13 +28,13 @@ pub(super) fn check_secrets(config: &Config) -> Result<()> {
         match custodian {
             Custodian::Aws(account) => aws::check(name, account).with_context(|| cannot_open(name))?,
             Custodian::Azure(vault) => {
-                azure::opened(vault).with_context(|| cannot_open(name))?;
+                azure::opened(vault, DOUBT).with_context(|| cannot_open(name))?;
             }
             Custodian::Derived(derived) => {
                 seed::opened(derived).with_context(|| cannot_open(name))?;
             }
             Custodian::Gcp(ring) => {
-                gcp::opened(ring).with_context(|| cannot_open(name))?;
+                gcp::opened(ring, DOUBT).with_context(|| cannot_open(name))?;
             }
             Custodian::Http(service) => {
                 credential::opened(name, service).with_context(|| cannot_open(name))?;
@@ -51,13 +52,19 @@ pub(super) fn check_secrets(config: &Config) -> Result<()> {
     Ok(())
 }
 
+/// How long a key service may still make a key that it did not answer for.
+pub(super) const DOUBT: Duration = Duration::from_secs(30);
+
 /// Every connection's backend. Each serves only the custodian that it is bound to, but for those that `rebind` names.
+///
+/// Within `doubt` of now, and of each time that it is asked for a key, no key service is believed that there is none.
 ///
 /// Tokens are opened at the same time, so that a slow one does not keep the others waiting.
 pub(super) async fn open(
     config: &Config,
     store: &Store,
     (master_key, rebind): (Option<&MasterKey>, &[ConnectionName]),
+    doubt: Duration,
 ) -> Result<HashMap<ConnectionName, Arc<dyn Backend>>> {
     let mut backends: HashMap<ConnectionName, Arc<dyn Backend>> = HashMap::new();
     let mut opening = JoinSet::new();
@@ -69,7 +76,8 @@ pub(super) async fn open(
                 backends.insert(name.clone(), opened);
             }
             Custodian::Azure(vault) => {
-                backends.insert(name.clone(), azure::opened(vault).with_context(|| cannot_open(name))?);
+                backends
+                    .insert(name.clone(), azure::opened(vault, doubt).with_context(|| cannot_open(name))?);
             }
             Custodian::Derived(derived) => {
                 let bound = bound(name, store, rebind).await?;
@@ -77,7 +85,7 @@ pub(super) async fn open(
                 backends.insert(name.clone(), Arc::new(derived.with_context(|| cannot_open(name))?));
             }
             Custodian::Gcp(ring) => {
-                backends.insert(name.clone(), gcp::opened(ring).with_context(|| cannot_open(name))?);
+                backends.insert(name.clone(), gcp::opened(ring, doubt).with_context(|| cannot_open(name))?);
             }
             Custodian::Http(service) => {
                 let http = credential::opened(name, service).with_context(|| cannot_open(name))?;
@@ -95,7 +103,7 @@ pub(super) async fn open(
             }
             Custodian::Vault(engine) => {
                 let bound = bound(name, store, rebind).await?;
-                let opened = vault::opened(engine, bound).with_context(|| cannot_open(name))?;
+                let opened = vault::opened(engine, bound, doubt).with_context(|| cannot_open(name))?;
                 backends.insert(name.clone(), opened);
             }
         }

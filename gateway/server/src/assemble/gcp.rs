@@ -8,6 +8,7 @@ pub(super) use without::opened;
 #[cfg(feature = "gcp")]
 mod with {
     use std::sync::Arc;
+    use std::time::Duration;
 
     use anyhow::Result;
     use keyport_backends::cloud::{Rate, Rates, Template};
@@ -19,13 +20,13 @@ mod with {
     use crate::outside::outside;
 
     /// A key ring's backend. Nothing is sent.
-    pub(in crate::assemble) fn opened(ring: &config::Gcp) -> Result<Arc<dyn Backend>> {
+    pub(in crate::assemble) fn opened(ring: &config::Gcp, doubt: Duration) -> Result<Arc<dyn Backend>> {
         let clock = outside(Handle::current()).clock;
 
-        Ok(Arc::new(Gcp::open(described(ring)?, clock)?))
+        Ok(Arc::new(Gcp::open(described(ring, doubt)?, clock)?))
     }
 
-    fn described(ring: &config::Gcp) -> Result<Connection> {
+    fn described(ring: &config::Gcp, doubt: Duration) -> Result<Connection> {
         let protection = match ring.protection {
             GcpProtection::Hsm => Protection::Hsm,
             GcpProtection::Software => Protection::Software,
@@ -47,6 +48,7 @@ mod with {
             labels: labels.collect::<Result<_>>()?,
             destroy_after: ring.destroy_after,
             verify: ring.verify,
+            doubt,
             rates: rates(ring.rates, protection.rates()),
             ca: ring.ca.clone(),
             proxy: ring.proxy.clone(),
@@ -78,13 +80,14 @@ mod with {
 #[cfg(not(feature = "gcp"))]
 mod without {
     use std::sync::Arc;
+    use std::time::Duration;
 
     use anyhow::{Result, bail};
     use keyport_core::backend::Backend;
 
     use crate::config;
 
-    pub(in crate::assemble) fn opened(_ring: &config::Gcp) -> Result<Arc<dyn Backend>> {
+    pub(in crate::assemble) fn opened(_ring: &config::Gcp, _doubt: Duration) -> Result<Arc<dyn Backend>> {
         bail!("this keyport was built without connections of kind \"gcp\": build it with `--features gcp`")
     }
 }

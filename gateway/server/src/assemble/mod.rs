@@ -60,6 +60,7 @@ use crate::administration::{Administration, Order};
 use crate::config::Config;
 use crate::outside::outside;
 use binding::Binding;
+use custodians::DOUBT;
 use front::Front;
 use providers::Loader;
 use reload::Running;
@@ -95,7 +96,7 @@ pub(crate) async fn run(start: Start<'_>, ready: impl FnOnce(Addresses)) -> Resu
 
     let served = async {
         let audit = store::audit(config, &store).await?;
-        let backends = custodians::open(config, &store, (master_key.as_ref(), rebind)).await?;
+        let backends = custodians::open(config, &store, (master_key.as_ref(), rebind), DOUBT).await?;
         let custody = custody(config, &store, &backends, &outside);
         let code = code::cache(config, master_key.as_ref(), &*outside.random);
         let loader = Loader::new(config, (code, providers::kept(config, true)), custody.clone(), &outside)?;

@@ -55,7 +55,7 @@ impl Connected {
             | ConnectionKind::Pkcs11
             | ConnectionKind::Vault => None,
         };
-        let opened = custodians::open(&alone, &store, (master_key.as_ref(), &[])).await;
+        let opened = custodians::open(&alone, &store, (master_key.as_ref(), &[]), Duration::ZERO).await;
         let backend = opened.and_then(|mut opened| {
             opened.remove(name).ok_or_else(|| anyhow!("connection `{name}` was not opened"))
         });

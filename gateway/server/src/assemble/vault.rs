@@ -8,6 +8,7 @@ pub(super) use without::{check, opened};
 #[cfg(feature = "vault")]
 mod with {
     use std::sync::Arc;
+    use std::time::Duration;
 
     use anyhow::Result;
     use keyport_backends::cloud::{Rate, Rates};
@@ -18,18 +19,19 @@ mod with {
 
     /// Whether the engine could be opened. Nothing is sent.
     pub(in crate::assemble) fn check(engine: &config::Vault) -> Result<()> {
-        Ok(Vault::check(&described(engine, None))?)
+        Ok(Vault::check(&described(engine, None, Duration::ZERO))?)
     }
 
     /// An engine's backend, which must be the one that `identity` tells.
     pub(in crate::assemble) fn opened(
         engine: &config::Vault,
         identity: Option<String>,
+        doubt: Duration,
     ) -> Result<Arc<dyn Backend>> {
-        Ok(Arc::new(Vault::open(described(engine, identity))?))
+        Ok(Arc::new(Vault::open(described(engine, identity, doubt))?))
     }
 
-    fn described(engine: &config::Vault, identity: Option<String>) -> Connection {
+    fn described(engine: &config::Vault, identity: Option<String>, doubt: Duration) -> Connection {
         Connection {
             address: engine.address.clone(),
             ca: engine.ca.clone(),
@@ -41,6 +43,7 @@ mod with {
             login: login(engine.login.clone()),
             identity,
             verify: engine.verify,
+            doubt,
             in_flight: engine.in_flight,
             rates: rates(engine.rates),
         }
@@ -68,6 +71,7 @@ mod with {
 #[cfg(not(feature = "vault"))]
 mod without {
     use std::sync::Arc;
+    use std::time::Duration;
 
     use anyhow::{Result, bail};
     use keyport_core::backend::Backend;
@@ -81,6 +85,7 @@ mod without {
     pub(in crate::assemble) fn opened(
         _engine: &config::Vault,
         _identity: Option<String>,
+        _doubt: Duration,
     ) -> Result<Arc<dyn Backend>> {
         bail!(NOT_BUILT)
     }

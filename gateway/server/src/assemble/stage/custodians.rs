@@ -130,7 +130,9 @@ impl Custodians {
             return self.add("kms", kind, None);
         };
 
-        for (name, backend) in crate::assemble::custodians::open(account, store, (None, &[])).await? {
+        // Nobody asked it for these keys before.
+        let opened = crate::assemble::custodians::open(account, store, (None, &[]), Duration::ZERO).await?;
+        for (name, backend) in opened {
             self.add(name.as_str(), kind, Some(backend))?;
         }
         Ok(())
