@@ -39,6 +39,18 @@ impl Opened {
         Self { stand_in, azure, folder, settling }
     }
 
+    /// Waits until the service has come so far; fails where that takes longer than anything here may.
+    pub(crate) async fn until(&self, is_so: impl Fn(&StandIn) -> bool) {
+        let waiting = async {
+            while !is_so(&self.stand_in) {
+                tokio::task::yield_now().await;
+            }
+        };
+
+        let came = tokio::time::timeout(Duration::from_secs(60), waiting).await;
+        assert!(came.is_ok(), "the service has not come so far: {:?}", self.stand_in.heard());
+    }
+
     /// Another gateway at the same vault.
     pub(crate) fn again(&self) -> Azure {
         self.again_with(|_| ())

@@ -87,9 +87,7 @@ async fn a_gateway_that_dies_while_it_restores_leaves_what_can_be_restored() {
         let before = opened.stand_in.heard().len();
         let restoring = tokio::spawn(async move { azure.restore(&lost, soon()).await });
         opened.stand_in.asked(before + 2).await;
-        while acts && !opened.stand_in.deleted.lock().unwrap().is_empty() {
-            tokio::task::yield_now().await;
-        }
+        opened.until(|stand_in| !acts || stand_in.deleted.lock().unwrap().is_empty()).await;
         restoring.abort();
 
         let azure = again(&opened);

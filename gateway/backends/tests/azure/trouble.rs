@@ -194,9 +194,7 @@ async fn died_making(opened: &Opened, request: &Generate, (calls, is_made): (usi
     let (azure, request) = (opened.azure.clone(), request.clone());
     let making = tokio::spawn(async move { azure.generate(request, soon()).await });
     opened.stand_in.asked(calls).await;
-    while is_made && opened.stand_in.versions().is_empty() {
-        tokio::task::yield_now().await;
-    }
+    opened.until(|stand_in| !is_made || !stand_in.versions().is_empty()).await;
 
     making.abort();
 }

@@ -133,9 +133,7 @@ async fn died_making(ring: &Ring, request: &Generate, call: &'static str, fault:
     // One call for each place, and none after the one that is never answered.
     ring.stand_in.asked(position + 1).await;
     if acted {
-        while ring.stand_in.states().is_empty() {
-            tokio::task::yield_now().await;
-        }
+        ring.until(|stand_in| !stand_in.states().is_empty()).await;
     }
     making.abort();
     position > 0 || acted

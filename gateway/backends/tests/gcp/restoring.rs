@@ -52,9 +52,7 @@ async fn died_restoring(ring: &Ring, object: &Object, number: usize, state: Opti
     let restoring = tokio::spawn(async move { gcp.restore(&object, soon()).await });
 
     ring.stand_in.asked(before + number).await;
-    while state.is_some_and(|state| ring.stand_in.states() != [state]) {
-        tokio::task::yield_now().await;
-    }
+    ring.until(|stand_in| state.is_none_or(|state| stand_in.states() == [state])).await;
     restoring.abort();
 }
 

@@ -43,6 +43,18 @@ impl Ring {
         Self { stand_in, gcp: Arc::new(gcp), ahead, _folder: folder }
     }
 
+    /// Waits until the service has come so far; fails where that takes longer than anything here may.
+    pub(crate) async fn until(&self, is_so: impl Fn(&StandIn) -> bool) {
+        let waiting = async {
+            while !is_so(&self.stand_in) {
+                tokio::task::yield_now().await;
+            }
+        };
+
+        let came = tokio::time::timeout(Duration::from_secs(60), waiting).await;
+        assert!(came.is_ok(), "the service has not come so far: {:?}", self.stand_in.heard());
+    }
+
     /// As the suite wants it. Keys that are not RSA's have one mechanism each.
     pub(crate) fn custodian(&self, key_types: &[KeyType], rsa: &[Mechanism]) -> Custodian {
         Custodian {

@@ -57,6 +57,23 @@ async fn reap_later(world: &World) {
     world.gateway.reap().await.unwrap();
 }
 
+/// Lets everybody go on until it is so; fails where that takes longer than anything here may.
+async fn eventually(what: &str, is_so: impl Fn() -> bool) {
+    let waiting = async {
+        while !is_so() {
+            tokio::task::yield_now().await;
+        }
+    };
+
+    let came = tokio::time::timeout(Duration::from_secs(60), waiting).await;
+    assert!(came.is_ok(), "not so: {what}");
+}
+
+/// The custodian is asked to restore a key, and has not answered.
+async fn is_restoring(world: &World) {
+    eventually("it restores", || world.backend.restores.load(Ordering::Relaxed) > 0).await;
+}
+
 /// Nothing of the key is alive, and it can be restored after all.
 async fn is_as_before(world: &World, key: &Key) {
     assert_eq!(state(world, key), State::Destroyed);
@@ -142,9 +159,7 @@ async fn what_cannot_be_undone_now_is_undone_by_the_reaper() {
     *world.backend.forgetful.lock().unwrap() = Some(FailureKind::Unavailable);
     let gate = world.backend.restoring.lock().await;
     let (refused, ()) = tokio::join!(restore(&world, &key), async {
-        while world.backend.restores.load(Ordering::Relaxed) == 0 {
-            tokio::task::yield_now().await;
-        }
+        is_restoring(&world).await;
         *world.backend.failing.lock().unwrap() = Some(FailureKind::Unavailable);
         drop(gate);
     });
@@ -181,9 +196,7 @@ async fn the_reaper_leaves_a_key_alone_that_is_being_restored() {
     let gate = world.backend.restoring.lock().await;
 
     let (restored, ()) = tokio::join!(restore(&world, &key), async {
-        while world.backend.restores.load(Ordering::Relaxed) == 0 {
-            tokio::task::yield_now().await;
-        }
+        is_restoring(&world).await;
         reap_later(&world).await;
         assert!(is_alive(&world.backend, &key));
         assert_eq!(state(&world, &key), State::Destroying);
@@ -205,13 +218,10 @@ async fn a_reaper_that_read_its_rows_before_the_key_was_restored_does_not_destro
     let (restoring, destroying) =
         (world.backend.restoring.lock().await, world.backend.destroying.lock().await);
     let (restored, reaped, ()) = tokio::join!(restore(&world, &key), world.gateway.reap(), async {
-        while state(&world, &first) != State::Destroying || state(&world, &key) != State::Destroying {
-            tokio::task::yield_now().await;
-        }
+        let are_destroying = || [&first, &key].map(|key| state(&world, key)) == [State::Destroying; 2];
+        eventually("both are being destroyed", are_destroying).await;
         drop(restoring);
-        while state(&world, &key) != State::Active {
-            tokio::task::yield_now().await;
-        }
+        eventually("it is restored", || state(&world, &key) == State::Active).await;
         drop(destroying);
     });
 
@@ -253,9 +263,7 @@ async fn a_name_that_is_taken_meanwhile_keeps_its_key_and_the_other_is_destroyed
     let gate = world.backend.restoring.lock().await;
 
     let (restored, other) = tokio::join!(restore(&world, &key), async {
-        while world.backend.restores.load(Ordering::Relaxed) == 0 {
-            tokio::task::yield_now().await;
-        }
+        is_restoring(&world).await;
         let other = world.create("a", OnDuplicate::Conflict).await;
         drop(gate);
         other
