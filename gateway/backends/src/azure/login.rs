@@ -10,14 +10,14 @@ use async_trait::async_trait;
 use keyport_core::outside::{Clock, Timestamp};
 use keyport_core::secret::Secret;
 use keyport_core::{Failure, FailureKind};
-use reqwest::header::{CONTENT_TYPE, HeaderValue};
+use reqwest::header::HeaderValue;
 use reqwest::{Method, Request, Url};
 use serde_json::Value;
 use tokio::runtime::Handle;
 
 use super::certificate::Certificate;
 use super::connection::{Login, OpenError, Proof};
-use crate::cloud::{Issuer, Token, Web, said};
+use crate::cloud::{Issuer, Token, Web, posted, said};
 use crate::http;
 use crate::http::exchange::Whole;
 use crate::secret_file;
@@ -104,13 +104,7 @@ impl Source {
                 vec![("client_assertion_type", ASSERTION), ("client_assertion", text)]
             }
         };
-        let mut form: Url = "https://form/".parse().map_err(|_never| refused("no form"))?;
-        form.query_pairs_mut().extend_pairs(asked).extend_pairs(proof);
-        let mut request = Request::new(Method::POST, url.clone());
-        let kind = HeaderValue::from_static("application/x-www-form-urlencoded");
-        request.headers_mut().insert(CONTENT_TYPE, kind);
-        *request.body_mut() = Some(form.query().unwrap_or_default().to_owned().into());
-        self.web.ask(request).await
+        self.web.ask(posted(url.clone(), asked.into_iter().chain(proof))).await
     }
 }
 

@@ -5,6 +5,7 @@ mod breaker;
 mod bucket;
 mod digest;
 mod doubt;
+mod form;
 #[cfg(any(fuzzing, test))]
 pub mod fuzz;
 mod gate;
@@ -23,6 +24,7 @@ mod web;
 pub use bucket::{Rate, Rates};
 pub(crate) use digest::widened;
 pub(crate) use doubt::Doubts;
+pub(crate) use form::posted;
 pub(crate) use gate::{Call, Gate, Retry};
 pub(crate) use patience::Patience;
 pub(crate) use publics::Publics;

@@ -15,7 +15,7 @@ use tokio::runtime::Handle;
 
 use super::file::{External, File, Impersonated, Subject, User};
 use super::{CredentialsError, jwt, refused};
-use crate::cloud::{Issuer, Token, Web, said};
+use crate::cloud::{Issuer, Token, Web, posted, said};
 use crate::gcp::connection::Credentials;
 use crate::http::exchange::Whole;
 
@@ -85,7 +85,7 @@ impl Source {
             ("refresh_token", text(&user.refresh_token)?),
         ];
 
-        told(&self.web.ask(posted(&user.token_uri, &form)?).await?, "Google's token endpoint")
+        told(&self.web.ask(posted(parsed(&user.token_uri)?, form)).await?, "Google's token endpoint")
     }
 
     async fn of_external(&self, external: &External) -> Result<Token, Failure> {
@@ -98,7 +98,10 @@ impl Source {
             ("subject_token_type", &external.subject_token_type),
             ("subject_token", text(&subject)?),
         ];
-        let own = told(&self.web.ask(posted(&external.token_url, &form)?).await?, "Google's token exchange")?;
+        let own = told(
+            &self.web.ask(posted(parsed(&external.token_url)?, form)).await?,
+            "Google's token exchange",
+        )?;
 
         match &external.service_account_impersonation_url {
             Some(url) => self.impersonated(url, &[], &own).await,
@@ -209,17 +212,6 @@ fn asked(url: &str, subject: &Subject) -> Result<Request, Failure> {
         value.set_sensitive(true);
         request.headers_mut().insert(name, value);
     }
-
-    Ok(request)
-}
-
-fn posted(url: &str, form: &[(&str, &str)]) -> Result<Request, Failure> {
-    let mut encoded = parsed("https://form/")?;
-    encoded.query_pairs_mut().extend_pairs(form);
-    let mut request = Request::new(Method::POST, parsed(url)?);
-    let kind = HeaderValue::from_static("application/x-www-form-urlencoded");
-    request.headers_mut().insert(CONTENT_TYPE, kind);
-    *request.body_mut() = Some(encoded.query().unwrap_or_default().to_owned().into());
 
     Ok(request)
 }
