@@ -16,7 +16,7 @@ mod sign;
 mod status;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use async_trait::async_trait;
 use keyport_core::backend::{Backend, Generate, Generated, KeyState, Object};
@@ -31,7 +31,7 @@ use serde::Deserialize;
 use serde_json::json;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use crate::cloud::{Call, Doubts, Gate, Publics, Retry, not_own};
+use crate::cloud::{Call, Doubts, Gate, Patience, Publics, Retry, not_own};
 use crate::http::exchange::Whole;
 pub use connection::{Connection, Login, OpenError, is_name, is_path};
 use key::{Described, Reference, Version, type_name};
@@ -362,13 +362,10 @@ async fn until_it_is_there<T, F>(
 where
     F: Future<Output = Result<T, Failure>>,
 {
-    let mut wait = Duration::from_millis(20);
+    let mut patience = Patience::until(deadline);
     loop {
         match attempt().await {
-            Err(failure) if is_early(&failure) && tokio::time::Instant::now() + wait < deadline.into() => {
-                tokio::time::sleep(wait).await;
-                wait = wait.saturating_mul(2);
-            }
+            Err(failure) if is_early(&failure) => patience.wait(failure).await?,
             outcome => return outcome,
         }
     }
