@@ -9,7 +9,7 @@ use super::http::SecretSource;
 use super::mistake::Problem;
 use super::rates::Rates;
 use super::section::Section;
-use super::value::{Value, duration, duration_or_none, path, proxy, service, text, truth};
+use super::value::{Value, duration, duration_or_none, is_template, path, proxy, service, text, truth};
 
 /// `[[connection]]` with `kind = "aws"`: an account's keys in one region.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -258,12 +258,6 @@ fn tags(section: &mut Section<'_>) -> BTreeMap<String, String> {
         }
     }
     tags
-}
-
-fn is_template(text: &str) -> bool {
-    let rest = text.replace("{tenant}", "").replace("{key}", "");
-
-    !text.is_empty() && text.len() <= 255 && !rest.contains(['{', '}']) && !rest.contains(char::is_control)
 }
 
 /// Tags that keys are known by.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::mistake::Problem;
 use super::rates::Rates;
 use super::section::Section;
-use super::value::{Value, one, path, proxy, service, text, truth};
+use super::value::{Value, is_template, one, path, proxy, service, text, truth};
 use crate::assemble::service_url;
 
 /// `[[connection]]` with `kind = "azure"`: one vault.
@@ -206,12 +206,7 @@ fn tags(section: &mut Section<'_>) -> BTreeMap<String, String> {
 
     let tags = section.texts("tags");
     for (name, text) in &tags {
-        let rest = text.replace("{tenant}", "").replace("{key}", "");
-        let is_template = !text.is_empty()
-            && text.len() <= 255
-            && !rest.contains(['{', '}'])
-            && !rest.contains(char::is_control);
-        if name.is_empty() || name.len() > 256 || name.starts_with("keyport") || !is_template {
+        if name.is_empty() || name.len() > 256 || name.starts_with("keyport") || !is_template(text) {
             let problem = Problem::new(
                 format!("`{name}` cannot be a tag that says `{text}`"),
                 "write 1 to 255 bytes of text under a name that does not begin with `keyport`; {tenant} and {key} stand for \

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::mistake::Problem;
 use super::rates::Rates;
 use super::section::Section;
-use super::value::{Value, duration, one, path, proxy, service, text, truth};
+use super::value::{Value, duration, is_template, one, path, proxy, service, text, truth};
 
 /// `[[connection]]` with `kind = "gcp"`: one key ring.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -208,12 +208,6 @@ fn is_label(name: &str) -> bool {
         && name.starts_with(|first: char| first.is_ascii_lowercase())
         && name.bytes().all(is_allowed)
         && !name.starts_with("keyport")
-}
-
-fn is_template(text: &str) -> bool {
-    let rest = text.replace("{tenant}", "").replace("{key}", "");
-
-    !text.is_empty() && text.len() <= 255 && !rest.contains(['{', '}']) && !rest.contains(char::is_control)
 }
 
 fn days(value: &Value<'_>) -> Result<Duration, Problem> {

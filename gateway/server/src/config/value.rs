@@ -210,6 +210,14 @@ pub(super) fn sha256(text: &str) -> Option<[u8; 32]> {
     Some(digest)
 }
 
+/// Whether a text says something of a key, in which `{tenant}` and `{key}` stand for the key's own.
+pub(super) fn is_template(text: &str) -> bool {
+    let rest = text.replace("{tenant}", "").replace("{key}", "");
+    let is_plain = !rest.contains(['{', '}']) && !rest.contains(char::is_control);
+
+    is_plain && (1..=LONGEST_TEMPLATE).contains(&text.len())
+}
+
 fn bytes(text: &str) -> Option<usize> {
     let digits = text.trim_end_matches(|last: char| last.is_ascii_alphabetic() || last == ' ');
     let unit: usize = match text.get(digits.len()..)?.trim() {
@@ -224,6 +232,8 @@ fn bytes(text: &str) -> Option<usize> {
 }
 
 const MOST: u64 = 1_000_000_000;
+/// Bytes of a template.
+const LONGEST_TEMPLATE: usize = 255;
 /// A hundred years: far enough for anybody, and far from the end of any clock.
 const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 
@@ -257,6 +267,18 @@ mod tests {
             assert_eq!(read(bad, duration), None, "{bad}");
         }
         assert_eq!(read("0s", duration_or_none), Some(Duration::ZERO));
+    }
+
+    #[test]
+    fn a_template_has_no_other_braces() {
+        let longest = "a".repeat(LONGEST_TEMPLATE);
+        for good in ["{key}", "{tenant}: {key}", "plain \u{e4}", &longest] {
+            assert!(is_template(good), "{good}");
+        }
+
+        for bad in ["", "{name}", "a{", "}", "{{key}}", "a\nb", &format!("{longest}a")] {
+            assert!(!is_template(bad), "{bad}");
+        }
     }
 
     #[test]
