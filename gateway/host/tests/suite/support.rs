@@ -8,7 +8,7 @@ use std::sync::{Arc, LazyLock, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
 use async_trait::async_trait;
-use keyport_core::backend::KeyState;
+use keyport_core::custody::KeyState;
 use keyport_core::custody::{Capabilities, Mechanism, OperationId, Origin, Target};
 use keyport_core::grant::{ConnectionKind, Grant, Grants, Use};
 use keyport_core::input::{Digest, Input};
