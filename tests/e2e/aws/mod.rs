@@ -7,6 +7,7 @@ mod ml_dsa;
 mod promises;
 mod replicas;
 mod state;
+mod unrecorded;
 
 use std::fs;
 use std::path::PathBuf;

@@ -13,6 +13,7 @@
 mod arn;
 mod connection;
 mod credentials;
+mod destroy;
 pub mod error;
 mod exchange;
 mod find;
@@ -54,9 +55,10 @@ pub use connection::{
     BadPrefix, Connection, DeletionWindow, Endpoints, OpenError, Prefix, Role, Source, rates,
 };
 
-use crate::cloud::{Call, Doubts, Gate, Publics, Retry, Revived, Template, Turns};
+use crate::cloud::{Call, Doubts, Gate, Publics, Revived, Template, Turns};
 use crate::http::base;
 use credentials::Kept;
+use destroy::is_unrecorded;
 use exchange::Exchange;
 use source::Origin;
 use wire::Wire;
@@ -148,33 +150,6 @@ impl Aws {
             self.credentials.doubt();
         }
         outcome
-    }
-
-    async fn schedule_deletion(&self, key: &NativeId, deadline: Instant) -> Result<(), Failure> {
-        self.publics.forget(key);
-        // Nobody can delete another account's.
-        let asked = self.kms.schedule_key_deletion().key_id(arn::id(key));
-        let asked = asked.pending_window_in_days(self.deletion_window.get());
-        let told = self.call(Call::manage(Retry::Safe, deadline), || asked.clone().send()).await;
-
-        match told {
-            Ok(_) => {
-                self.revived.forget(key.as_str());
-                Ok(())
-            }
-            Err(failure) if failure.kind == FailureKind::NotFound => Ok(()),
-            Err(failure)
-                if failure.kind == FailureKind::KeyGone && self.revived.is_in_doubt(key.as_str(), now()) =>
-            {
-                let message = "its deletion was cancelled a moment ago, which the service may not say yet";
-                Err(Failure { kind: FailureKind::Unavailable, message: message.to_owned(), ..failure })
-            }
-            Err(failure) if failure.kind == FailureKind::KeyGone => {
-                let facts = self.described(key.as_str(), deadline).await?;
-                if facts.is_none_or(|facts| facts.is_leaving()) { Ok(()) } else { Err(failure) }
-            }
-            Err(failure) => Err(failure),
-        }
     }
 }
 
@@ -273,23 +248,12 @@ impl Backend for Aws {
     }
 
     async fn destroy(&self, object: &Object, deadline: Instant) -> Result<(), Failure> {
-        if !arn::is_key(&object.native_id) {
+        if !arn::is_key(&object.native_id) && !is_unrecorded(object) {
             return Ok(());
         }
         self.check_account(deadline).await?;
-        let tagged = self.tagged(object.key_id, deadline).await?;
-        if !tagged.contains(&object.native_id) {
-            self.check_own(object, deadline).await?;
-        }
-        self.schedule_deletion(&object.native_id, deadline).await?;
 
-        // What a crash left of other tries to make this key.
-        for key in tagged {
-            if key != object.native_id {
-                self.schedule_deletion(&key, deadline).await?;
-            }
-        }
-        Ok(())
+        self.do_away(object, deadline).await
     }
 
     fn restores(&self) -> bool {

@@ -54,6 +54,7 @@ pub(crate) async fn backend(custodian: &Custodian) {
     what_was_made_is_found(custodian).await;
     what_was_never_made_is_not_there(custodian).await;
     what_was_destroyed_is_not_there(custodian).await;
+    a_key_whose_native_id_was_never_recorded_is_destroyed(custodian).await;
     signatures_are_made_at_once(custodian).await;
     import::backend(custodian).await;
     restore::backend(custodian).await;
@@ -216,6 +217,17 @@ async fn what_was_destroyed_is_not_there(custodian: &Custodian) {
     }
 
     custodian.backend.public_key(&stays, soon()).await.unwrap();
+}
+
+/// Custody calls such a key by its key-id.
+async fn a_key_whose_native_id_was_never_recorded_is_destroyed(custodian: &Custodian) {
+    for key_type in custodian.one_of_each_family() {
+        let (object, _) = custodian.make(key_type).await;
+        let native_id = NativeId::new(object.key_id.to_string());
+        custodian.backend.destroy(&Object { native_id, ..object.clone() }, soon()).await.unwrap();
+
+        is_not_there(custodian, &object).await;
+    }
 }
 
 async fn signatures_are_made_at_once(custodian: &Custodian) {
