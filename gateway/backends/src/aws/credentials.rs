@@ -54,6 +54,11 @@ impl Kept {
         }
     }
 
+    /// Those that serve now, unless others must be got first.
+    pub(super) fn serving(&self) -> Option<Credentials> {
+        self.kept().filter(|kept| lasts(kept, self.0.clock.now()))
+    }
+
     /// The service did not take them: they are got anew the next time, unless they are as new as can be.
     pub(super) fn doubt(&self) {
         let now = self.0.clock.now();

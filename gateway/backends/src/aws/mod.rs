@@ -10,6 +10,7 @@
 //! Destroying a key is one call, which schedules its deletion. Its alias stays until it is deleted: if the deletion is cancelled, all
 //! is as it was. Native ids are ARNs of keys, never of aliases, which can be made to lead elsewhere.
 
+mod account;
 mod arn;
 mod connection;
 mod credentials;
@@ -49,7 +50,7 @@ use keyport_core::scheme::KeyType;
 use keyport_core::signature::Signature;
 use keyport_core::{Failure, FailureKind};
 use tokio::runtime::Handle;
-use tokio::sync::OnceCell;
+use tokio::sync::Mutex;
 
 pub use connection::{
     BadPrefix, Connection, DeletionWindow, Endpoints, OpenError, Prefix, Role, Source, rates,
@@ -74,8 +75,8 @@ pub struct Aws {
     region: String,
     /// Whose keys it serves; `None` where that is not settled yet.
     bound: Option<String>,
-    /// That its credentials are of that account.
-    is_bound: OnceCell<()>,
+    /// The access key that is of that account.
+    checked: Mutex<Option<String>>,
     prefix: Prefix,
     multi_region: bool,
     deletion_window: DeletionWindow,
@@ -123,7 +124,7 @@ impl Aws {
             name: connection.name,
             region: connection.region,
             bound: connection.identity,
-            is_bound: OnceCell::new(),
+            checked: Mutex::default(),
             prefix: connection.prefix,
             multi_region: connection.multi_region,
             deletion_window: connection.deletion_window,
@@ -176,9 +177,7 @@ impl Backend for Aws {
     }
 
     async fn generate(&self, request: Generate, deadline: Instant) -> Result<Generated, Failure> {
-        self.check_account(deadline).await?;
-
-        self.make(&request, deadline).await
+        self.in_account(deadline, self.make(&request, deadline)).await
     }
 
     async fn find(
@@ -187,9 +186,7 @@ impl Backend for Aws {
         key_id: KeyId,
         deadline: Instant,
     ) -> Result<Option<NativeId>, Failure> {
-        self.check_account(deadline).await?;
-
-        self.seek(key_id, deadline).await
+        self.in_account(deadline, self.seek(key_id, deadline)).await
     }
 
     async fn locate(&self, reference: &str, deadline: Instant) -> Result<Generated, Failure> {
@@ -251,9 +248,8 @@ impl Backend for Aws {
         if !arn::is_key(&object.native_id) && !is_unrecorded(object) {
             return Ok(());
         }
-        self.check_account(deadline).await?;
 
-        self.do_away(object, deadline).await
+        self.in_account(deadline, self.do_away(object, deadline)).await
     }
 
     fn restores(&self) -> bool {
@@ -262,9 +258,8 @@ impl Backend for Aws {
 
     async fn restore(&self, object: &Object, deadline: Instant) -> Result<(), Failure> {
         self.refuse_foreign(object)?;
-        self.check_account(deadline).await?;
 
-        self.bring_back(object, deadline).await
+        self.in_account(deadline, self.bring_back(object, deadline)).await
     }
 
     /// Asks for a key that is not there: that takes credentials that are good, and a role that may look.
@@ -277,31 +272,6 @@ impl Backend for Aws {
 }
 
 impl Aws {
-    /// The account that the credentials are of, and the region.
-    async fn account(&self, deadline: Instant) -> Result<String, Failure> {
-        let asked = self.sts.get_caller_identity();
-        let told = self.call(Call::read(deadline), || asked.clone().send()).await?;
-        let account = told.account.ok_or_else(|| self.lie("says no account"))?;
-
-        Ok(format!("aws:{account}:{}", self.region))
-    }
-
-    /// Another account knows none of the keys, and would say so: they would be taken for lost, or made anew.
-    async fn check_account(&self, deadline: Instant) -> Result<(), Failure> {
-        let Some(bound) = &self.bound else { return Ok(()) };
-        let check = async || {
-            let account = self.account(deadline).await?;
-            if account == *bound {
-                return Ok(());
-            }
-            let message =
-                format!("the credentials are of {account}, and this connection's keys are in {bound}");
-            Err(Failure::new(FailureKind::OperatorNeeded, message))
-        };
-
-        self.is_bound.get_or_try_init(check).await.copied()
-    }
-
     fn refuse_foreign(&self, object: &Object) -> Result<(), Failure> {
         if arn::is_key(&object.native_id) {
             return Ok(());

@@ -1,13 +1,14 @@
 //! Keys as the account has them.
 
-use keyport_backends::aws::DeletionWindow;
+use keyport_backends::aws::{Aws, DeletionWindow, Source};
 use keyport_core::FailureKind;
-use keyport_core::backend::{Backend, Object};
+use keyport_core::backend::{Backend, Generate, Object};
 use keyport_core::key::NativeId;
 use keyport_core::scheme::KeyType;
 use keyport_stand_ins::Fault;
-use keyport_stand_ins::aws::{ACCOUNT, REGION, StandIn, State};
+use keyport_stand_ins::aws::{ACCOUNT, FOREIGN, REGION, StandIn, State};
 use serde_json::json;
+use tempfile::TempDir;
 
 use crate::account::{custodian, opened, opened_with, signed};
 use crate::suite::{object, request, soon};
@@ -72,21 +73,54 @@ async fn credentials_of_another_account_neither_find_nor_make_nor_delete_keys() 
     let made = ours.generate(request.clone(), soon()).await.unwrap();
     assert_eq!(service.count("GetCallerIdentity"), 1);
 
-    let foreign = opened_with(&service, |connection| connection.identity = bound("444455556666"));
+    let foreign = opened_with(&service, |connection| connection.identity = bound(FOREIGN));
     let object = object(&request, &made.native_id);
+    refuses_everything(&foreign, &request, &object).await;
+    assert_eq!(service.keys().alive(), 1);
+}
+
+#[tokio::test]
+async fn credentials_that_are_exchanged_for_another_accounts_neither_find_nor_make_nor_delete_keys() {
+    let (service, folder) = (StandIn::start(), TempDir::new().unwrap());
+    // Each use of the credentials is their last one.
+    service.set_clock_ahead(-60);
+    service.users().lifetime = 60;
+    let token_file = folder.path().join("token");
+    std::fs::write(&token_file, "good-token").unwrap();
+    let aws = opened_with(&service, |connection| {
+        let role_arn = format!("arn:aws:iam::{ACCOUNT}:role/keyport");
+        connection.credentials = Source::WebIdentity { role_arn, token_file: token_file.clone() };
+        connection.identity = Some(format!("aws:{ACCOUNT}:{REGION}"));
+    });
+    let request = request(KeyType::EcP256);
+    let made = aws.generate(request.clone(), soon()).await.unwrap();
+    let object = object(&request, &made.native_id);
+
+    std::fs::write(&token_file, "foreign-token").unwrap();
+    refuses_everything(&aws, &request, &object).await;
+    assert_eq!(service.keys().alive(), 1);
+
+    std::fs::write(&token_file, "good-token").unwrap();
+    aws.destroy(&object, soon()).await.unwrap();
+    assert_eq!(service.keys().alive(), 0);
+}
+
+/// Whoever sees keys of another account than their own says so, whatever is asked.
+async fn refuses_everything(aws: &Aws, request: &Generate, object: &Object) {
     let refusals = [
-        foreign.find(&request.tenant, request.key_id, soon()).await.map(drop),
-        foreign.generate(request, soon()).await.map(drop),
-        foreign.destroy(&object, soon()).await,
-        foreign.health(soon()).await,
+        aws.find(&request.tenant, request.key_id, soon()).await.map(drop),
+        aws.generate(request.clone(), soon()).await.map(drop),
+        aws.destroy(object, soon()).await,
+        aws.restore(object, soon()).await,
+        aws.health(soon()).await,
     ];
+
     for refused in refusals.map(Result::unwrap_err) {
         assert!(
-            refused.kind == FailureKind::OperatorNeeded && refused.message.contains("444455556666"),
+            refused.kind == FailureKind::OperatorNeeded && refused.message.contains(FOREIGN),
             "{refused}"
         );
     }
-    assert_eq!(service.keys().alive(), 1);
 }
 
 #[tokio::test]

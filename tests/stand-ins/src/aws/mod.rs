@@ -95,7 +95,7 @@ impl Account {
 
         match operation.as_str() {
             "AssumeRole" => self.assume(asked),
-            "GetCallerIdentity" => Ok(sts::identity()),
+            "GetCallerIdentity" => Ok(sts::identity(self.users().account(&user))),
             "GetResources" => Ok(self.resources(&asked.body)),
             _ => self.kms(&operation, &asked.body).await,
         }
@@ -140,3 +140,5 @@ pub const SECRET: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYstandinKEY";
 pub const REGION: &str = "eu-central-1";
 /// Whose they are.
 pub const ACCOUNT: &str = "111122223333";
+/// Somebody else's, where another token assumes a role.
+pub const FOREIGN: &str = "444455556666";

@@ -1,6 +1,6 @@
 //! The Security Token Service: a form in, XML out.
 
-use super::{ACCOUNT, Account};
+use super::{ACCOUNT, Account, FOREIGN};
 use crate::{Answer, Asked};
 
 impl Account {
@@ -9,24 +9,24 @@ impl Account {
             return Err(refusal(403, "AccessDenied", "is not authorized to perform: sts:AssumeRole"));
         }
 
-        self.issued("AssumeRole")
+        self.issued("AssumeRole", ACCOUNT)
     }
 
     pub(super) fn assume_with_token(&self, asked: &Asked) -> Result<Answer, Answer> {
-        if asked.form("WebIdentityToken") != "good-token" {
-            return Err(refusal(400, "InvalidIdentityToken", "Couldn't retrieve verification key"));
+        match asked.form("WebIdentityToken").as_str() {
+            "good-token" => self.issued("AssumeRoleWithWebIdentity", ACCOUNT),
+            "foreign-token" => self.issued("AssumeRoleWithWebIdentity", FOREIGN),
+            _ => Err(refusal(400, "InvalidIdentityToken", "Couldn't retrieve verification key")),
         }
-
-        self.issued("AssumeRoleWithWebIdentity")
     }
 
-    fn issued(&self, action: &str) -> Result<Answer, Answer> {
+    fn issued(&self, action: &str, account: &str) -> Result<Answer, Answer> {
         let (now, mut users) = (self.now(), self.users());
         if !users.issues {
             return Err(refusal(403, "AccessDenied", "is not authorized to perform: sts:AssumeRole"));
         }
 
-        let (access_key, user) = users.issue(now);
+        let (access_key, user) = users.issue(now, account);
         let body = format!(
             "<Credentials><AccessKeyId>{access_key}</AccessKeyId><SecretAccessKey>{}</SecretAccessKey>\
              <SessionToken>{}</SessionToken><Expiration>{}</Expiration></Credentials>",
@@ -38,9 +38,9 @@ impl Account {
     }
 }
 
-pub(super) fn identity() -> Answer {
+pub(super) fn identity(account: &str) -> Answer {
     let body = format!(
-        "<Arn>arn:aws:iam::{ACCOUNT}:user/gateway</Arn><UserId>AIDA</UserId><Account>{ACCOUNT}</Account>"
+        "<Arn>arn:aws:iam::{account}:user/gateway</Arn><UserId>AIDA</UserId><Account>{account}</Account>"
     );
 
     xml("GetCallerIdentity", &body)

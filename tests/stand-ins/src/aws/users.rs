@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::time::SystemTime;
 
-use super::refusal;
+use super::{ACCOUNT, refusal};
 use crate::Answer;
 
 /// Somebody with an access key.
@@ -12,6 +12,8 @@ pub struct User {
     pub(super) secret: String,
     pub(super) token: Option<String>,
     pub(super) expires: Option<SystemTime>,
+    /// Whose user it is.
+    pub account: String,
     /// Operations that no policy allows.
     pub denied: BTreeSet<&'static str>,
 }
@@ -20,7 +22,13 @@ impl User {
     /// Somebody who may do everything.
     #[must_use]
     pub fn with_secret(secret: &str) -> Self {
-        Self { secret: secret.to_owned(), token: None, expires: None, denied: BTreeSet::new() }
+        Self {
+            secret: secret.to_owned(),
+            token: None,
+            expires: None,
+            account: ACCOUNT.to_owned(),
+            denied: BTreeSet::new(),
+        }
     }
 }
 
@@ -53,11 +61,17 @@ impl Users {
         self.users.get(access_key)
     }
 
-    /// Temporary credentials for a role: access key, secret, token.
-    pub(super) fn issue(&mut self, now: SystemTime) -> (String, User) {
+    /// The account of an access key.
+    pub(super) fn account(&self, access_key: &str) -> &str {
+        &self.users[access_key].account
+    }
+
+    /// Temporary credentials for a role of this account: access key, secret, token.
+    pub(super) fn issue(&mut self, now: SystemTime, account: &str) -> (String, User) {
         let access_key = format!("ASIASTANDIN{:09}", self.users.len());
         let user = User {
             token: Some(format!("token-of-{access_key}")),
+            account: account.to_owned(),
             expires: Some(now + std::time::Duration::from_secs(self.lifetime)),
             ..User::with_secret(&format!("secret-of-{access_key}"))
         };
@@ -72,8 +86,7 @@ impl Users {
         }
 
         let message = format!(
-            "User: arn:aws:iam::{}:user/gateway is not authorized to perform: kms:{operation} because no identity-based policy allows the kms:{operation} action",
-            super::ACCOUNT
+            "User: arn:aws:iam::{ACCOUNT}:user/gateway is not authorized to perform: kms:{operation} because no identity-based policy allows the kms:{operation} action"
         );
         Err(refusal(400, "AccessDeniedException", &message))
     }
