@@ -7,14 +7,15 @@ use aws_credential_types::Credentials;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::{ProvideCredentials, future};
 use aws_smithy_async::time::SharedTimeSource;
-use keyport_core::Failure;
-use tokio::sync::{Mutex as Turn, MutexGuard as HasTurn};
+use keyport_core::{Failure, FailureKind};
+use tokio::runtime::Handle;
+use tokio::sync::watch;
 
 use super::source::Origin;
 
-/// Credentials that are got anew before they expire, by one call at a time.
+/// Credentials that are got anew before they expire, by one task at a time, which goes on for the others where whoever asked is gone.
 ///
-/// Where that fails, the old ones serve as long as they last.
+/// As long as the old ones last, nobody waits for the new ones, and where these cannot be got, the old ones serve.
 #[derive(Clone, Debug)]
 pub(super) struct Kept(Arc<Inner>);
 
@@ -22,8 +23,9 @@ pub(super) struct Kept(Arc<Inner>);
 struct Inner {
     origin: Origin,
     clock: SharedTimeSource,
+    /// Where they are got.
+    runtime: Handle,
     state: Mutex<State>,
-    turn: Turn<()>,
 }
 
 #[derive(Debug, Default)]
@@ -31,27 +33,28 @@ struct State {
     credentials: Option<Credentials>,
     /// When the origin was last asked.
     asked: Option<SystemTime>,
+    /// What comes of that; nobody sends it any more where it is over.
+    coming: Option<watch::Receiver<Coming>>,
 }
 
+/// What came of asking the origin, once something did.
+type Coming = Option<Result<Credentials, Failure>>;
+
 impl Kept {
+    /// To be called on the runtime where they shall be got.
     pub(super) fn new(origin: Origin, clock: SharedTimeSource) -> Self {
-        Self(Arc::new(Inner { origin, clock, state: Mutex::default(), turn: Turn::default() }))
+        Self(Arc::new(Inner { origin, clock, runtime: Handle::current(), state: Mutex::default() }))
     }
 
     /// The credentials; got from their origin if need be.
     pub(super) async fn current(&self) -> Result<Credentials, Failure> {
-        let (now, kept) = (self.0.clock.now(), self.kept());
-        if let Some(kept) = kept.as_ref().filter(|kept| lasts(kept, now + AHEAD)) {
-            return Ok(kept.clone());
-        }
+        let now = self.0.clock.now();
+        let Some(serving) = self.serving() else { return self.got().await };
 
-        // Nobody waits for the one who gets new ones as long as the old ones last.
-        match (kept.filter(|kept| lasts(kept, now)), self.0.turn.try_lock()) {
-            (Some(old), Err(_taken)) => Ok(old),
-            (Some(old), Ok(turn)) => Ok(self.renewed(turn, old).await),
-            (None, Ok(turn)) => self.got(turn).await,
-            (None, Err(_taken)) => self.got(self.0.turn.lock().await).await,
+        if !lasts(&serving, now + AHEAD) {
+            self.renew(now);
         }
+        Ok(serving)
     }
 
     /// Those that serve now, unless others must be got first.
@@ -68,29 +71,50 @@ impl Kept {
         }
     }
 
-    async fn renewed(&self, turn: HasTurn<'_, ()>, old: Credentials) -> Credentials {
-        let now = self.0.clock.now();
-        if self.state().asked.is_some_and(|asked| now < asked + PAUSE) {
-            return old;
+    /// Has new ones got while the old ones serve, unless that was tried just now.
+    fn renew(&self, now: SystemTime) {
+        if self.state().asked.is_none_or(|asked| asked + PAUSE <= now) {
+            drop(self.ask());
         }
-
-        self.got(turn).await.unwrap_or_else(|failure| {
-            tracing::warn!(%failure, "new AWS credentials cannot be got; the old ones serve until they expire");
-            old
-        })
     }
 
-    /// Asks the origin, unless somebody did while this one waited for its turn.
-    async fn got(&self, _turn: HasTurn<'_, ()>) -> Result<Credentials, Failure> {
-        let now = self.0.clock.now();
-        if let Some(kept) = self.kept().filter(|kept| lasts(kept, now + AHEAD)) {
-            return Ok(kept);
+    async fn got(&self) -> Result<Credentials, Failure> {
+        let mut coming = self.ask();
+        let come = coming.wait_for(Option::is_some).await.ok().and_then(|come| come.clone());
+
+        come.unwrap_or_else(|| Err(Failure::new(FailureKind::Internal, "getting credentials was abandoned")))
+    }
+
+    /// Asks the origin, unless it was asked and has not answered.
+    fn ask(&self) -> watch::Receiver<Coming> {
+        let mut state = self.state();
+        if let Some(coming) = state.coming.as_ref().filter(|coming| coming.has_changed().is_ok()) {
+            return coming.clone();
         }
 
-        self.state().asked = Some(now);
-        let got = self.0.origin.get().await?;
-        self.state().credentials = Some(got.clone());
-        Ok(got)
+        let (done, coming) = watch::channel(None);
+        state.asked = Some(self.0.clock.now());
+        state.coming = Some(coming.clone());
+        let kept = self.clone();
+        self.0.runtime.spawn(async move {
+            done.send_replace(Some(kept.asked().await));
+        });
+        coming
+    }
+
+    async fn asked(&self) -> Result<Credentials, Failure> {
+        let late = "new AWS credentials did not come in time";
+        let answer = tokio::time::timeout(PATIENCE, self.0.origin.get()).await;
+        let answer = answer.unwrap_or_else(|_late| Err(Failure::new(FailureKind::Unavailable, late)));
+
+        match &answer {
+            Ok(got) => self.state().credentials = Some(got.clone()),
+            Err(failure) if self.serving().is_some() => {
+                tracing::warn!(%failure, "new AWS credentials cannot be got; the old ones serve until they expire");
+            }
+            Err(_) => (),
+        }
+        answer
     }
 
     fn kept(&self) -> Option<Credentials> {
@@ -122,6 +146,8 @@ fn lasts(credentials: &Credentials, until: SystemTime) -> bool {
 const AHEAD: Duration = Duration::from_secs(300);
 /// How long an origin is left alone that was just asked.
 const PAUSE: Duration = Duration::from_secs(10);
+/// How long an origin may take to answer.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 #[cfg(test)]
 mod tests {
@@ -154,14 +180,29 @@ mod tests {
         Err(Failure::new(FailureKind::Credentials, "no more"))
     }
 
+    /// With an origin that answers this at once, and then nothing.
     fn kept(answers: Vec<Result<Credentials, Failure>>) -> (Kept, Clock) {
-        let clock = Clock::default();
+        kept_slow(Duration::ZERO, answers)
+    }
 
-        (Kept::new(Origin::Script(Mutex::new(answers)), SharedTimeSource::new(clock.clone())), clock)
+    /// The same, with one that takes a while.
+    fn kept_slow(pause: Duration, answers: Vec<Result<Credentials, Failure>>) -> (Kept, Clock) {
+        let (origin, clock) = (Origin::Script(pause, Mutex::new(answers.into())), Clock::default());
+
+        (Kept::new(origin, SharedTimeSource::new(clock.clone())), clock)
+    }
+
+    /// Whose turn it is when whoever gets new ones has had the time to.
+    async fn name_soon(kept: &Kept) -> String {
+        name(kept).await;
+        tokio::task::yield_now().await;
+        name(kept).await
     }
 
     async fn name(kept: &Kept) -> String {
-        kept.current().await.unwrap().access_key_id().to_owned()
+        let current = tokio::time::timeout(PATIENCE * 2, kept.current()).await.expect("in time");
+
+        current.unwrap().access_key_id().to_owned()
     }
 
     #[tokio::test]
@@ -170,7 +211,7 @@ mod tests {
 
         for (now, expected) in [(0, "one"), (699, "one"), (700, "two"), (1699, "two")] {
             clock.0.store(now, Ordering::SeqCst);
-            assert_eq!(name(&kept).await, expected, "{now}");
+            assert_eq!(name_soon(&kept).await, expected, "{now}");
         }
     }
 
@@ -182,7 +223,7 @@ mod tests {
         // At 700 and 710 the origin is asked, and in between it is left alone.
         for now in [0, 700, 705, 710, 715] {
             clock.0.store(now, Ordering::SeqCst);
-            assert_eq!(name(&kept).await, "one", "{now}");
+            assert_eq!(name_soon(&kept).await, "one", "{now}");
         }
         clock.0.store(1000, Ordering::SeqCst);
         assert_eq!(kept.current().await.unwrap_err().kind, FailureKind::Credentials);
@@ -208,5 +249,31 @@ mod tests {
         let names = futures_util::future::join_all([name(&kept), name(&kept), name(&kept)]).await;
 
         assert_eq!(names, ["one"; 3]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nobody_waits_for_a_silent_origin_while_the_old_ones_last() {
+        let (kept, clock) = kept(vec![until("one", 1000)]);
+        name(&kept).await;
+        let begun = tokio::time::Instant::now();
+
+        for now in [700, 720, 999] {
+            clock.0.store(now, Ordering::SeqCst);
+            assert_eq!(name_soon(&kept).await, "one", "{now}");
+        }
+        assert_eq!(begun.elapsed(), Duration::ZERO);
+
+        clock.0.store(1000, Ordering::SeqCst);
+        assert_eq!(kept.current().await.unwrap_err().kind, FailureKind::Unavailable);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_gives_up_does_not_end_what_others_wait_for() {
+        let (kept, _clock) = kept_slow(Duration::from_secs(2), vec![until("one", 1000)]);
+
+        let hurried = tokio::time::timeout(Duration::from_secs(1), kept.current()).await;
+        assert!(hurried.is_err());
+
+        assert_eq!(name(&kept).await, "one");
     }
 }

@@ -20,9 +20,9 @@ use super::wire::Wire;
 /// Where credentials are got from, as often as they are needed: files and variables are read again each time.
 #[derive(Debug)]
 pub(super) enum Origin {
-    /// What a test says.
+    /// What a test says, each after a while, and then nothing.
     #[cfg(test)]
-    Script(std::sync::Mutex<Vec<Result<Credentials, Failure>>>),
+    Script(std::time::Duration, std::sync::Mutex<std::collections::VecDeque<Result<Credentials, Failure>>>),
     /// A role, with the credentials that the client has.
     Role(Sts, Role),
     Static(Credentials),
@@ -59,7 +59,16 @@ impl Origin {
     pub(super) async fn get(&self) -> Result<Credentials, Failure> {
         match self {
             #[cfg(test)]
-            Self::Script(answers) => answers.lock().unwrap().remove(0),
+            Self::Script(pause, answers) => {
+                let next = answers.lock().unwrap().pop_front();
+                if !pause.is_zero() {
+                    tokio::time::sleep(*pause).await;
+                }
+                match next {
+                    Some(answer) => answer,
+                    None => std::future::pending().await,
+                }
+            }
             Self::Role(sts, role) => assumed(sts, role).await,
             Self::Static(credentials) => Ok(credentials.clone()),
             Self::Vendor { wire, region, profile } => vendor(wire, region, profile.as_deref()).await,
