@@ -23,15 +23,23 @@ impl Aws {
         }
 
         if let Some(key) = &key {
-            self.schedule_deletion(key, deadline).await?;
+            // Nobody restores a key whose native id is not known.
+            let is_in_doubt = !is_unrecorded(object) && self.returns.is_in_doubt(key, now());
+            self.schedule_deletion(key, is_in_doubt, deadline).await?;
         }
         for other in tagged.iter().filter(|other| key.as_ref() != Some(other)) {
-            self.schedule_deletion(other, deadline).await?;
+            self.schedule_deletion(other, false, deadline).await?;
         }
         Ok(())
     }
 
-    pub(super) async fn schedule_deletion(&self, key: &NativeId, deadline: Instant) -> Result<(), Failure> {
+    /// Schedules a key's deletion. Where it may be on its way back, it is not believed that this was done already.
+    pub(super) async fn schedule_deletion(
+        &self,
+        key: &NativeId,
+        is_in_doubt: bool,
+        deadline: Instant,
+    ) -> Result<(), Failure> {
         self.publics.forget(key);
         // Nobody can delete another account's.
         let asked = self.kms.schedule_key_deletion().key_id(arn::id(key));
@@ -40,14 +48,13 @@ impl Aws {
 
         match told {
             Ok(_) => {
-                self.revived.forget(key.as_str());
+                self.returns.destroy(key, now());
                 Ok(())
             }
             Err(failure) if failure.kind == FailureKind::NotFound => Ok(()),
-            Err(failure)
-                if failure.kind == FailureKind::KeyGone && self.revived.is_in_doubt(key.as_str(), now()) =>
-            {
-                let message = "its deletion was cancelled a moment ago, which the service may not say yet";
+            Err(failure) if failure.kind == FailureKind::KeyGone && is_in_doubt => {
+                let message =
+                    "its deletion may have been cancelled a moment ago, which the service may not say yet";
                 Err(Failure { kind: FailureKind::Unavailable, message: message.to_owned(), ..failure })
             }
             Err(failure) if failure.kind == FailureKind::KeyGone => {

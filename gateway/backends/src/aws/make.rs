@@ -48,7 +48,7 @@ impl Aws {
             Err(failure) if failure.kind == FailureKind::Exists => {
                 let facts = self.come_about(deadline, || self.there(&alias, deadline)).await?;
                 if facts.native_id != *key {
-                    self.schedule_deletion(key, deadline).await?;
+                    self.schedule_deletion(key, false, deadline).await?;
                 }
                 self.taken(&facts, request, deadline).await
             }

@@ -22,6 +22,7 @@ mod find;
 pub mod fuzz;
 mod make;
 mod restore;
+mod returns;
 mod source;
 mod spec;
 mod state;
@@ -56,11 +57,12 @@ pub use connection::{
     BadPrefix, Connection, DeletionWindow, Endpoints, OpenError, Prefix, Role, Source, rates,
 };
 
-use crate::cloud::{Call, Doubts, Gate, Publics, Revived, Template, Turns};
+use crate::cloud::{Call, Doubts, Gate, Publics, Template, Turns};
 use crate::http::base;
 use credentials::Kept;
 use destroy::is_unrecorded;
 use exchange::Exchange;
+use returns::Returns;
 use source::Origin;
 use wire::Wire;
 
@@ -91,7 +93,7 @@ pub struct Aws {
     publics: Publics,
     doubts: Doubts,
     turns: Turns,
-    revived: Revived,
+    returns: Returns,
     /// Where calls run.
     runtime: Handle,
 }
@@ -119,7 +121,7 @@ impl Aws {
             publics: Publics::new(),
             doubts: Doubts::new(now(), connection.settling),
             turns: Turns::default(),
-            revived: Revived::default(),
+            returns: Returns::new(now()),
             runtime: Handle::current(),
             name: connection.name,
             region: connection.region,

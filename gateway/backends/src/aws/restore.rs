@@ -28,13 +28,13 @@ impl Aws {
         // The service has it for whoever asks when the key can be used.
         let public = || self.public(key, object.key_type, deadline);
         self.come_about(deadline, public).await?;
-        self.revived.forget(key.as_str());
+        self.returns.end(key);
         Ok(())
     }
 
     async fn cancel_deletion(&self, key: &NativeId, deadline: Instant) -> Result<(), Failure> {
         let asked = self.kms.cancel_key_deletion().key_id(arn::id(key));
-        self.revived.note(key.as_str(), now());
+        self.returns.begin(key, now());
         match self.call(Call::manage(Retry::Safe, deadline), || asked.clone().send()).await {
             // Another call came first, or this one before its answer was lost.
             Err(failure) if failure.kind == FailureKind::KeyGone => Ok(()),

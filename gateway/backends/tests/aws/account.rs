@@ -27,6 +27,13 @@ pub(crate) fn opened_with(service: &StandIn, change: impl FnOnce(&mut Connection
     Aws::open(connection).unwrap()
 }
 
+/// Lets so much time pass that whatever was restored is known everywhere to be back.
+pub(crate) async fn settle() {
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(601)).await;
+    tokio::time::resume();
+}
+
 /// A connection to services that are all at one place.
 pub(crate) fn connection(url: &str) -> Connection {
     let place = Some(url.to_owned());

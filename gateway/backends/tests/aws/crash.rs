@@ -14,7 +14,7 @@ use keyport_stand_ins::{Answer, Fault};
 use serde_json::json;
 use tokio::task::JoinSet;
 
-use crate::account::{opened, opened_with, signed};
+use crate::account::{opened, opened_with, settle, signed};
 use crate::suite::{object, request, soon};
 
 /// The two ways in which a call is lost: before it was done, and after.
@@ -82,7 +82,9 @@ async fn nothing_is_left_while_destroying(number: usize, how: Fault) -> bool {
         () = service.faults().has_hung() => true,
     };
     service.faults().clear();
-    opened(&service).destroy(&object, soon()).await.unwrap();
+    let next = opened(&service);
+    settle().await;
+    next.destroy(&object, soon()).await.unwrap();
     assert_eq!(service.keys().alive(), 0, "after call {number}, lost {how:?}");
     ends
 }

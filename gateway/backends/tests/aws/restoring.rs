@@ -7,7 +7,7 @@ use keyport_core::scheme::KeyType;
 use keyport_stand_ins::aws::{ACCESS_KEY, SECRET, StandIn, State, User, refusal};
 use keyport_stand_ins::{Answer, Fault};
 
-use crate::account::{opened, signed};
+use crate::account::{opened, settle, signed};
 use crate::suite::{object, request, soon};
 
 async fn destroyed() -> (StandIn, Object) {
@@ -35,6 +35,7 @@ async fn nothing_is_lost_while_restoring(number: usize, how: Fault, is_restored:
     service.faults().clear();
 
     let next = opened(&service);
+    settle().await;
     if is_restored {
         next.restore(&object, soon()).await.unwrap();
         signed(&next, &object).await.unwrap();
@@ -113,6 +114,32 @@ async fn a_role_that_may_not_enable_leaves_a_key_that_is_destroyed_again() {
         aws.destroy(&object, soon()).await.unwrap();
         assert_eq!(service.keys().alive(), 0);
     }
+}
+
+#[tokio::test]
+async fn a_gateway_that_starts_does_not_believe_at_once_that_a_key_is_gone_which_may_be_back() {
+    let (service, object) = destroyed().await;
+    opened(&service).restore(&object, soon()).await.unwrap();
+    let aws = opened(&service);
+    service.faults().add("ScheduleKeyDeletion", 1, Fault::Answer(still_pending()));
+    service.faults().add(
+        "DescribeKey",
+        1,
+        Fault::Lie(|answer| answer["KeyMetadata"]["KeyState"] = "PendingDeletion".into()),
+    );
+
+    let unsure = aws.destroy(&object, soon()).await.unwrap_err();
+    assert_eq!(unsure.kind, FailureKind::Unavailable, "{unsure}");
+    service.faults().clear();
+    for _ in 0..2 {
+        aws.destroy(&object, soon()).await.unwrap();
+        assert_eq!(service.keys().alive(), 0);
+    }
+
+    let next = opened(&service);
+    assert_eq!(next.destroy(&object, soon()).await.unwrap_err().kind, FailureKind::Unavailable);
+    settle().await;
+    next.destroy(&object, soon()).await.unwrap();
 }
 
 fn still_pending() -> Answer {
