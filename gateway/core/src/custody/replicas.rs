@@ -116,21 +116,33 @@ impl Custody {
 
     /// Refuses unless every replica of the key's connection has this very key.
     pub(crate) async fn prove(&self, key: &Key, deadline: Instant) -> Result<(), Failure> {
-        let (Some(connection), Some(native_id)) = (&key.connection, &key.native_id) else { return Ok(()) };
+        let Some(connection) = &key.connection else { return Ok(()) };
 
         for replica in self.replicas(connection) {
-            let backend = self.backend(replica)?;
-            let here = counterpart(&*backend, &object(key, native_id.clone()));
-            let public =
-                backend.public_key(&here, deadline).await.map_err(|failure| at(replica, &failure))?;
-            if Some(&public) != key.public.as_ref() {
-                // Somebody may put the right one there.
-                backend.forget(&here).await;
-                let message = format!("replica `{replica}` has another key as `{}`", here.native_id.as_str());
-                return Err(Failure::new(FailureKind::InvalidArgument, message));
-            }
+            self.prove_at(replica, key, deadline).await?;
         }
         Ok(())
+    }
+
+    /// Refuses unless this replica has this very key.
+    pub(super) async fn prove_at(
+        &self,
+        replica: &ConnectionName,
+        key: &Key,
+        deadline: Instant,
+    ) -> Result<(), Failure> {
+        let Some(native_id) = &key.native_id else { return Ok(()) };
+        let backend = self.backend(replica)?;
+        let here = counterpart(&*backend, &object(key, native_id.clone()));
+        let public = backend.public_key(&here, deadline).await.map_err(|failure| at(replica, &failure))?;
+        if Some(&public) == key.public.as_ref() {
+            return Ok(());
+        }
+
+        // Somebody may put the right one there.
+        backend.forget(&here).await;
+        let message = format!("replica `{replica}` has another key as `{}`", here.native_id.as_str());
+        Err(Failure::new(FailureKind::InvalidArgument, message))
     }
 
     pub(super) fn replicas(&self, connection: &ConnectionName) -> &[ConnectionName] {

@@ -299,3 +299,34 @@ async fn it_is_restored_at_every_replica_or_nowhere() {
     *world.backend.failing.lock().unwrap() = Some(FailureKind::Unavailable);
     world.sign("a").await.unwrap();
 }
+
+#[tokio::test]
+async fn a_replica_that_never_had_the_key_does_not_keep_it_from_coming_back() {
+    for kind in [FailureKind::NotFound, FailureKind::KeyGone] {
+        let (world, replica) = World::replicated();
+        for token in [&world.backend, &replica] {
+            token.keeps.store(true, Ordering::Relaxed);
+        }
+        let key = destroyed(&world, "a").await;
+        *replica.failing.lock().unwrap() = Some(kind);
+
+        restore(&world, &key).await.unwrap();
+
+        assert!(is_alive(&world.backend, &key) && !is_alive(&replica, &key));
+        world.sign("a").await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_replica_that_has_another_key_keeps_it_from_coming_back() {
+    let (world, replica) = World::replicated();
+    for token in [&world.backend, &replica] {
+        token.keeps.store(true, Ordering::Relaxed);
+    }
+    let key = destroyed(&world, "a").await;
+    replica.add(key.native_id.as_ref().unwrap().as_str());
+
+    restore(&world, &key).await.unwrap_err();
+
+    assert!(!is_alive(&world.backend, &key));
+}
