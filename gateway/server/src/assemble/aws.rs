@@ -8,6 +8,7 @@ pub(super) use without::{check, opened};
 #[cfg(feature = "aws")]
 mod with {
     use std::sync::Arc;
+    use std::time::Duration;
 
     use anyhow::{Context, Result, ensure};
     use keyport_backends::aws::{Aws, Connection, DeletionWindow, Endpoints, Role, Source, rates};
@@ -21,7 +22,7 @@ mod with {
 
     /// Whether the account could be asked. Nothing is sent.
     pub(in crate::assemble) fn check(name: &ConnectionName, account: &config::Aws) -> Result<()> {
-        opened(name, account, None).map(drop)
+        opened(name, account, None, Duration::ZERO).map(drop)
     }
 
     /// An account's backend, which must be the one that `identity` tells. Nothing is sent.
@@ -29,8 +30,13 @@ mod with {
         name: &ConnectionName,
         account: &config::Aws,
         identity: Option<String>,
+        doubt: Duration,
     ) -> Result<Arc<dyn Backend>> {
-        Ok(Arc::new(Aws::open(described(name, account, identity)?)?))
+        let described = described(name, account, identity)?;
+        // The service's own index may lag behind for longer, but nobody looks for keys of a process that ended.
+        let settling = if doubt.is_zero() { doubt } else { described.settling };
+
+        Ok(Arc::new(Aws::open(Connection { settling, ..described })?))
     }
 
     fn described(
@@ -106,6 +112,7 @@ mod with {
 #[cfg(not(feature = "aws"))]
 mod without {
     use std::sync::Arc;
+    use std::time::Duration;
 
     use anyhow::{Result, bail};
     use keyport_core::backend::Backend;
@@ -121,6 +128,7 @@ mod without {
         _name: &ConnectionName,
         _account: &config::Aws,
         _identity: Option<String>,
+        _doubt: Duration,
     ) -> Result<Arc<dyn Backend>> {
         bail!(NOT_BUILT)
     }

@@ -72,7 +72,7 @@ pub(super) async fn open(
         match custodian {
             Custodian::Aws(account) => {
                 let bound = bound(name, store, rebind).await?;
-                let opened = aws::opened(name, account, bound).with_context(|| cannot_open(name))?;
+                let opened = aws::opened(name, account, bound, doubt).with_context(|| cannot_open(name))?;
                 backends.insert(name.clone(), opened);
             }
             Custodian::Azure(vault) => {
