@@ -1,7 +1,7 @@
 //! AWS KMS, the Security Token Service and the Resource Groups Tagging API, as far as they are documented and a gateway calls
 //! them, on one address of this machine.
 //!
-//! Requests have to be signed, which is checked by [`sigv4`] and by nothing that the vendor wrote.
+//! Requests have to be signed, which is checked by `sigv4` and by nothing that the vendor wrote.
 
 mod keys;
 mod kms;
