@@ -20,7 +20,9 @@ use tokio::process::Command;
 
 use crate::backend::UNHURRIED;
 use crate::example::shows_every_setting;
-use crate::harness::{Client, Gateway, Hash, KEYPORT, Plan, Site, digest_of, entries, eventually, token_of};
+use crate::harness::{
+    Client, Gateway, Hash, KEYPORT, Plan, Site, digest_of, entries, eventually, token_of, within,
+};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_example_signs_with_keys_in_the_service_and_deletes_them_there() {
@@ -55,7 +57,7 @@ async fn a_key_that_was_deleted_there_is_restored_and_is_the_key_it_was() {
     let v1 = client(&gateway);
     let made =
         v1.post("/keys", json!({ "name": "a", "type": "ec-p256" }).to_string()).await.expect(201).json();
-    let restore = json!({ "id": made["id"] }).to_string();
+    let restore = json!({ "id": made["id"] });
     v1.call(Method::DELETE, "/keys/a", "").await.expect(204);
     stage.recorded("destroy").await;
     assert_eq!(stage.service.keys().alive(), 0);
@@ -63,13 +65,13 @@ async fn a_key_that_was_deleted_there_is_restored_and_is_the_key_it_was() {
 
     let gateway = stage.start(SECRET).await;
     let v1 = client(&gateway);
-    v1.post("/keys/b/restore", restore.clone()).await.expect(404);
-    let restored = v1.post("/keys/a/restore", restore.clone()).await.expect(200).json();
+    let restored = v1.post_when_there("/keys/a/restore", &restore).await.expect(200).json();
+    v1.post("/keys/b/restore", restore.to_string()).await.expect(404);
     assert_eq!((&restored["state"], &restored["id"]), (&json!("active"), &made["id"]));
     assert_eq!(restored["public_key"], made["public_key"]);
     assert_eq!(stage.service.keys().alive(), 1);
     sign(&v1, &made).await;
-    v1.post("/keys/a/restore", restore.clone()).await.expect(409);
+    v1.post("/keys/a/restore", restore.to_string()).await.expect(409);
 
     let entries = entries(&stage.site.path("keyport-data"));
     let place = |outcome| entries.iter().position(|entry| entry.is("restore", outcome)).unwrap();
@@ -79,7 +81,7 @@ async fn a_key_that_was_deleted_there_is_restored_and_is_the_key_it_was() {
     // The name is another key's by now.
     v1.call(Method::DELETE, "/keys/a", "").await.expect(204);
     v1.post("/keys", json!({ "name": "a", "type": "ec-p256" }).to_string()).await.expect(201);
-    v1.post("/keys/a/restore", restore).await.expect(409);
+    v1.post("/keys/a/restore", restore.to_string()).await.expect(409);
     stage.every_call_is_in_the_policy();
 }
 
@@ -90,19 +92,17 @@ async fn a_gateway_that_is_killed_while_it_restores_a_key_leaves_none_alive() {
     let v1 = client(&gateway);
     let made =
         v1.post("/keys", json!({ "name": "a", "type": "ec-p256" }).to_string()).await.expect(201).json();
-    let restore = json!({ "id": made["id"] }).to_string();
+    let restore = json!({ "id": made["id"] });
     v1.call(Method::DELETE, "/keys/a", "").await.expect(204);
     stage.recorded("destroy").await;
 
     // Killed when the service has enabled the key again, and nobody knows.
     stage.service.faults().add("EnableKey", 1, Fault::HangAfter);
-    let asking = {
-        let (v1, restore) = (client(&gateway), restore.clone());
-        tokio::spawn(async move { drop(v1.try_call(Method::POST, "/keys/a/restore", restore, None).await) })
-    };
-    stage.service.faults().has_hung().await;
+    tokio::select! {
+        answer = v1.post_when_there("/keys/a/restore", &restore) => panic!("answered: {}", answer.text()),
+        () = within("the service to be asked", stage.service.faults().has_hung()) => (),
+    }
     gateway.kill().await;
-    drop(asking.await);
     assert_eq!(stage.service.keys().alive(), 1);
 
     let gateway = stage.start(SECRET).await;
@@ -112,7 +112,7 @@ async fn a_gateway_that_is_killed_while_it_restores_a_key_leaves_none_alive() {
     assert!(entries(&data).iter().any(|entry| entry.is("restore", "unknown")), "the intent is closed");
     let v1 = client(&gateway);
     eventually("the key to be restored after all", async || {
-        (v1.post("/keys/a/restore", restore.clone()).await.status == 200).then_some(())
+        (v1.post("/keys/a/restore", restore.to_string()).await.status == 200).then_some(())
     })
     .await;
     sign(&v1, &made).await;

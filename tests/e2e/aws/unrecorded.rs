@@ -6,7 +6,7 @@ use keyport_stand_ins::aws::{ACCESS_KEY, SECRET, User, refusal};
 use serde_json::json;
 
 use super::{Stage, client};
-use crate::harness::eventually;
+use crate::harness::{eventually, within};
 
 impl Stage {
     /// Waits until every key is about to be deleted.
@@ -26,7 +26,7 @@ async fn a_gateway_that_is_killed_while_it_makes_a_key_leaves_none_alive() {
         let v1 = client(&gateway);
         let asking =
             tokio::spawn(async move { drop(v1.try_call(Method::POST, "/keys", asked(), None).await) });
-        stage.service.faults().has_hung().await;
+        within("the service to be asked", stage.service.faults().has_hung()).await;
         gateway.kill().await;
         drop(asking.await);
         assert_eq!(stage.service.keys().alive(), 1, "{call}");

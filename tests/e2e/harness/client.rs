@@ -22,7 +22,7 @@ use tokio::sync::Mutex;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use super::wait::within;
+use super::wait::{eventually, within};
 
 /// A server, and who issued its certificate.
 #[derive(Clone)]
@@ -212,6 +212,15 @@ impl Client {
     /// `POST path`.
     pub(crate) async fn post(&self, path: &str, body: impl Into<Bytes>) -> Answer {
         self.call(Method::POST, path, body).await
+    }
+
+    /// The same, again and again until there is what it is about: an entry of the audit log comes before the row that it is about.
+    pub(crate) async fn post_when_there(&self, path: &str, body: &Value) -> Answer {
+        eventually(path, async || {
+            let answer = self.post(path, body.to_string()).await;
+            (answer.status != 404).then_some(answer)
+        })
+        .await
     }
 
     /// Any request; there must be an answer to it.

@@ -73,7 +73,7 @@ async fn keys_live_through_a_restart_and_die_when_they_are_deleted() {
     eventually("the key to be gone", async || (after.get("/keys/gone").await.status == 404).then_some(()))
         .await;
     let restore = json!({ "id": gone["id"] });
-    let refused = post(&after, "/keys/gone/restore", &restore).await.expect(422).json();
+    let refused = after.post_when_there("/keys/gone/restore", &restore).await.expect(422).json();
     assert_eq!(refused["code"], "unsupported", "what the embedded token destroys is gone");
     gateway.stop().await;
 
