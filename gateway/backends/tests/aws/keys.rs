@@ -1,5 +1,7 @@
 //! Keys as the account has them.
 
+use std::time::Duration;
+
 use keyport_backends::aws::{Aws, DeletionWindow, Source};
 use keyport_core::FailureKind;
 use keyport_core::backend::{Backend, Generate, Object};
@@ -183,7 +185,7 @@ async fn a_key_that_the_service_does_not_list_yet_is_told_by_its_alias_or_not_de
     let tags = std::mem::take(&mut service.keys().get(made.native_id.as_str()).unwrap().tags);
     assert_eq!(tags.len(), 3);
 
-    let hour = std::time::Duration::from_secs(3600);
+    let hour = Duration::from_secs(3600);
     let unsettled = opened_with(&service, |connection| connection.settling = hour);
     let foreign = object(&crate::suite::request(KeyType::EcP256), &made.native_id);
     let refused = unsettled.destroy(&foreign, soon()).await.unwrap_err();
@@ -246,9 +248,12 @@ async fn a_key_that_is_still_being_made_is_waited_for() {
     // Another gateway, which has not seen the public half.
     let (aws, again) = (opened(&service), request.clone());
     let waits = tokio::spawn(async move { aws.generate(again, soon()).await });
-    while service.count("GetPublicKey") < 3 {
-        tokio::task::yield_now().await;
-    }
+    let asked = async {
+        while service.count("GetPublicKey") < 3 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), asked).await.unwrap();
     service.keys().get(made.native_id.as_str()).unwrap().state = State::Enabled;
 
     assert_eq!(waits.await.unwrap().unwrap().native_id, made.native_id);
