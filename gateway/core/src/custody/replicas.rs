@@ -7,6 +7,8 @@
 use std::collections::HashMap;
 use std::time::Instant;
 
+use futures_util::future::join_all;
+
 use super::{Custody, Mechanism, object};
 use crate::Error;
 use crate::backend::{Backend, KeyState, Object};
@@ -80,12 +82,14 @@ impl Custody {
         self.backend(connection)?.destroy(object, deadline).await
     }
 
-    /// Whether the connection's custodian could serve now, or a replica of it.
+    /// Whether the connection's custodian could serve now, or a replica of it. One that is silent leaves time for the others.
     pub(super) async fn well(&self, connection: &ConnectionName, deadline: Instant) -> Result<(), Failure> {
-        let Err(failure) = self.backend(connection)?.health(deadline).await else { return Ok(()) };
+        let (backend, replicas) = (self.backend(connection)?, self.replicas(connection));
+        let own = if replicas.is_empty() { deadline } else { self.half(deadline) };
+        let Err(failure) = backend.health(own).await else { return Ok(()) };
 
-        for replica in self.replicas(connection) {
-            if self.backend(replica)?.health(deadline).await.is_ok() {
+        for replica in replicas {
+            if self.backend(replica)?.health(self.half(deadline)).await.is_ok() {
                 tracing::warn!(%connection, %replica, %failure, "only a replica is well");
                 return Ok(());
             }
@@ -93,7 +97,8 @@ impl Custody {
         Err(failure)
     }
 
-    /// How the key stands at every custodian that has it: the connection's own, and then its replicas.
+    /// How the key stands at every custodian that has it: the connection's own, and then its replicas. They are asked at the
+    /// same time.
     pub(crate) async fn standing(
         &self,
         key: &Key,
@@ -101,17 +106,16 @@ impl Custody {
     ) -> Vec<(ConnectionName, Result<KeyState, Failure>)> {
         let Some(connection) = &key.connection else { return Vec::new() };
         let native_id = key.native_id.clone().unwrap_or_else(|| NativeId::new(key.id.to_string()));
-        let object = object(key, native_id);
+        let object = &object(key, native_id);
 
-        let mut told = Vec::new();
-        for at in std::iter::once(connection).chain(self.replicas(connection)) {
+        let asked = std::iter::once(connection).chain(self.replicas(connection)).map(|at| async move {
             let state = match self.backend(at) {
-                Ok(backend) => backend.state(&counterpart(&*backend, &object), deadline).await,
+                Ok(backend) => backend.state(&counterpart(&*backend, object), deadline).await,
                 Err(failure) => Err(failure),
             };
-            told.push((at.clone(), state));
-        }
-        told
+            (at.clone(), state)
+        });
+        join_all(asked).await
     }
 
     /// Refuses unless every replica of the key's connection has this very key.
@@ -309,5 +313,17 @@ mod tests {
         assert!(well().await);
         *replica.failing.lock().unwrap() = Some(FailureKind::Unavailable);
         assert!(!well().await);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_that_is_silent_leaves_the_others_the_time_to_say_that_they_are_well() {
+        let (world, _replica) = world().await;
+        world.backend.silent.store(true, Ordering::Relaxed);
+
+        world.gateway.probe().await;
+
+        let providers = world.gateway.providers(&world.caller.tenant);
+        let errors = providers.iter().map(|(_, health)| &health.as_ref().unwrap().error);
+        assert!(errors.clone().all(Option::is_none), "{:?}", errors.collect::<Vec<_>>());
     }
 }

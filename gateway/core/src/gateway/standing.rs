@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::join_all;
+
 use super::Gateway;
 use crate::Result;
 use crate::backend::KeyState;
@@ -43,13 +45,12 @@ impl Gateway {
         };
         let deadline = self.outside.clock.now() + PATIENCE;
 
-        let mut standings = Vec::new();
-        for key in keys.into_iter().rev().take(MOST) {
+        let last = keys.len().saturating_sub(MOST);
+        let asked = keys.into_iter().skip(last).map(|key| async move {
             let custodians = self.custody.standing(&key, deadline).await;
-            standings.push(Standing { key, custodians });
-        }
-        standings.reverse();
-        Ok(standings)
+            Standing { key, custodians }
+        });
+        Ok(join_all(asked).await)
     }
 }
 
@@ -87,6 +88,25 @@ mod tests {
             custodians.iter().map(|(at, state)| (at.as_str(), *state.as_ref().unwrap())).collect();
         assert_eq!((told.id, told.state), (key.id, State::Active));
         assert_eq!(said, [("embedded", KeyState::Enabled), ("stand-in", KeyState::Gone)]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_custodian_that_is_silent_keeps_no_other_from_telling() {
+        let (world, replica) = World::replicated();
+        for _ in 0..2 {
+            world.create("a", OnDuplicate::Replace).await.unwrap();
+        }
+        world.backend.copy_to(&replica);
+        world.backend.silent.store(true, Ordering::Relaxed);
+
+        let told = world.gateway.standings(&world.caller.tenant, &named("a")).await.unwrap();
+
+        assert_eq!(told.len(), 2);
+        for Standing { custodians, .. } in told {
+            let [(_, silent), (_, replica)] = custodians.as_slice() else { panic!("{custodians:?}") };
+            assert_eq!(silent.as_ref().unwrap_err().kind, FailureKind::Unavailable);
+            assert_eq!(replica.as_ref().unwrap(), &KeyState::Enabled);
+        }
     }
 
     #[tokio::test]

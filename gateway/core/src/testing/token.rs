@@ -15,6 +15,8 @@ pub(crate) struct TestToken {
     pub(crate) looked_at: AtomicUsize,
     /// Whether new objects get a native id that is not their key-id.
     pub(crate) names: AtomicBool,
+    /// Whether it answers no question about itself or an object before nobody waits for that any more.
+    pub(crate) silent: AtomicBool,
     /// Whether it has one object for each name.
     pub(crate) derives: AtomicBool,
     /// Whether it signs with another key than it is asked for, until it is told to forget.
@@ -67,6 +69,17 @@ impl TestToken {
             Some(kind) => Err(Failure::new(kind, "the token was told to fail")),
             None => Ok(()),
         }
+    }
+
+    async fn answer(&self, deadline: Instant) -> Result<(), Failure> {
+        if self.silent.load(Ordering::Relaxed) {
+            tokio::time::sleep_until(deadline.into()).await;
+            return Err(Failure::new(FailureKind::Unavailable, "the token is silent"));
+        }
+        if tokio::time::Instant::now().into_std() >= deadline {
+            return Err(Failure::new(FailureKind::Unavailable, "nobody waits for the token"));
+        }
+        self.fail()
     }
 
     fn object(&self, native_id: &NativeId) -> Result<Arc<EcdsaKeyPair>, Failure> {
@@ -138,8 +151,8 @@ impl Backend for TestToken {
         Ok(PublicKey::from_der(&public(&*self.object(&object.native_id)?)).unwrap())
     }
 
-    async fn state(&self, object: &Object, _: Instant) -> Result<KeyState, Failure> {
-        self.fail()?;
+    async fn state(&self, object: &Object, deadline: Instant) -> Result<KeyState, Failure> {
+        self.answer(deadline).await?;
         self.looked_at.fetch_add(1, Ordering::Relaxed);
         let name = object.native_id.as_str();
         let is_kept = self.kept.lock().unwrap().contains_key(name);
@@ -206,7 +219,7 @@ impl Backend for TestToken {
         }
     }
 
-    async fn health(&self, _: Instant) -> Result<(), Failure> {
-        self.fail()
+    async fn health(&self, deadline: Instant) -> Result<(), Failure> {
+        self.answer(deadline).await
     }
 }
