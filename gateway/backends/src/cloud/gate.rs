@@ -109,6 +109,9 @@ impl Gate {
     /// Waits for a call's turn. Nobody waits until a service that is left alone is asked again: there may be a replica of it.
     async fn admit(&self, call: Call) -> Result<(), Failure> {
         let came = now();
+        if came >= call.deadline {
+            return Err(Failure::new(FailureKind::Unavailable, LATE));
+        }
         self.breaker.check(came).map_err(left_alone)?;
         let turn = self.bucket(call.class).turn(came, latest(came, call.deadline)).map_err(too_many)?;
         // A timer wakes nobody before its next millisecond, not even for a time that is past.
@@ -127,7 +130,8 @@ impl Gate {
     ) -> Result<T, Failure> {
         let began = now();
         let Ok(outcome) = tokio::time::timeout_at(call.deadline.into(), attempt).await else {
-            // What is left to one that waited long is no time in which every service answers.
+            // What is left to one that waited long is no time in which every service answers. The price: a service that dies while
+            // everybody waits that long is found out by those alone who come when the queue is shorter.
             if call.deadline.saturating_duration_since(began) >= began.saturating_duration_since(came) {
                 self.breaker.failed(now(), SILENT);
             }
@@ -198,6 +202,7 @@ const FIRST_DELAY: Duration = Duration::from_millis(25);
 /// What a turn leaves for the answer, of a long deadline.
 const MOST_FOR_ANSWER: Duration = Duration::from_secs(1);
 const SILENT: &str = "the service did not answer in time";
+const LATE: &str = "there was no time left to ask the service";
 /// How long a service is left alone that refused a call as one too many and did not say for how long.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -260,6 +265,15 @@ mod tests {
 
         assert_eq!(hangs.await.unwrap_err().kind, FailureKind::Unavailable);
         assert_eq!(now() - began, Duration::from_secs(10));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_call_that_comes_after_its_deadline_is_not_said_to_be_one_too_many() {
+        let gate = Gate::new(Rates::default());
+
+        let late = gate.call(Call::read(now()), failing(FailureKind::Internal)).await;
+
+        assert_eq!(late.unwrap_err().kind, FailureKind::Unavailable);
     }
 
     #[tokio::test(start_paused = true)]
