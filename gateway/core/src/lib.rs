@@ -28,6 +28,7 @@ pub mod policy;
 pub mod provider;
 pub mod public_key;
 pub mod quota;
+pub mod room;
 pub mod scheme;
 pub mod secret;
 pub mod signature;

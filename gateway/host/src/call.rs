@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use keyport_core::provider::{Call, CreateKey, Created, Descriptor, ImportKey, KeyRef, Provider, Sign};
+use keyport_core::room::{Place, Room};
 use keyport_core::{Failure, FailureKind};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wasmtime::component::ResourceTableError;
 use wasmtime::{PoolConcurrencyLimitError, Store, Trap};
 use wasmtime_wasi::I32Exit;
@@ -66,7 +66,7 @@ pub(crate) struct Component {
     pub(crate) host: Arc<Host>,
     pub(crate) guest: Arc<Guest>,
     pub(crate) world: WorldPre,
-    pub(crate) in_flight: Arc<Semaphore>,
+    pub(crate) room: Room,
     pub(crate) idle: Idle,
     pub(crate) trusted: bool,
 }
@@ -77,7 +77,7 @@ impl Component {
         let deadline = call.deadline;
         // In a box, because a future of its size is dear to move, and it is moved at each step below.
         let work = Box::pin(async {
-            let places = self.places(&call).await?;
+            let places = self.places(&call, E::CHANGES).await?;
             self.start(Some((call, places)), export).await
         });
 
@@ -113,7 +113,7 @@ impl Component {
 
     /// Waits for a place among the tenant's calls, then for one among the provider's, so that a tenant which waits for
     /// itself takes none from the others.
-    async fn places(&self, call: &Call) -> Result<Places, Failure> {
+    async fn places(&self, call: &Call, is_change: bool) -> Result<Places, Failure> {
         let clock = &self.host.outside.clock;
         let tenant = self.host.tenants.tenant(&call.tenant, &**clock);
 
@@ -122,22 +122,17 @@ impl Component {
         {
             return Err(Failure { retry_after: Some(retry_after), ..self.hit(Bound::TenantCpu) });
         }
-        let tenants = self.place(&tenant.in_flight, Bound::TenantInFlight).await?;
-        let providers = self.place(&self.in_flight, Bound::InFlight).await?;
+        let tenants = self.place(&tenant.room, is_change, Bound::TenantInFlight).await?;
+        let providers = self.place(&self.room, is_change, Bound::InFlight).await?;
 
         Ok(Places { tenant, _tenants: tenants, _providers: providers })
     }
 
-    async fn place(&self, places: &Arc<Semaphore>, bound: Bound) -> Result<OwnedSemaphorePermit, Failure> {
-        if let Ok(place) = Arc::clone(places).try_acquire_owned() {
-            return Ok(place);
-        }
-
+    async fn place(&self, room: &Room, is_change: bool, bound: Bound) -> Result<Place, Failure> {
         let until = self.host.outside.clock.now() + self.host.options.wait;
-        match self.host.outside.within(until, Arc::clone(places).acquire_owned()).await {
-            Some(Ok(place)) => Ok(place),
-            Some(Err(_)) | None => Err(self.hit(bound)),
-        }
+        let place = self.host.outside.within(until, room.place(is_change)).await;
+
+        place.flatten().ok_or_else(|| self.hit(bound))
     }
 
     /// Runs one call to its end, wherever it is polled. Dropping it throws the instance away.
@@ -266,8 +261,8 @@ impl fmt::Debug for Component {
 /// The places a call takes among others.
 struct Places {
     tenant: Arc<Tenant>,
-    _tenants: OwnedSemaphorePermit,
-    _providers: OwnedSemaphorePermit,
+    _tenants: Place,
+    _providers: Place,
 }
 
 /// What a call has cost, charged when it ends, however it ends.

@@ -13,6 +13,8 @@ use crate::world::World;
 /// A call of one export, and what it answers.
 pub(crate) trait Export: Send + 'static {
     type Answer: Answer;
+    /// Whether it makes a key or does away with one.
+    const CHANGES: bool = false;
 
     /// Calls it. The outer error is a trap, the inner one the guest's own.
     fn call(
@@ -73,6 +75,7 @@ pub(crate) struct CreateExport(pub(crate) TenantId, pub(crate) CreateKey);
 
 impl Export for CreateExport {
     type Answer = Created;
+    const CHANGES: bool = true;
 
     async fn call(
         self,
@@ -90,6 +93,7 @@ pub(crate) struct ImportExport(pub(crate) TenantId, pub(crate) ImportKey);
 
 impl Export for ImportExport {
     type Answer = Created;
+    const CHANGES: bool = true;
 
     async fn call(
         self,
@@ -141,6 +145,7 @@ pub(crate) struct DestroyExport(pub(crate) KeyRef);
 
 impl Export for DestroyExport {
     type Answer = ();
+    const CHANGES: bool = true;
 
     async fn call(
         self,

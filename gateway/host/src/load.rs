@@ -9,8 +9,8 @@ use keyport_core::grant::{Grants, Use};
 use keyport_core::input::Digest;
 use keyport_core::name::{ComponentDigest, ProviderName};
 use keyport_core::provider::{Descriptor, Loaded, ProviderId};
+use keyport_core::room::Room;
 use keyport_core::scheme::Hash;
-use tokio::sync::Semaphore;
 use wasmtime::Engine;
 use wasmtime::component::{Component as Compiled, Linker};
 
@@ -83,7 +83,7 @@ impl Host {
 
         let id = ProviderId(self.next.fetch_add(1, Ordering::Relaxed));
         let connections = source.limits.connections;
-        let in_flight = source.limits.in_flight.min(Semaphore::MAX_PERMITS);
+        let room = Room::new(source.limits.in_flight);
         let component = Arc::new(Component {
             host: Arc::clone(self),
             guest: Arc::new(Guest {
@@ -99,7 +99,7 @@ impl Host {
                 lines: self.lines.clone(),
             }),
             world,
-            in_flight: Arc::new(Semaphore::new(in_flight)),
+            room,
             idle: Idle::new(source.instances, Arc::clone(&self.idle)),
             trusted: source.trusted,
         });

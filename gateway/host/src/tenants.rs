@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use keyport_core::name::TenantId;
 use keyport_core::outside::Clock;
-use tokio::sync::Semaphore;
+use keyport_core::room::Room;
 
 /// Every tenant that was seen.
 #[derive(Debug)]
@@ -29,7 +29,7 @@ impl Tenants {
         }
 
         let new = Arc::new(Tenant {
-            in_flight: Arc::new(Semaphore::new(self.in_flight.min(Semaphore::MAX_PERMITS))),
+            room: Room::new(self.in_flight),
             cpu: Mutex::new(Bucket::new(self.cpu, clock.now())),
         });
         seen.insert(tenant.clone(), Arc::clone(&new));
@@ -40,7 +40,7 @@ impl Tenants {
 /// What one tenant has left.
 #[derive(Debug)]
 pub(crate) struct Tenant {
-    pub(crate) in_flight: Arc<Semaphore>,
+    pub(crate) room: Room,
     cpu: Mutex<Bucket>,
 }
 

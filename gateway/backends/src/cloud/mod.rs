@@ -25,6 +25,8 @@ pub use bucket::{Rate, Rates};
 pub(crate) use digest::widened;
 pub(crate) use doubt::Doubts;
 pub(crate) use form::posted;
+#[cfg(feature = "vault")]
+pub(crate) use gate::Class;
 pub(crate) use gate::{Call, Gate, Retry};
 pub(crate) use patience::Patience;
 pub(crate) use publics::Publics;

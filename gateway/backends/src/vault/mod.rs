@@ -24,14 +24,14 @@ use keyport_core::custody::Mechanism;
 use keyport_core::key::{KeyId, NativeId};
 use keyport_core::name::TenantId;
 use keyport_core::public_key::PublicKey;
+use keyport_core::room::{Place, Room};
 use keyport_core::scheme::KeyType;
 use keyport_core::{Failure, FailureKind};
 use reqwest::Client;
 use serde::Deserialize;
 use serde_json::json;
-use tokio::sync::{Semaphore, SemaphorePermit};
 
-use crate::cloud::{Call, Doubts, Gate, Patience, Publics, Retry, not_own};
+use crate::cloud::{Call, Class, Doubts, Gate, Patience, Publics, Retry, not_own};
 use crate::http::exchange::Whole;
 pub use connection::{Connection, Login, OpenError, is_name, is_path};
 use key::{Described, Reference, Version, type_name};
@@ -48,7 +48,7 @@ pub struct Vault {
     verify: bool,
     publics: Publics,
     doubts: Doubts,
-    in_flight: Semaphore,
+    room: Room,
 }
 
 impl Vault {
@@ -71,7 +71,7 @@ impl Vault {
             verify: connection.verify,
             publics: Publics::new(),
             doubts: Doubts::new(now(), connection.doubt),
-            in_flight: Semaphore::new(connection.in_flight.get()),
+            room: Room::new(connection.in_flight.get()),
         })
     }
 
@@ -84,7 +84,7 @@ impl Vault {
 
     /// Makes a call in the gateway's name. A login that is not valid any more is made anew, once.
     async fn call(&self, call: Call, ask: &Ask) -> Result<Whole, Failure> {
-        let _place = self.place(call.deadline).await?;
+        let _place = self.place(call).await?;
         let entry = self.session.entry(call.deadline).await?;
         let refused = match self.session.send(call, ask, &entry).await {
             Err(failure) if failure.kind == FailureKind::Denied => failure,
@@ -96,14 +96,13 @@ impl Vault {
     }
 
     /// Room among the requests that are on their way.
-    async fn place(&self, deadline: Instant) -> Result<SemaphorePermit<'_>, Failure> {
-        let place = tokio::time::timeout_at(deadline.into(), self.in_flight.acquire()).await;
+    async fn place(&self, call: Call) -> Result<Place, Failure> {
+        let place = self.room.place(call.class == Class::Manage);
+        let place = tokio::time::timeout_at(call.deadline.into(), place).await;
 
-        place
-            .map_err(|_late| {
-                Failure::new(FailureKind::Throttled, "too many requests are on their way to the server")
-            })?
-            .map_err(|closed| Failure::new(FailureKind::Internal, closed.to_string()))
+        place.ok().flatten().ok_or_else(|| {
+            Failure::new(FailureKind::Throttled, "too many requests are on their way to the server")
+        })
     }
 
     /// A key with all of its versions, if it is there.

@@ -4,6 +4,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use keyport_backends::vault::{Connection, Vault};
 use keyport_core::FailureKind;
 use keyport_core::backend::{Backend, Object};
@@ -46,7 +47,7 @@ async fn a_quota_of_the_server_throttles_and_calls_that_fit_in_time_are_made() {
 
     let deadline = Instant::now() + Duration::from_secs(4);
     let calls = (0..200).map(|_| vault.sign(&object, Mechanism::Ecdsa, &[7; 32], deadline.into_std()));
-    let outcomes = futures_util::future::join_all(calls).await;
+    let outcomes = join_all(calls).await;
 
     let served = outcomes.iter().filter(|outcome| outcome.is_ok()).count();
     assert!(served >= 5, "{served}");
@@ -249,6 +250,28 @@ async fn who_finds_no_place_among_the_requests_in_time_is_throttled() {
     assert_eq!(first.unwrap_err().kind, FailureKind::Unavailable);
     assert_eq!(second.unwrap_err().kind, FailureKind::Throttled);
     sign(&vault, &object).await.unwrap();
+}
+
+#[tokio::test]
+async fn signatures_have_places_however_many_keys_are_being_made() {
+    let Some((bao, proxy)) = between().await else { return };
+    let in_flight = NonZeroUsize::new(4).unwrap();
+    let vault = Vault::open(Connection { address: proxy.url(), in_flight, ..bao.connection() }).unwrap();
+    let object = make(&vault).await;
+    proxy.says(|heard| match heard.method == "POST" && heard.path.starts_with("transit/keys/") {
+        true => Then::Hang,
+        false => Then::Pass,
+    });
+
+    let making = (0..4).map(|_| vault.generate(request(KeyType::EcP256), soon_enough()));
+    let signing = async {
+        proxy.hanging.notified().await;
+        sign(&vault, &object).await.unwrap();
+    };
+    tokio::select! {
+        made = join_all(making) => panic!("{made:?}"),
+        () = signing => (),
+    }
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! Each bound, and a guest that runs into it.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -237,6 +238,32 @@ async fn calls_beyond_the_places_are_throttled() {
 }
 
 #[tokio::test]
+async fn signatures_have_places_however_many_keys_are_being_made() {
+    let options = HostOptions { tenant_in_flight: 4, wait: Duration::ZERO, ..HostOptions::default() };
+    let bench = Bench::with(options);
+    bench.custody.hangs.store(true, Ordering::Relaxed);
+    let waiting = bench.hostile("behave").await;
+    let make = || {
+        let provider = Arc::clone(&waiting.provider);
+        tokio::spawn(async move { provider.create_key(call("a"), create()).await })
+    };
+    let making: Vec<_> = std::iter::repeat_with(make).take(4).collect();
+    custody_has_been_asked(&bench, 2).await;
+
+    let signing = hang(&waiting, "a");
+    custody_has_been_asked(&bench, 3).await;
+
+    let (done, going): (Vec<_>, Vec<_>) = making.into_iter().partition(|making| making.is_finished());
+    assert_eq!((done.len(), going.len()), (2, 2));
+    for refused in done {
+        assert_eq!(refused.await.unwrap().unwrap_err().message, "bound `tenant-in-flight` was hit");
+    }
+    assert!(!signing.is_finished());
+    going.into_iter().for_each(|task| task.abort());
+    signing.abort();
+}
+
+#[tokio::test]
 async fn a_host_without_room_for_another_instance_is_unavailable() {
     let bench = Bench::with(HostOptions { instances: 1, ..HostOptions::default() });
     let waiting = bench.hostile("behave").await;
@@ -298,9 +325,13 @@ fn hang(loaded: &Loaded, tenant: &'static str) -> tokio::task::JoinHandle<()> {
 }
 
 async fn custody_has_been_asked(bench: &Bench, times: usize) {
-    while bench.custody.asked().len() < times {
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
+    let asked = async {
+        while bench.custody.asked().len() < times {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+
+    timeout(Duration::from_secs(60), asked).await.unwrap();
 }
 
 const SECOND: Duration = Duration::from_secs(1);

@@ -188,7 +188,7 @@ pub(crate) struct Custody {
     asked: Mutex<Vec<Asked>>,
     /// The scheduling policy of the thread that asked last (sched(7)).
     policy: AtomicI64,
-    /// Whether `sign` never answers.
+    /// Whether `generate` and `sign` never answer.
     pub(crate) hangs: AtomicBool,
     /// How every key stands.
     pub(crate) state: Mutex<KeyState>,
@@ -237,6 +237,12 @@ impl Custody {
         self.policy.load(Ordering::Relaxed)
     }
 
+    async fn hang(&self) {
+        if self.hangs.load(Ordering::Relaxed) {
+            std::future::pending::<()>().await;
+        }
+    }
+
     fn record(&self, what: What, target: Target) {
         self.policy.store(policy(), Ordering::Relaxed);
         self.asked.lock().unwrap().push(Asked {
@@ -262,6 +268,7 @@ pub(crate) const SIGNATURE: [u8; 64] = [7; 64];
 impl Capabilities for Custody {
     async fn generate(&self, target: Target, key_type: KeyType) -> Result<Vec<u8>, Failure> {
         self.record(What::Generate(key_type), target);
+        self.hang().await;
         Ok(b"spki".to_vec())
     }
 
@@ -297,9 +304,7 @@ impl Capabilities for Custody {
         }
 
         self.record(What::Sign(mechanism), target);
-        if self.hangs.load(Ordering::Relaxed) {
-            std::future::pending::<()>().await;
-        }
+        self.hang().await;
         Ok(SIGNATURE.to_vec())
     }
 
