@@ -67,6 +67,10 @@ async fn what_ml_dsa_does_not_sign_is_refused_in_words_that_help() {
     }
     assert_eq!(stage.service.count("Sign"), heard);
 
+    let empty = json!({ "message": "", "scheme": "ml-dsa" }).to_string();
+    let refused = api.0.post("/keys/a/sign", empty).await.expect(400).json();
+    assert!(text(&refused, "error").contains("is empty, and this key's custodian signs none"), "{refused}");
+
     // Contract webhook signs digests alone: it makes no such keys, and says of one that is there what it is.
     let webhook = gateway.webhook(&token_of("acme"));
     let refused = webhook.ask_to_create("b", "ML-DSA-65").await.expect(400).text();

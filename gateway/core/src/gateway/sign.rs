@@ -149,7 +149,7 @@ impl Gateway {
 
         let custodian = seen.failure.as_ref().map(|failure| failure.kind);
         let signature = if self.custody.sees(&key) {
-            checked(&key, loaded, answer, seen)
+            checked(&key, &input, loaded, answer, seen)
         } else {
             verified(&key, (scheme, &input), answer, seen)
         };
@@ -183,10 +183,20 @@ pub(super) fn key_ref(key: &Key) -> KeyRef {
 }
 
 /// The signature that custody saw, if the provider's answer is that one.
-fn checked(key: &Key, loaded: &Loaded, answer: Result<Vec<u8>, Failure>, seen: Seen) -> Result<Signature> {
+fn checked(
+    key: &Key,
+    input: &Input,
+    loaded: &Loaded,
+    answer: Result<Vec<u8>, Failure>,
+    seen: Seen,
+) -> Result<Signature> {
     let answer = answer.map_err(|failure| match seen.failure {
         // Of a scheme that its provider offers, only the custodian knows whether it has it.
         Some(seen) if seen.kind == FailureKind::Unsupported => Error::Unsupported,
+        // And a provider says how long its messages may be, but not how short.
+        Some(seen) if seen.kind == FailureKind::InvalidArgument && input.length() == 0 => {
+            Error::invalid("message", "is empty, and this key's custodian signs none that is")
+        }
         seen => meaning(seen.unwrap_or(failure)),
     })?;
     let answered = Signature::new(key.key_type, answer);
