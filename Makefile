@@ -35,10 +35,11 @@ run-openbao: setup ## The same on the transit engine of an OpenBao, which is sta
 test: setup ## Run every test
 	cargo test --workspace --locked
 
-test-peers: setup ## Test what takes minutes: more PKCS#11 tokens (NSS, a TPM in software, Kryoptic), an emulator of AWS (LocalEmu), providers in Go and Python
+test-peers: setup ## Test what takes minutes: more PKCS#11 tokens (NSS, a TPM in software, Kryoptic), an emulator of AWS (LocalEmu), providers in Go and Python, a gateway built without key services
 	@.ci/setup-peers
 	CI=true cargo test --workspace --locked --test peers
 	CI=true cargo test -p keyport --locked --test e2e -- --ignored
+	cargo test -p keyport --no-default-features --locked --lib
 
 lint: FOR = run
 lint: setup ## Formatting, clippy, documentation, dependencies

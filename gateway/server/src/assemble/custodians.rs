@@ -200,3 +200,6 @@ fn read(master_key: &config::MasterKey) -> Result<MasterKey> {
             .with_context(|| format!("the environment variable `{variable}` does not hold a master key")),
     }
 }
+
+#[cfg(all(test, not(any(feature = "aws", feature = "azure", feature = "gcp", feature = "vault"))))]
+mod tests;

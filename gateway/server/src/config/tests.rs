@@ -8,6 +8,7 @@ use keyport_core::grant::{ConnectionKind, Use};
 use keyport_core::name::ConnectionName;
 use proptest::prelude::*;
 
+use super::vault::VaultLogin;
 use super::*;
 
 fn environment() -> Environment {
