@@ -63,7 +63,7 @@ where
 
 /// What an error of this name means.
 pub(super) fn meant(name: &str, status: u16, message: &str) -> Failure {
-    let (name, message) = (&*said(name), &*said(message));
+    let (name, message) = (&*said(name), &*said(unrepeated(message)));
     if is_about_time(name, message) {
         return coded(name, FailureKind::Credentials, format!("{name}: {CLOCK}: {message}"));
     }
@@ -104,7 +104,13 @@ pub(super) fn causes(error: &(dyn Error + 'static)) -> String {
         cause = error.source();
     }
 
-    said(&text)
+    said(unrepeated(&text))
+}
+
+/// What a service says of a signature that is wrong, without the request that it repeats then: there may be a session's token in
+/// its header fields.
+fn unrepeated(message: &str) -> &str {
+    message.split_once("The Canonical String").map_or(message, |(before, _)| before)
 }
 
 /// Signatures of requests hold for minutes: where the service says that one is too old or too new, the clocks differ.
@@ -229,6 +235,7 @@ pub(super) const TABLE: [Meaning; 48] = [
 
 #[cfg(test)]
 mod tests {
+    use aws_credential_types::provider::error::CredentialsError;
     use proptest::prelude::*;
     use proptest::sample::select;
 
@@ -265,6 +272,22 @@ mod tests {
         assert!(
             wrong.kind == FailureKind::Credentials && wrong.message.contains("another secret"),
             "{wrong}"
+        );
+    }
+
+    #[test]
+    fn a_request_that_the_service_repeats_is_not() {
+        let message = "The request signature we calculated does not match the signature you provided.\n\nThe Canonical String for \
+                       this request should have been\n'POST\n/\n\nhost:kms.eu-central-1.amazonaws.com\nx-amz-security-token:IQoJ'";
+        let provider = CredentialsError::provider_error(message);
+
+        for name in ["SignatureDoesNotMatch", "InvalidSignatureException", "NewException"] {
+            let failure = meant(name, 403, message);
+            assert!(failure.message.ends_with("the signature you provided."), "{failure}");
+        }
+        assert_eq!(
+            causes(&provider),
+            ": The request signature we calculated does not match the signature you provided."
         );
     }
 
