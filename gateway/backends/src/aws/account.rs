@@ -43,8 +43,10 @@ impl Aws {
 
         let (account, credentials) = self.owner(deadline).await?;
         if account != *bound {
-            let message =
-                format!("the credentials are of {account}, and this connection's keys are in {bound}");
+            let message = format!(
+                "the credentials are of {account}, and this connection's keys are in {bound}; mend `region` or the \
+                 credentials, or, where this one has every key, start with --rebind and the connection's name"
+            );
             return Err(Failure::new(FailureKind::OperatorNeeded, message));
         }
         *checked = Some(credentials.access_key_id().to_owned());

@@ -169,7 +169,7 @@ pub enum OpenError {
     #[error("the proxy must be http://HOST:PORT")]
     Proxy,
     /// A secret is no text.
-    #[error("the access key's secret, or its session token, is no text")]
+    #[error("the access key's secret is no text")]
     Secret,
     /// Nobody can be believed.
     #[error(transparent)]

@@ -119,7 +119,9 @@ async fn refuses_everything(aws: &Aws, request: &Generate, object: &Object) {
 
     for refused in refusals.map(Result::unwrap_err) {
         assert!(
-            refused.kind == FailureKind::OperatorNeeded && refused.message.contains(FOREIGN),
+            refused.kind == FailureKind::OperatorNeeded
+                && refused.message.contains(FOREIGN)
+                && refused.message.contains("--rebind"),
             "{refused}"
         );
     }
