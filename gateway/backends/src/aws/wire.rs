@@ -13,6 +13,7 @@ use keyport_core::{Failure, FailureKind};
 use reqwest::{Client, NoProxy, Proxy, Request, Response};
 
 use super::connection::{Connection, OpenError};
+use crate::http::exchange::{at_the_proxy, lost};
 use crate::http::{client, trust};
 
 /// Sends what the vendor's clients word.
@@ -43,8 +44,8 @@ impl Wire {
 
     async fn exchange(self, request: HttpRequest) -> Result<HttpResponse, ConnectorError> {
         let exchange = async {
-            let response = self.client.execute(translated(request)?).await.map_err(|error| lost(&error))?;
-            whole(response).await
+            let response = self.client.execute(translated(request)?).await;
+            whole(response.map_err(|error| failed(lost(&error)))?).await
         };
 
         match self.limit {
@@ -85,7 +86,7 @@ fn translated(request: HttpRequest) -> Result<Request, ConnectorError> {
 /// The response, if its body is not too large.
 async fn whole(mut response: Response) -> Result<HttpResponse, ConnectorError> {
     let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(|error| lost(&error))? {
+    while let Some(chunk) = response.chunk().await.map_err(|error| failed(lost(&error)))? {
         if body.len() + chunk.len() > LARGEST {
             let message = format!("the service's answer has more than {LARGEST} bytes");
             return Err(failed(Failure::new(FailureKind::Internal, message)));
@@ -93,7 +94,11 @@ async fn whole(mut response: Response) -> Result<HttpResponse, ConnectorError> {
         body.extend_from_slice(&chunk);
     }
 
-    let status = response.status().as_u16().try_into();
+    let status = response.status().as_u16();
+    if let Some(failure) = at_the_proxy(status) {
+        return Err(failed(failure));
+    }
+    let status = status.try_into();
     let status = status.map_err(|_bad| failed(Failure::new(FailureKind::Internal, "no such status")))?;
     let mut answer = HttpResponse::new(status, SdkBody::from(body));
     for (name, value) in response.headers() {
@@ -102,20 +107,6 @@ async fn whole(mut response: Response) -> Result<HttpResponse, ConnectorError> {
         }
     }
     Ok(answer)
-}
-
-/// What ended an exchange, for the operator.
-fn lost(error: &reqwest::Error) -> ConnectorError {
-    let mut message = "no answer".to_owned();
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        message = format!("{message}: {error}");
-        cause = error.source();
-    }
-
-    let is_certificate = message.contains("invalid peer certificate");
-    let kind = if is_certificate { FailureKind::OperatorNeeded } else { FailureKind::Unavailable };
-    failed(Failure::new(kind, message))
 }
 
 /// A failure that is found again among the causes of the vendor's error.

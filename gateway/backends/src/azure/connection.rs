@@ -104,6 +104,9 @@ pub enum OpenError {
     /// The identity's names are none.
     #[error("the directory's and the application's ids are UUIDs or names, without slashes")]
     Identity,
+    /// No place where a machine's identity is told.
+    #[error("`metadata`: `{0}` is no URL: write http://169.254.169.254")]
+    Metadata(String),
     /// No beginning of names.
     #[error("`{0}` cannot begin the names of keys: write 1 to 90 letters, digits and hyphens")]
     Prefix(String),

@@ -17,7 +17,7 @@ use tokio::runtime::Handle;
 
 use super::certificate::Certificate;
 use super::connection::{Login, OpenError, Proof};
-use crate::cloud::{Issuer, Token, Web, posted, said};
+use crate::cloud::{Issuer, Token, Web, host, posted, said};
 use crate::http;
 use crate::http::exchange::Whole;
 use crate::secret_file;
@@ -75,8 +75,11 @@ impl Source {
                 Ok(Self { from: From::Application(Arc::new(application)), resource, web, clock })
             }
             Login::Managed { client, metadata } => {
-                let bad = || OpenError::Authority(metadata.clone());
+                let bad = || OpenError::Metadata(metadata.clone());
                 let mut url: Url = metadata.parse().map_err(|_bad| bad())?;
+                if !matches!(url.scheme(), "http" | "https") {
+                    return Err(bad());
+                }
                 url.set_path("/metadata/identity/oauth2/token");
                 url.query_pairs_mut()
                     .append_pair("api-version", "2018-02-01")
@@ -104,7 +107,8 @@ impl Source {
                 vec![("client_assertion_type", ASSERTION), ("client_assertion", text)]
             }
         };
-        self.web.ask(posted(url.clone(), asked.into_iter().chain(proof))).await
+        let request = posted(url.clone(), asked.into_iter().chain(proof));
+        self.web.ask_for_token(request, &entra(url), "").await
     }
 }
 
@@ -134,16 +138,17 @@ impl Application {
 #[async_trait]
 impl Issuer for Source {
     async fn fetch(&self) -> Result<Token, Failure> {
-        let answer = match &self.from {
-            From::Application(application) => self.of_application(application).await?,
+        match &self.from {
+            From::Application(application) => {
+                told(&self.of_application(application).await?, &entra(&application.url))
+            }
             From::Managed(url) => {
                 let mut request = Request::new(Method::GET, url.clone());
                 request.headers_mut().insert("metadata", HeaderValue::from_static("true"));
-                self.web.ask(request).await?
+                let who = format!("the metadata service {}", host(url));
+                told(&self.web.ask_for_token(request, &who, ELSEWHERE).await?, &who)
             }
-        };
-
-        told(&answer)
+        }
     }
 
     fn runtime(&self) -> &Handle {
@@ -151,8 +156,12 @@ impl Issuer for Source {
     }
 }
 
-/// An access token, as OAuth 2.0 answers it (RFC 6749, section 5.1). Of an error only its word and Entra's number are repeated.
-fn told(answer: &Whole) -> Result<Token, Failure> {
+fn entra(url: &Url) -> String {
+    format!("Entra at {}", host(url))
+}
+
+/// An access token of `who`, as OAuth 2.0 answers it (RFC 6749, section 5.1). Of an error only its word and Entra's number are repeated.
+fn told(answer: &Whole, who: &str) -> Result<Token, Failure> {
     let read: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
     let field = |name: &str| read.get(name).and_then(Value::as_str).unwrap_or_default();
     if answer.status == 200 {
@@ -168,7 +177,7 @@ fn told(answer: &Whole) -> Result<Token, Failure> {
         field("error_description").split([':', ' ']).next().filter(|word| word.starts_with("AADSTS"));
     let number = number.unwrap_or_default();
     let message = format!(
-        "Entra gave no access token (status {}: {} {})",
+        "{who} gave no access token (status {}: {} {})",
         answer.status,
         said(field("error")),
         said(number)
@@ -207,6 +216,7 @@ fn is_word(text: &str) -> bool {
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_'))
 }
 
+const ELSEWHERE: &str = "; off Azure's machines, use another `login.method`";
 const SECRET: &str = "the application's secret";
 const ASSERTION: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 /// Bytes of a secret.

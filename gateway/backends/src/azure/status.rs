@@ -52,7 +52,6 @@ fn row(status: u16, inner: &str) -> (FailureKind, &'static str) {
             "the gateway's role lacks a permission for keys: create, get, list, sign, delete or recover.",
         ),
         (404, _) => (FailureKind::NotFound, "there is no such key."),
-        (407, _) => (FailureKind::Credentials, "the proxy wants credentials: write them into `proxy`."),
         (409, "ObjectIsDeletedButRecoverable" | "ObjectIsBeingDeleted" | "ObjectIsBeingRecovered") => (
             FailureKind::KeyGone,
             "the key was deleted and can still be recovered: restore it, or purge it in the vault.",

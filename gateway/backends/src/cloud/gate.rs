@@ -6,6 +6,7 @@ use keyport_core::{Failure, FailureKind};
 
 use super::breaker::{Breaker, LeftAlone};
 use super::bucket::{Bucket, Rates};
+use super::call::{Call, Class, Retry};
 use crate::random::fraction;
 
 /// Every call to an account's service goes through its gate.
@@ -24,54 +25,6 @@ pub(crate) struct Gate {
     breaker: Breaker,
 }
 
-/// What a call is for.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Class {
-    /// A signature.
-    Sign,
-    /// Something to be read.
-    Read,
-    /// Something to be changed.
-    Manage,
-}
-
-/// Whether a call can be made again when nobody knows what became of it.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Retry {
-    /// It changes nothing, or nothing more the second time.
-    Safe,
-    /// It may have made something.
-    Never,
-}
-
-/// A call to be made.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Call {
-    /// What it is for.
-    pub(crate) class: Class,
-    /// Whether it can be made again.
-    pub(crate) retry: Retry,
-    /// When it must have ended.
-    pub(crate) deadline: Instant,
-}
-
-impl Call {
-    /// A signature: made twice, it is two signatures of the same, and only one leaves.
-    pub(crate) fn sign(deadline: Instant) -> Self {
-        Self { class: Class::Sign, retry: Retry::Safe, deadline }
-    }
-
-    /// Something to be read.
-    pub(crate) fn read(deadline: Instant) -> Self {
-        Self { class: Class::Read, retry: Retry::Safe, deadline }
-    }
-
-    /// Something to be changed.
-    pub(crate) fn manage(retry: Retry, deadline: Instant) -> Self {
-        Self { class: Class::Manage, retry, deadline }
-    }
-}
-
 impl Gate {
     /// A gate that lets through so many calls.
     pub(crate) fn new(rates: Rates) -> Self {
@@ -88,13 +41,15 @@ impl Gate {
     where
         F: Future<Output = Result<T, Failure>>,
     {
-        let (came, mut tries) = (now(), 0);
+        let (came, mut tries, mut met) = (now(), 0, None);
         loop {
             tries += 1;
             self.admit(call).await?;
             let failure = match self.attempted(call, came, attempt()).await {
-                Ok(answer) => return Ok(answer),
-                Err(failure) => failure,
+                Some(Ok(answer)) => return Ok(answer),
+                Some(Err(failure)) => failure,
+                // What a try before this one met says more than that there was too little time for another.
+                None => return Err(met.unwrap_or_else(|| Failure::new(FailureKind::Unavailable, SILENT))),
             };
 
             let wait = failure.retry_after.unwrap_or_else(|| delay(tries));
@@ -103,6 +58,7 @@ impl Gate {
                 return Err(failure);
             }
             tokio::time::sleep(wait).await;
+            met = Some(failure).filter(|failure| failure.kind == FailureKind::Unavailable);
         }
     }
 
@@ -122,12 +78,13 @@ impl Gate {
         self.breaker.admit(now()).map_err(left_alone)
     }
 
+    /// What came of a try; `None` where nothing did by the deadline.
     async fn attempted<T>(
         &self,
         call: Call,
         came: Instant,
         attempt: impl Future<Output = Result<T, Failure>>,
-    ) -> Result<T, Failure> {
+    ) -> Option<Result<T, Failure>> {
         let began = now();
         let Ok(outcome) = tokio::time::timeout_at(call.deadline.into(), attempt).await else {
             // What is left to one that waited long is no time in which every service answers. The price: a service that dies while
@@ -135,7 +92,7 @@ impl Gate {
             if call.deadline.saturating_duration_since(began) >= began.saturating_duration_since(came) {
                 self.breaker.failed(now(), SILENT);
             }
-            return Err(Failure::new(FailureKind::Unavailable, SILENT));
+            return None;
         };
         match &outcome {
             Err(failure) if failure.kind == FailureKind::Unavailable => {
@@ -148,7 +105,7 @@ impl Gate {
             }
             Ok(_) | Err(_) => self.breaker.answered(),
         }
-        outcome
+        Some(outcome)
     }
 
     fn bucket(&self, class: Class) -> &Bucket {
@@ -274,6 +231,22 @@ mod tests {
         let late = gate.call(Call::read(now()), failing(FailureKind::Internal)).await;
 
         assert_eq!(late.unwrap_err().kind, FailureKind::Unavailable);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_call_that_failed_before_it_hangs_says_why() {
+        let (gate, tries) = (Gate::new(Rates::default()), Cell::new(0));
+
+        let failure = gate.call(Call::sign(soon()), || fails_and_then_hangs(&tries)).await.unwrap_err();
+
+        assert_eq!((&*failure.message, tries.get()), ("so it is", 2));
+    }
+
+    async fn fails_and_then_hangs(tries: &Cell<u32>) -> Result<(), Failure> {
+        if tries.replace(tries.get() + 1) > 0 {
+            std::future::pending::<()>().await;
+        }
+        Err(Failure::new(FailureKind::Unavailable, "so it is"))
     }
 
     #[tokio::test(start_paused = true)]

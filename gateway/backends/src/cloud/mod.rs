@@ -3,6 +3,7 @@
 
 mod breaker;
 mod bucket;
+mod call;
 mod digest;
 mod doubt;
 mod form;
@@ -22,12 +23,13 @@ mod turns;
 mod web;
 
 pub use bucket::{Rate, Rates};
+#[cfg(feature = "vault")]
+pub(crate) use call::Class;
+pub(crate) use call::{Call, Retry};
 pub(crate) use digest::widened;
 pub(crate) use doubt::Doubts;
 pub(crate) use form::posted;
-#[cfg(feature = "vault")]
-pub(crate) use gate::Class;
-pub(crate) use gate::{Call, Gate, Retry};
+pub(crate) use gate::Gate;
 pub(crate) use patience::Patience;
 pub(crate) use publics::Publics;
 pub(crate) use rest::Rest;
@@ -37,8 +39,8 @@ pub(crate) use setback::Setback;
 pub use template::{BadTemplate, Template};
 pub(crate) use tokens::{Issuer, Token, Tokens};
 pub(crate) use turns::Turns;
-pub(crate) use web::Web;
 pub use web::WebError;
+pub(crate) use web::{Web, host};
 
 use keyport_core::{Failure, FailureKind};
 

@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::time::Duration;
 
-use keyport_core::Failure;
-use reqwest::{Client, Proxy, Request};
+use keyport_core::{Failure, FailureKind};
+use reqwest::{Client, Proxy, Request, Url};
 use tokio::runtime::Handle;
 
 use crate::http::exchange::{Exchange, Whole};
@@ -34,13 +34,38 @@ impl Web {
 
     /// The whole answer to `request`, whatever its status. It ends with the future.
     pub(crate) async fn ask(&self, request: Request) -> Result<Whole, Failure> {
-        Exchange::begin(&self.runtime, self.client.clone(), request, LONGEST_ANSWER).answer().await
+        let exchange = Exchange::begin(&self.runtime, self.client.clone(), request, LONGEST_ANSWER);
+
+        exchange.answer().await?.past_the_proxy()
+    }
+
+    /// The same of `who`ever gives out access tokens. A call waits for it that is not to this one: so the failure names it and
+    /// says what to do, in time for that call.
+    pub(crate) async fn ask_for_token(
+        &self,
+        request: Request,
+        who: &str,
+        mend: &str,
+    ) -> Result<Whole, Failure> {
+        let silent = || Failure::new(FailureKind::Unavailable, format!("no answer in {} s", TOKEN.as_secs()));
+        let answer = tokio::time::timeout(TOKEN, self.ask(request)).await;
+        let answer = answer.unwrap_or_else(|_late| Err(silent()));
+
+        answer.map_err(|failure| Failure {
+            message: format!("{who} gave no access token: {}{mend}", failure.message),
+            ..failure
+        })
     }
 
     /// Where exchanges run.
     pub(crate) fn runtime(&self) -> &Handle {
         &self.runtime
     }
+}
+
+/// Host and port of a URL, and nothing else that may be before them.
+pub(crate) fn host(url: &Url) -> &str {
+    url.authority().rsplit('@').next().unwrap_or_default()
 }
 
 /// Why there is no client.
@@ -59,6 +84,8 @@ pub enum WebError {
 
 /// How long a connection may take; calls have deadlines besides.
 const CONNECT: Duration = Duration::from_secs(10);
+/// How long whoever gives out access tokens may take: less than any call that waits for one.
+const TOKEN: Duration = Duration::from_secs(4);
 /// Connections that wait for the next call.
 const IDLE: usize = 64;
 /// Bytes of an answer's body.

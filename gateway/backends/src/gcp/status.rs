@@ -49,7 +49,6 @@ fn by_status(answer: &Whole) -> Failure {
     let (kind, code, why) = match answer.status {
         401 => (FailureKind::Credentials, 16, "the credentials were not taken"),
         403 => (FailureKind::Denied, 7, "it was forbidden"),
-        407 => (FailureKind::Credentials, 16, "the proxy wants credentials: write them into `proxy`"),
         429 => (FailureKind::Throttled, 8, "there are too many calls"),
         408 | 500.. => (FailureKind::Unavailable, 14, "it does not serve now"),
         _ => (FailureKind::Internal, 2, "is `endpoint` Google's?"),
@@ -214,7 +213,6 @@ mod tests {
             (302, FailureKind::Internal),
             (401, FailureKind::Credentials),
             (404, FailureKind::Internal),
-            (407, FailureKind::Credentials),
             (429, FailureKind::Throttled),
             (502, FailureKind::Unavailable),
         ] {

@@ -19,6 +19,14 @@ pub(crate) struct Whole {
     pub(crate) body: Vec<u8>,
 }
 
+impl Whole {
+    /// It, unless a proxy on the way answered for itself.
+    #[cfg(any(feature = "aws", feature = "azure", feature = "gcp", feature = "vault"))]
+    pub(crate) fn past_the_proxy(self) -> Result<Self, Failure> {
+        at_the_proxy(self.status).map_or(Ok(self), Err)
+    }
+}
+
 /// An exchange that ends with its future.
 pub(crate) struct Exchange(JoinHandle<Result<Whole, Failure>>);
 
@@ -26,7 +34,7 @@ impl Exchange {
     /// Sends `request`. Of the answer's body, no more than `limit` bytes are taken.
     pub(crate) fn begin(runtime: &Handle, client: Client, request: Request, limit: usize) -> Self {
         Self(runtime.spawn(async move {
-            let response = client.execute(request).await.map_err(|error| failure(&error))?;
+            let response = client.execute(request).await.map_err(|error| lost(&error))?;
             whole(response, limit).await
         }))
     }
@@ -59,7 +67,7 @@ impl Drop for Exchange {
 async fn whole(mut response: Response, limit: usize) -> Result<Whole, Failure> {
     let (status, headers) = (response.status().as_u16(), std::mem::take(response.headers_mut()));
     let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(|error| failure(&error))? {
+    while let Some(chunk) = response.chunk().await.map_err(|error| lost(&error))? {
         if body.len() + chunk.len() > limit {
             let message = format!("the custodian's answer has more than {limit} bytes");
             return Err(Failure::new(FailureKind::Internal, message));
@@ -70,21 +78,36 @@ async fn whole(mut response: Response, limit: usize) -> Result<Whole, Failure> {
     Ok(Whole { status, headers, body })
 }
 
+/// The failure of what a proxy answered for itself (RFC 9110, section 15.5.8).
+#[cfg(any(feature = "aws", feature = "azure", feature = "gcp", feature = "vault"))]
+pub(crate) fn at_the_proxy(status: u16) -> Option<Failure> {
+    (status == 407).then(|| Failure::new(FailureKind::OperatorNeeded, STRANGER))
+}
+
 /// What ended an exchange, for the operator.
-fn failure(error: &reqwest::Error) -> Failure {
+pub(crate) fn lost(error: &reqwest::Error) -> Failure {
     let mut message = "no answer".to_owned();
     let mut cause: Option<&dyn Error> = Error::source(error);
-    let mut is_certificate = false;
     while let Some(error) = cause {
         message = format!("{message}: {error}");
-        is_certificate |= message.contains("invalid peer certificate");
         cause = error.source();
     }
 
-    let kind = match is_certificate {
-        _ if resolve::was_refused(error) => FailureKind::Denied,
-        true => FailureKind::OperatorNeeded,
-        false => FailureKind::Unavailable,
+    if resolve::was_refused(error) {
+        return Failure::new(FailureKind::Denied, message);
+    }
+    // Whoever asks a proxy for a way to a server of TLS hears no more of its answer than this.
+    if message.contains("proxy authorization required") {
+        return Failure::new(FailureKind::OperatorNeeded, STRANGER);
+    }
+    let Some((_, why)) = message.split_once("invalid peer certificate: ") else {
+        return Failure::new(FailureKind::Unavailable, message);
     };
-    Failure::new(kind, message)
+    // The latter is of an authority that is called the same.
+    if why.starts_with("UnknownIssuer") || why.starts_with("BadSignature") {
+        message.push_str("; name the authority that vouches for it in `ca`");
+    }
+    Failure::new(FailureKind::OperatorNeeded, message)
 }
+
+const STRANGER: &str = "the proxy wants a login, and the gateway logs in at none: let this machine through, or set another `proxy`";

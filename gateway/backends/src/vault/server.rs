@@ -92,7 +92,8 @@ impl Server {
             headers.insert(NAMESPACE, namespace);
         }
         *request.body_mut() = ask.body.clone().map(Into::into);
-        Exchange::begin(&self.runtime, client.clone(), request, LARGEST).answer().await
+        let answer = Exchange::begin(&self.runtime, client.clone(), request, LARGEST).answer().await?;
+        answer.past_the_proxy()
     }
 
     /// The address of what is asked for, with its query.

@@ -7,6 +7,7 @@ use keyport_backends::aws::{Aws, OpenError};
 use keyport_core::FailureKind;
 use keyport_core::backend::Backend;
 use keyport_stand_ins::aws::StandIn;
+use keyport_stand_ins::{Answer, Fault};
 use rcgen::{CertifiedKey, KeyPair};
 use rustls::ServerConfig;
 use rustls_pki_types::PrivateKeyDer;
@@ -31,6 +32,21 @@ async fn requests_go_through_the_proxy() {
 }
 
 #[tokio::test]
+async fn a_proxy_that_wants_a_login_is_for_the_operator() {
+    let proxy = StandIn::start();
+    proxy.faults().always("", Fault::Answer(Answer::of(407, "")));
+
+    for url in ["http://127.0.0.9:1", "https://kms.example"] {
+        let mut connection = connection(url);
+        connection.proxy = Some(proxy.url());
+        let failure = Aws::open(connection).unwrap().health(soon()).await.unwrap_err();
+        assert_eq!(failure.kind, FailureKind::OperatorNeeded, "{failure}");
+        assert!(failure.message.contains("the proxy wants a login"), "{failure}");
+    }
+    assert_eq!(proxy.heard().len(), 2);
+}
+
+#[tokio::test]
 async fn only_an_authority_that_is_named_vouches_for_a_service_of_ones_own() {
     let (service, folder) = (StandIn::start(), TempDir::new().unwrap());
     let certified = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
@@ -44,7 +60,7 @@ async fn only_an_authority_that_is_named_vouches_for_a_service_of_ones_own() {
     let unknown = Aws::open(connection(&format!("https://{address}"))).unwrap();
     let failure = unknown.health(soon()).await.unwrap_err();
     assert!(
-        failure.kind == FailureKind::OperatorNeeded && failure.message.contains("certificate"),
+        failure.kind == FailureKind::OperatorNeeded && failure.message.ends_with("vouches for it in `ca`"),
         "{failure}"
     );
 }

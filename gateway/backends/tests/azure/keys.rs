@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use keyport_backends::azure::{Azure, Login, OpenError, Proof};
+use keyport_backends::azure::{Azure, Connection, Login, OpenError, Proof};
 use keyport_core::FailureKind;
 use keyport_core::backend::Backend;
 use keyport_core::custody::Mechanism;
@@ -124,6 +124,27 @@ async fn a_federated_token_and_a_machines_identity_are_taken() {
     }
 }
 
+#[tokio::test]
+async fn whoever_gives_out_tokens_and_cannot_be_reached_is_named_with_the_mend() {
+    let (stand_in, token) = (StandIn::start(), tempfile::NamedTempFile::new().unwrap());
+    let machine = Login::Managed { client: None, metadata: "http://metadata.invalid".to_owned() };
+    let application = application("https://entra.invalid", Proof::Federated(token.path().to_owned()));
+
+    for (login, begin, end) in [
+        (
+            machine,
+            "the metadata service metadata.invalid gave no",
+            "off Azure's machines, use another `login.method`",
+        ),
+        (application, "Entra at entra.invalid gave no access token: no answer", ""),
+    ] {
+        let azure = Azure::open(connection(&stand_in.url(), login), Arc::new(Ahead::default())).unwrap();
+        let lost = azure.health(soon()).await.unwrap_err();
+        assert_eq!(lost.kind, FailureKind::Unavailable);
+        assert!(lost.message.starts_with(begin) && lost.message.ends_with(end), "{lost}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_login_that_is_wrong_is_said_to_be_and_shows_no_secret() {
     let opened = Opened::new();
@@ -174,7 +195,7 @@ async fn who_may_not_sign_is_not_well() {
 #[tokio::test]
 async fn a_mistake_is_named_with_its_mend() {
     let login = || Login::Managed { client: None, metadata: "http://169.254.169.254".to_owned() };
-    let refusal = |change: fn(&mut keyport_backends::azure::Connection)| {
+    let refusal = |change: fn(&mut Connection)| {
         let mut described = connection("https://acme.vault.azure.net", login());
         change(&mut described);
         Azure::open(described, Arc::new(Ahead::default())).unwrap_err()
@@ -187,8 +208,15 @@ async fn a_mistake_is_named_with_its_mend() {
         refusal(|it| it.tags = vec![("keyport-a".into(), "a".parse().unwrap())]),
         OpenError::Tags
     ));
-    let missing = |it: &mut keyport_backends::azure::Connection| {
+    let missing = |it: &mut Connection| {
         it.login = application("https://login.microsoftonline.com", Proof::Secret("/no/such/secret".into()));
     };
     assert!(matches!(refusal(missing), OpenError::Secret(_)));
+    let metadata = |it: &mut Connection| {
+        it.login = Login::Managed { client: None, metadata: "localhost:80".to_owned() };
+    };
+    assert_eq!(
+        refusal(metadata).to_string(),
+        "`metadata`: `localhost:80` is no URL: write http://169.254.169.254"
+    );
 }

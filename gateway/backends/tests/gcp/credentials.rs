@@ -157,6 +157,42 @@ async fn an_identity_service_that_fails_is_unavailable() {
 }
 
 #[tokio::test]
+async fn whoever_gives_out_tokens_and_cannot_be_reached_is_named_with_the_mend() {
+    let stand_in = StandIn::start();
+    let machine = opened(&stand_in, Credentials::Metadata("metadata.invalid".to_owned()));
+    let lost = machine.health(soon()).await.unwrap_err();
+    assert_eq!(lost.kind, FailureKind::Unavailable);
+    assert!(
+        lost.message.starts_with("the metadata server metadata.invalid gave no access token: no answer"),
+        "{lost}"
+    );
+    assert!(lost.message.ends_with("write [connection.credentials] with file = \"key.json\""), "{lost}");
+
+    let person = Filed::with(|stand_in, _| {
+        let mut user = user(stand_in);
+        user["token_uri"] = "https://tokens.invalid/token".into();
+        user
+    });
+    let lost = person.refusal().await;
+    assert!(
+        lost.message.starts_with("Google's token endpoint tokens.invalid gave no access token: no answer"),
+        "{lost}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_metadata_server_that_is_silent_is_named_before_the_caller_gives_up() {
+    let stand_in = StandIn::start();
+    stand_in.faults().always("/token", Fault::HangBefore);
+    let machine = opened(&stand_in, Credentials::Metadata(stand_in.address.to_string()));
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(5);
+
+    let silent = machine.health(deadline.into_std()).await.unwrap_err();
+    assert_eq!(silent.kind, FailureKind::Unavailable);
+    assert!(silent.message.contains("gave no access token: no answer in 4 s"), "{silent}");
+}
+
+#[tokio::test]
 async fn a_machine_without_an_account_has_no_credentials() {
     let stand_in = StandIn::start();
     stand_in.faults().add("/token", 1, Fault::Answer(Answer::of(404, "not found")));

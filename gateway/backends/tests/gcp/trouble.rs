@@ -204,6 +204,24 @@ async fn a_thousand_signatures_at_once_are_made() {
 }
 
 #[tokio::test]
+async fn a_proxy_that_wants_a_login_is_for_the_operator() {
+    for endpoint in ["http://127.0.0.9:1", "https://kms.example"] {
+        let proxy = keyport_stand_ins::gcp::StandIn::start();
+        proxy.faults().always("", Fault::Answer(Answer::of(407, "")));
+        let url = proxy.url();
+        let ring = Ring::with(move |described| {
+            endpoint.clone_into(&mut described.endpoint);
+            described.proxy = Some(url);
+        });
+
+        let refused = ring.gcp.health(soon()).await.unwrap_err();
+        assert_eq!(refused.kind, FailureKind::OperatorNeeded, "{refused}");
+        assert!(refused.message.starts_with("the proxy wants a login"), "{refused}");
+        assert_eq!(proxy.heard().len(), 1);
+    }
+}
+
+#[tokio::test]
 async fn nothing_goes_round_the_proxy() {
     let proxy = keyport_stand_ins::gcp::StandIn::start();
     let (url, outside) = (proxy.url(), "http://127.0.0.9:1".to_owned());

@@ -176,6 +176,7 @@ async fn a_name_that_leads_nowhere_and_a_server_that_nobody_vouches_for_are_told
     assert_eq!(refused.kind, FailureKind::Unavailable, "{refused}");
     let refused = Vault::open(stranger).unwrap().health(soon()).await.unwrap_err();
     assert_eq!(refused.kind, FailureKind::OperatorNeeded, "{refused}");
+    assert!(refused.message.ends_with("name the authority that vouches for it in `ca`"), "{refused}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -284,6 +285,17 @@ async fn a_proxy_that_is_configured_is_used_for_everything() {
     for path in ["auth/token/lookup-self", "transit/keys/", "transit/sign/"] {
         assert_eq!(proxy.count(path), 1, "{path}");
     }
+}
+
+#[tokio::test]
+async fn a_proxy_that_wants_a_login_is_for_the_operator() {
+    let Some((bao, proxy)) = between().await else { return };
+    proxy.says(|_| Then::Answer(407, "", ""));
+    let vault = Vault::open(Connection { proxy: Some(proxy.url()), ..bao.connection() }).unwrap();
+
+    let refused = vault.health(soon()).await.unwrap_err();
+    assert_eq!(refused.kind, FailureKind::OperatorNeeded, "{refused}");
+    assert!(refused.message.contains("the proxy wants a login"), "{refused}");
 }
 
 #[tokio::test]

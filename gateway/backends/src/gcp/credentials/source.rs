@@ -15,7 +15,7 @@ use tokio::runtime::Handle;
 
 use super::file::{External, File, Impersonated, Subject, User};
 use super::{CredentialsError, jwt, refused};
-use crate::cloud::{Issuer, Token, Web, posted, said};
+use crate::cloud::{Issuer, Token, Web, host, posted, said};
 use crate::gcp::connection::Credentials;
 use crate::http::exchange::Whole;
 
@@ -85,7 +85,8 @@ impl Source {
             ("refresh_token", text(&user.refresh_token)?),
         ];
 
-        told(&self.web.ask(posted(parsed(&user.token_uri)?, form)).await?, "Google's token endpoint")
+        let request = posted(parsed(&user.token_uri)?, form);
+        token(&given(&self.web, request, "Google's token endpoint", "").await?)
     }
 
     async fn of_external(&self, external: &External) -> Result<Token, Failure> {
@@ -98,10 +99,8 @@ impl Source {
             ("subject_token_type", &external.subject_token_type),
             ("subject_token", text(&subject)?),
         ];
-        let own = told(
-            &self.web.ask(posted(parsed(&external.token_url)?, form)).await?,
-            "Google's token exchange",
-        )?;
+        let request = posted(parsed(&external.token_url)?, form);
+        let own = token(&given(&self.web, request, "Google's token exchange", "").await?)?;
 
         match &external.service_account_impersonation_url {
             Some(url) => self.impersonated(url, &[], &own).await,
@@ -119,9 +118,7 @@ impl Source {
                 read.map_err(|error| refused(format!("{file}: the subject token cannot be read: {error}")))?
             }
             (None, Some(url)) => {
-                let answer = self.direct.ask(asked(url, subject)?).await?;
-                granted(&answer, "the subject token's server")?;
-                answer.body
+                given(&self.direct, asked(url, subject)?, "the subject token's server", "").await?.body
             }
             (None, None) => return Err(refused("the credentials name no subject token")),
         };
@@ -146,8 +143,7 @@ impl Source {
         request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         *request.body_mut() = Some(body.to_string().into());
 
-        let answer = self.web.ask(request).await?;
-        granted(&answer, "Google's service that impersonates")?;
+        let answer = given(&self.web, request, "Google's service that impersonates", "").await?;
         let read: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
         living(read.get("accessToken").and_then(Value::as_str).unwrap_or_default(), LIFE)
     }
@@ -166,7 +162,7 @@ impl Issuer for Source {
             From::Metadata(url) => {
                 let mut request = Request::new(Method::GET, url.clone());
                 request.headers_mut().insert("metadata-flavor", HeaderValue::from_static("Google"));
-                told(&self.direct.ask(request).await?, "the metadata server")
+                token(&given(&self.direct, request, "the metadata server", ELSEWHERE).await?)
             }
         }
     }
@@ -220,9 +216,17 @@ fn parsed(url: &str) -> Result<Url, Failure> {
     url.parse().map_err(|_bad| refused("the credentials name a URL that is none"))
 }
 
+/// What `who`, at the request's host, gives.
+async fn given(web: &Web, request: Request, who: &str, mend: &str) -> Result<Whole, Failure> {
+    let who = format!("{who} {}", host(request.url()));
+    let answer = web.ask_for_token(request, &who, mend).await?;
+
+    granted(&answer, &who)?;
+    Ok(answer)
+}
+
 /// An access token, as OAuth 2.0 answers it (RFC 6749, section 5.1).
-fn told(answer: &Whole, who: &str) -> Result<Token, Failure> {
-    granted(answer, who)?;
+fn token(answer: &Whole) -> Result<Token, Failure> {
     let read: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
     let life = read.get("expires_in").and_then(Value::as_u64).unwrap_or_default();
 
@@ -261,6 +265,7 @@ const SCOPE: &str = "https://www.googleapis.com/auth/cloudkms";
 const EVERYTHING: &str = "https://www.googleapis.com/auth/cloud-platform";
 const LIFE: Duration = Duration::from_secs(3600);
 const METADATA: &str = "/computeMetadata/v1/instance/service-accounts/default/token";
+const ELSEWHERE: &str = "; off Google's machines, write [connection.credentials] with file = \"key.json\"";
 const NOT_TWICE: &str =
     "a service account's key impersonates nobody here: name that account's own credentials";
 
@@ -268,7 +273,7 @@ const NOT_TWICE: &str =
 #[cfg(any(fuzzing, test))]
 pub(in crate::gcp) fn fuzz(answer: &[u8]) {
     for answer in crate::cloud::fuzz::answers(answer) {
-        if let Err(failure) = told(&answer, "the metadata server") {
+        if let Err(failure) = granted(&answer, "the metadata server").and_then(|()| token(&answer)) {
             crate::cloud::fuzz::told(&failure);
         }
     }
@@ -304,7 +309,7 @@ mod tests {
     fn a_refusal_of_many_lines_is_cut_to_one() {
         let body = json!({ "error": format!("so\nbe\u{1b}it{}", "x".repeat(1000)) }).to_string();
         let answer = Whole { status: 400, headers: Default::default(), body: body.into() };
-        let failure = told(&answer, "the metadata server").unwrap_err();
+        let failure = granted(&answer, "the metadata server").unwrap_err();
 
         assert!(failure.message.contains("(status 400: so be itxx"), "{failure}");
         crate::cloud::fuzz::told(&failure);
