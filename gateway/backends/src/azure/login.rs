@@ -146,7 +146,11 @@ impl Issuer for Source {
                 let mut request = Request::new(Method::GET, url.clone());
                 request.headers_mut().insert("metadata", HeaderValue::from_static("true"));
                 let who = format!("the metadata service {}", host(url));
-                told(&self.web.ask_for_token(request, &who, ELSEWHERE).await?, &who)
+                let answer = self.web.ask_for_token(request, &who, ELSEWHERE).await?;
+                told(&answer, &who).map_err(|refused| Failure {
+                    message: format!("{}{ELSEWHERE}", refused.message),
+                    ..refused
+                })
             }
         }
     }
@@ -176,12 +180,8 @@ fn told(answer: &Whole, who: &str) -> Result<Token, Failure> {
     let number =
         field("error_description").split([':', ' ']).next().filter(|word| word.starts_with("AADSTS"));
     let number = number.unwrap_or_default();
-    let message = format!(
-        "{who} gave no access token (status {}: {} {})",
-        answer.status,
-        said(field("error")),
-        said(number)
-    );
+    let words = said(&format!("status {} {} {number}", answer.status, field("error")));
+    let message = format!("{who} gave no access token ({words})");
     if answer.status == 429 || answer.status >= 500 {
         return Err(Failure::new(FailureKind::Unavailable, message));
     }

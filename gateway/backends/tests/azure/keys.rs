@@ -9,6 +9,7 @@ use keyport_core::custody::Mechanism;
 use keyport_core::key::NativeId;
 use keyport_core::scheme::KeyType;
 use keyport_stand_ins::azure::StandIn;
+use keyport_stand_ins::{Answer, Fault};
 
 use crate::clock::Ahead;
 use crate::opened::{Opened, application, connection, write};
@@ -143,6 +144,19 @@ async fn whoever_gives_out_tokens_and_cannot_be_reached_is_named_with_the_mend()
         assert_eq!(lost.kind, FailureKind::Unavailable);
         assert!(lost.message.starts_with(begin) && lost.message.ends_with(end), "{lost}");
     }
+}
+
+#[tokio::test]
+async fn a_metadata_service_that_is_not_azures_points_to_another_login() {
+    let stand_in = StandIn::start();
+    stand_in.faults().add("/metadata/", 1, Fault::Answer(Answer::of(403, "")));
+    let machine = Login::Managed { client: None, metadata: stand_in.url() };
+    let azure = Azure::open(connection(&stand_in.url(), machine), Arc::new(Ahead::default())).unwrap();
+
+    let refused = azure.health(soon()).await.unwrap_err();
+    assert_eq!(refused.kind, FailureKind::Credentials);
+    assert!(refused.message.contains("(status 403): "), "{refused}");
+    assert!(refused.message.ends_with("use another `login.method`"), "{refused}");
 }
 
 #[tokio::test(start_paused = true)]

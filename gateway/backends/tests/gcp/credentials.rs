@@ -198,7 +198,12 @@ async fn a_machine_without_an_account_has_no_credentials() {
     stand_in.faults().add("/token", 1, Fault::Answer(Answer::of(404, "not found")));
     let machine = opened(&stand_in, Credentials::Metadata(stand_in.address.to_string()));
 
-    assert_eq!(machine.health(soon()).await.unwrap_err().kind, FailureKind::Credentials);
+    let refused = machine.health(soon()).await.unwrap_err();
+    assert_eq!(refused.kind, FailureKind::Credentials);
+    assert!(
+        refused.message.contains("(status 404") && refused.message.contains("off Google's machines"),
+        "{refused}"
+    );
 }
 
 #[tokio::test]

@@ -221,7 +221,8 @@ async fn given(web: &Web, request: Request, who: &str, mend: &str) -> Result<Who
     let who = format!("{who} {}", host(request.url()));
     let answer = web.ask_for_token(request, &who, mend).await?;
 
-    granted(&answer, &who)?;
+    granted(&answer, &who)
+        .map_err(|refused| Failure { message: format!("{}{mend}", refused.message), ..refused })?;
     Ok(answer)
 }
 
