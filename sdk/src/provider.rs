@@ -45,7 +45,7 @@ pub trait Provider {
     /// Whatever the custodian says, in the closest [kind](crate::ErrorKind).
     fn destroy_key(&self, key: &KeyRef) -> Result<()>;
 
-    /// Whether the provider could serve now. Cheap: called every few seconds.
+    /// Whether the provider could serve now. Cheap: called several times a minute.
     ///
     /// # Errors
     ///

@@ -81,7 +81,8 @@ impl Protection {
         }
     }
 
-    /// What Google's default quotas allow a project: each is counted by the minute.
+    /// What Google's default quotas allowed a project until February 2026, counted by the minute. Since then they follow what each
+    /// project uses, and hardly any is enforced while Google has room.
     #[must_use]
     pub fn rates(self) -> Rates {
         let sign = match self {

@@ -14,12 +14,12 @@ use crate::command::print;
 
 /// Ask a running gateway how a key stands at its custodians, beside its state in the gateway
 ///
-/// Each custodian of the key is asked once, which changes nothing there: it is enabled, disabled, pending, gone, or pending
-/// deletion, and until when that can be taken back. The exit code is 1 unless every custodian of an active key
-/// says that it is enabled.
+/// Each custodian of the key is asked once, which changes nothing there: it is enabled, disabled, pending, gone, pending
+/// deletion and until when that can be taken back, or unavailable, where the custodian itself cannot reach it. Where one does
+/// not say, it is unknown, and why. The exit code is 1 unless every custodian of an active key says that it is enabled.
 #[derive(Args, Debug)]
 pub(in crate::command) struct State {
-    /// The tenant and the key's name; of several keys of that name, such as released ones, all are told
+    /// The tenant and the key's name; of several keys of that name, such as released ones, the ten made last are told
     #[arg(value_name = "TENANT/NAME", value_parser = named)]
     key: (TenantId, KeyName),
     /// The key of this id instead of those of the name, destroyed or not

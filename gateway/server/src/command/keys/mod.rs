@@ -72,7 +72,8 @@ enum Command {
     /// Take up a key pair that is at a custodian already; it stays there when the key is given up
     Register {
         name: String,
-        /// What the custodian calls it: `label:TEXT` or `id:HEX` of a PKCS#11 token
+        /// What the custodian calls it: `label:TEXT` or `id:HEX` of a PKCS#11 token; an ARN, a key id or `alias/…` of AWS; a version's
+        /// name of Google; an identifier of Azure; `NAME` or `NAME:VERSION` of transit
         #[arg(long)]
         object: String,
         /// As of a new key
