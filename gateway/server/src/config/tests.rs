@@ -1,5 +1,6 @@
 //! Whole files: what is right is read, what is wrong is reported as the golden files say.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use keyport_core::caller::Verb;
@@ -55,6 +56,51 @@ fn mistakes_read_as_the_golden_files_say() {
         );
     }
 }
+
+#[test]
+fn the_minimal_example_shows_every_setting() {
+    let golden = std::fs::read_to_string(golden().join("settings.txt")).unwrap();
+    let (shown, mut tables) = (settings_shown(), 0);
+    for (mistake, known) in golden.lines().zip(golden.lines().skip(1)) {
+        let Some((_, place)) = mistake.split_once("unknown field `none` ") else { continue };
+        let (_, known) = known.split_once("known here: ").unwrap();
+        let table = place.trim_start_matches("in ").trim_matches(['[', ']']);
+        // A small table is written in braces, in the one that it is of.
+        let parent = table.rsplit_once('.').map_or(table, |(parent, _)| parent);
+        tables += 1;
+
+        for setting in known.split(", ") {
+            let is_shown = |table: &str| shown.contains(&(table.to_owned(), setting.to_owned()));
+            assert!(is_shown(table) || is_shown(parent), "`{setting}` {place} is not in the minimal example");
+        }
+    }
+
+    assert!(tables > 30, "{golden}");
+}
+
+/// Tables of the minimal example with the settings that are in them, or in what is said before them.
+fn settings_shown() -> BTreeSet<(String, String)> {
+    let (mut shown, mut said, mut table) = (BTreeSet::new(), Vec::new(), TOP.to_owned());
+    for line in std::fs::read_to_string(example()).unwrap().lines() {
+        let (text, is_for_people) = (line.trim_start_matches('#'), line == "#" || line.starts_with("# "));
+        if text.starts_with('[') && text.ends_with(']') {
+            text.trim_matches(['[', ']']).clone_into(&mut table);
+            let (parent, name) = table.rsplit_once('.').unwrap_or((TOP, &table));
+            shown.insert((parent.to_owned(), name.to_owned()));
+            shown.insert((TOP.to_owned(), table.split('.').next().unwrap().to_owned()));
+        }
+        let before = text.match_indices(" = ").map(|(at, _)| &text[..at]);
+        said.extend(before.filter_map(|before| before.rsplit([' ', '{', '`']).next()).map(str::to_owned));
+        if !is_for_people {
+            shown.extend(said.drain(..).map(|setting| (table.clone(), setting)));
+        }
+    }
+
+    shown
+}
+
+/// What a mistake calls the place of a setting that is in no table.
+const TOP: &str = "at the top of the file";
 
 #[test]
 fn a_pkcs11_token_is_read_with_what_it_may_reach() {
