@@ -90,6 +90,14 @@ fn the_core_does_no_io() {
 }
 
 #[test]
+fn only_the_configuration_reads_the_environment() {
+    for file in rust_files("gateway").iter().filter(|file| mentions(file, "env::var")) {
+        let is_home = has(file, "environment.rs") || has(file, "build.rs") || is_for_tests(file);
+        assert!(is_home, "{} reads the environment", file.display());
+    }
+}
+
+#[test]
 fn only_custody_calls_a_backend() {
     for file in rust_files("gateway/host") {
         for port in ["keyport_core::backend", "dyn Backend", "core::backend"] {
@@ -364,9 +372,7 @@ fn folder(path: &Path) -> Vec<PathBuf> {
 
 /// Whether a part of the path below the workspace is just `name`.
 fn has(file: &Path, name: &str) -> bool {
-    let below = file.strip_prefix(root()).unwrap_or(file);
-
-    below.iter().any(|part| part == name)
+    file.strip_prefix(root()).unwrap_or(file).iter().any(|part| part == name)
 }
 
 /// Whether a file is compiled into tests alone, by its name.

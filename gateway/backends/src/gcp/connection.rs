@@ -42,9 +42,15 @@ pub struct Connection {
 /// Who the gateway is at Google.
 #[derive(Clone, Debug)]
 pub enum Credentials {
-    /// The application default credentials: the file that `GOOGLE_APPLICATION_CREDENTIALS` names, else the one that `gcloud auth
-    /// application-default login` writes, else the metadata server.
-    Default,
+    /// The application default credentials.
+    Default {
+        /// The file that the environment names.
+        file: Option<PathBuf>,
+        /// Without that, gcloud's folder: `gcloud auth application-default login` may have written one there.
+        folder: Option<PathBuf>,
+        /// Without either, the metadata server at this host, or at Google's.
+        metadata: Option<String>,
+    },
     /// A file of mode 0600: a service account's key, a workload identity federation's configuration, or what gcloud writes.
     File(PathBuf),
     /// The service account of the machine or pod, told by the metadata server at this host.

@@ -105,6 +105,27 @@ async fn a_persons_refresh_token_a_federated_token_and_a_machines_account_are_ta
 }
 
 #[tokio::test]
+async fn by_default_they_are_in_a_file_or_where_gcloud_writes_or_told_by_the_metadata_server() {
+    let (stand_in, folder) = (StandIn::start(), tempfile::tempdir().unwrap());
+    let here = Some(folder.path().to_owned());
+    let by_default = |file: Option<&str>| {
+        let metadata = Some(stand_in.address.to_string());
+        let file = file.map(|name| folder.path().join(name));
+        opened(&stand_in, Credentials::Default { file, folder: here.clone(), metadata })
+    };
+    by_default(None).health(soon()).await.unwrap();
+    assert!(stand_in.heard()[0].starts_with("GET /computeMetadata"), "{:?}", stand_in.heard());
+
+    write(&folder.path().join("application_default_credentials.json"), &user(&stand_in).to_string());
+    by_default(None).health(soon()).await.unwrap();
+    assert_eq!(stand_in.count("POST /token"), 1);
+
+    write(&folder.path().join("key.json"), &key_file().to_string());
+    by_default(Some("key.json")).health(soon()).await.unwrap();
+    assert_eq!(stand_in.count("POST /token"), 1);
+}
+
+#[tokio::test]
 async fn whoever_may_be_a_service_account_is_it() {
     let federated_as = Filed::with(|stand_in, folder| {
         std::fs::write(folder.join("subject"), SUBJECT).unwrap();

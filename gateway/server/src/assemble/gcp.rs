@@ -38,7 +38,9 @@ mod with {
             prefix: ring.prefix.clone(),
             endpoint: ring.endpoint.clone(),
             credentials: match ring.credentials.clone() {
-                GcpCredentials::Default => Credentials::Default,
+                GcpCredentials::Default { file, folder, metadata } => {
+                    Credentials::Default { file, folder, metadata }
+                }
                 GcpCredentials::File(file) => Credentials::File(file),
                 GcpCredentials::Metadata(host) => Credentials::Metadata(host),
             },

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::environment::Environment;
 use super::mistake::Problem;
 use super::rates::Rates;
 use super::section::Section;
@@ -67,8 +68,15 @@ pub(crate) enum GcpRsa {
 /// `[connection.credentials]`.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum GcpCredentials {
-    /// It is not there: the application default credentials.
-    Default,
+    /// It is not there: the application default credentials, where the environment says.
+    Default {
+        /// `GOOGLE_APPLICATION_CREDENTIALS`: a file.
+        file: Option<PathBuf>,
+        /// `CLOUDSDK_CONFIG`: gcloud's folder; without it, its usual place in `HOME`.
+        folder: Option<PathBuf>,
+        /// `GCE_METADATA_HOST`: the host of the metadata server.
+        metadata: Option<String>,
+    },
     /// `file`: a file of mode 0600.
     File(PathBuf),
     /// `metadata`: the host of the metadata server.
@@ -88,7 +96,7 @@ impl Gcp {
         let rates = Rates::read(section);
         let credentials = match section.table("credentials") {
             Some(section) => GcpCredentials::read(section, folder),
-            None => Some(GcpCredentials::Default),
+            None => Some(GcpCredentials::by_default(section.source().environment())),
         };
         let quota_project = section.optional("quota-project", text);
         let endpoint = section.or("endpoint", "https://cloudkms.googleapis.com".to_owned(), service);
@@ -114,6 +122,18 @@ impl Gcp {
 }
 
 impl GcpCredentials {
+    /// Where Google's own tools look.
+    fn by_default(environment: &Environment) -> Self {
+        let variable = |name: &str| environment.variable(name).filter(|value| !value.is_empty());
+        let home = || variable("HOME").map(|home| Path::new(&home).join(".config/gcloud"));
+
+        Self::Default {
+            file: variable("GOOGLE_APPLICATION_CREDENTIALS").map(PathBuf::from),
+            folder: variable("CLOUDSDK_CONFIG").map(PathBuf::from).or_else(home),
+            metadata: variable("GCE_METADATA_HOST"),
+        }
+    }
+
     fn read(mut section: Section<'_>, folder: &Path) -> Option<Self> {
         let file = section.optional("file", path(folder)).map(Self::File);
         let metadata = section.optional("metadata", text).map(Self::Metadata);

@@ -184,6 +184,28 @@ fn the_example_is_right_and_means_what_it_says() {
 }
 
 #[test]
+fn googles_default_credentials_are_looked_for_where_the_environment_says() {
+    let environment = Environment::new(|name| match name {
+        "GOOGLE_APPLICATION_CREDENTIALS" => Some(String::new()),
+        "HOME" => Some("/home/me".to_owned()),
+        "GCE_METADATA_HOST" => Some("metadata".to_owned()),
+        _ => None,
+    });
+    let text = std::fs::read_to_string(example()).unwrap();
+    let ring =
+        "[[connection]]\nname = \"ring\"\nkind = \"gcp\"\nkey-ring = \"projects/a/locations/b/keyRings/c\"\n";
+    let config =
+        Config::parse(&format!("{text}\n{ring}"), Path::new("etc/keyport.toml"), &environment).unwrap();
+
+    let Custodian::Gcp(ring) = &config.connections[1].custodian else { panic!("another kind") };
+    let folder = Some(PathBuf::from("/home/me/.config/gcloud"));
+    assert_eq!(
+        ring.credentials,
+        GcpCredentials::Default { file: None, folder, metadata: Some("metadata".to_owned()) }
+    );
+}
+
+#[test]
 fn every_line_of_the_example_that_is_commented_out_can_be_switched_on() {
     let text = std::fs::read_to_string(example()).unwrap();
     // A comment for people has a space after its sign.

@@ -43,8 +43,10 @@ impl Source {
         clock: Arc<dyn Clock>,
     ) -> Result<Self, CredentialsError> {
         let from = match credentials {
-            Credentials::Default => {
-                default_file().map_or_else(default_metadata, |file| Ok(From::File(file)))?
+            Credentials::Default { file, folder, metadata: host } => {
+                let file = file.clone().or_else(|| written(folder.as_deref()?));
+                let host = host.as_deref().unwrap_or("metadata.google.internal");
+                file.map_or_else(|| metadata(host), |file| Ok(From::File(file)))?
             }
             Credentials::File(file) => From::File(file.clone()),
             Credentials::Metadata(host) => metadata(host)?,
@@ -181,22 +183,9 @@ fn metadata(host: &str) -> Result<From, CredentialsError> {
     url.filter(|url| is_host && url.path() == METADATA).map(From::Metadata).ok_or_else(bad)
 }
 
-/// The file of the application default credentials, if there is one.
-fn default_file() -> Option<PathBuf> {
-    if let Some(file) = std::env::var_os("GOOGLE_APPLICATION_CREDENTIALS").filter(|file| !file.is_empty()) {
-        return Some(file.into());
-    }
-
-    let home = std::env::var_os("CLOUDSDK_CONFIG")
-        .map(PathBuf::from)
-        .or_else(|| Some(Path::new(&std::env::var_os("HOME")?).join(".config/gcloud")))?;
-    Some(home.join("application_default_credentials.json")).filter(|file| file.is_file())
-}
-
-fn default_metadata() -> Result<From, CredentialsError> {
-    let host = std::env::var_os("GCE_METADATA_HOST").and_then(|host| host.into_string().ok());
-
-    metadata(host.as_deref().unwrap_or("metadata.google.internal"))
+/// What gcloud wrote into its folder, if it did.
+fn written(folder: &Path) -> Option<PathBuf> {
+    Some(folder.join("application_default_credentials.json")).filter(|file| file.is_file())
 }
 
 fn asked(url: &str, subject: &Subject) -> Result<Request, Failure> {
