@@ -70,6 +70,17 @@ impl Custodian {
             Self::Vault(_) => ConnectionKind::Vault,
         }
     }
+
+    /// How the names of its keys begin, where a replica has each key under the same name, and destroys no other.
+    fn prefix(&self) -> Option<&str> {
+        match self {
+            Self::Azure(azure) => Some(&azure.prefix),
+            Self::Gcp(gcp) => Some(&gcp.prefix),
+            Self::Vault(vault) => Some(&vault.prefix),
+            // AWS calls replicas by their ids, tokens call copies by theirs, and the others have none.
+            Self::Aws(_) | Self::Derived(_) | Self::Http(_) | Self::Pkcs11(_) | Self::Soft { .. } => None,
+        }
+    }
 }
 
 /// `[master-key]`: where the key comes from that the embedded token's keys are sealed under.
@@ -176,6 +187,10 @@ fn wrong_replica(connection: &Connection, replica: &ConnectionName, names: &Name
         Some(other) if other.custodian.kind() != kind => problem(
             format!("`{replica}` is of kind \"{}\"", other.custodian.kind().as_str()),
             "name connections of the same kind in `replicas`: they hold the same key material",
+        ),
+        Some(other) if other.custodian.prefix() != connection.custodian.prefix() => problem(
+            format!("`{replica}` has another `prefix`, and would destroy no key of this one's"),
+            "write the same `prefix` into both: a key has one name wherever it is held",
         ),
         Some(_) => None,
     }
