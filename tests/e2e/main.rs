@@ -36,6 +36,7 @@ mod quotas;
 mod registry;
 mod reload;
 mod remote_kms;
+mod replicas;
 mod signed;
 mod start;
 mod swap;

@@ -1,6 +1,7 @@
 //! Keys in Azure Key Vault, by a stand-in for it: the example's configuration, and every contract through it.
 
 mod promises;
+mod replicas;
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;

@@ -1,11 +1,12 @@
 //! Keys in Google Cloud KMS, by a stand-in for it: the example's configuration, and every contract through it.
 
 mod promises;
+mod replicas;
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
-use keyport_stand_ins::gcp::{Key, StandIn, key_file};
+use keyport_stand_ins::gcp::{StandIn, key_file};
 use keyport_stand_ins::{Answer, Fault};
 use serde_json::json;
 use tokio::process::Command;
@@ -58,7 +59,7 @@ async fn a_key_that_is_released_is_scheduled_for_destruction_and_one_that_was_re
     let gateway = serve(&site, &stand_in).await.unwrap_or_else(|ended| panic!("no start: {ended:#?}"));
     let v1 = gateway.server.client().with_token(&token_of("program")).with_base("/v1");
     v1.post("/keys", json!({ "name": "short-lived", "type": "ec-p256" }).to_string()).await.expect(201);
-    put(&stand_in, "ca-2024");
+    stand_in.add(RING, "ca-2024");
 
     let object = format!("{RING}/cryptoKeys/ca-2024/cryptoKeyVersions/1");
     let register = json!({ "object": object }).to_string();
@@ -74,14 +75,6 @@ async fn a_key_that_is_released_is_scheduled_for_destruction_and_one_that_was_re
     .await;
     let foreign = json!({ "object": object.replace("ca-2024", "other") }).to_string();
     v1.post("/keys/other/register", foreign).await.expect(403);
-}
-
-/// Puts a key there that no gateway made.
-fn put(stand_in: &StandIn, name: &str) {
-    let described = json!({ "versionTemplate": { "protectionLevel": "SOFTWARE" } });
-    let key = Key::new("EC_SIGN_P256_SHA256", described, 0).unwrap();
-
-    stand_in.keys.lock().unwrap().insert(format!("{RING}/cryptoKeys/{name}"), key);
 }
 
 fn refusal(status: &str) -> Answer {

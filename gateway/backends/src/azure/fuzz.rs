@@ -5,10 +5,15 @@ use reqwest::Url;
 use super::{key, name, status, wire};
 use crate::cloud;
 
-/// What a key is called: what is taken is asked for at that very path of the vault.
+/// What a key is called: what is taken is asked for at that very path of the vault. What another vault's is called here, is one of
+/// this vault's.
 pub fn name(kid: &str) {
     let keys = "https://acme.vault.azure.net/keys/";
+    if let Some(rest) = name::anywhere(kid) {
+        assert_eq!(name::within(keys, &format!("{keys}{rest}")), Some(rest));
+    }
     let Some(rest) = name::within(keys, kid) else { return };
+    assert_eq!(name::anywhere(kid), Some(rest));
 
     assert_eq!(kid, format!("{keys}{rest}"));
     let url = format!("{kid}/sign?api-version=7.4").parse::<Url>();

@@ -208,6 +208,13 @@ impl Backend for Azure {
         Ok(Some(self.service.vault.clone()))
     }
 
+    /// A key that was restored from another vault's backup has its name, and its versions have theirs.
+    fn counterpart(&self, native_id: &NativeId) -> NativeId {
+        let name = name::anywhere(native_id.as_str());
+
+        name.map_or_else(|| native_id.clone(), |name| NativeId::new(self.service.kid(name)))
+    }
+
     async fn public_key(&self, object: &Object, deadline: Instant) -> Result<PublicKey, Failure> {
         let version = self.versioned(object, deadline).await?;
 

@@ -1,5 +1,7 @@
 //! What a vault calls its keys.
 
+use crate::http::base;
+
 /// The key, or version of a key, that `kid` names: `NAME` or `NAME/VERSION`, if it is one of those whose names begin with `keys`.
 pub(super) fn within<'a>(keys: &str, kid: &'a str) -> Option<&'a str> {
     let rest = kid.strip_prefix(keys)?;
@@ -9,9 +11,20 @@ pub(super) fn within<'a>(keys: &str, kid: &'a str) -> Option<&'a str> {
     fits.then_some(rest)
 }
 
+/// The same of whatever vault `kid` names one in: its name and its version, which a backup keeps, are those in every vault that the
+/// backup is restored to.
+pub(super) fn anywhere(kid: &str) -> Option<&str> {
+    let (vault, name) = kid.split_once(KEYS)?;
+    let is_vault = base(vault).is_ok_and(|url| url.path() == "/");
+
+    is_vault.then(|| within("", name)).flatten()
+}
+
 fn is_word(text: &str) -> bool {
     (1..=127).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
 }
+
+const KEYS: &str = "/keys/";
 
 #[cfg(test)]
 mod tests {
@@ -41,6 +54,28 @@ mod tests {
             "https://acme.vault.azure.net/keys/ca?x",
         ] {
             assert_eq!(within(KEYS, other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn a_key_is_called_the_same_in_whatever_vault_it_is() {
+        for (kid, name) in [
+            ("https://acme.vault.azure.net/keys/ca-2024/78deebed", "ca-2024/78deebed"),
+            ("https://acme.managedhsm.azure.net/keys/ca", "ca"),
+            ("https://acme.vault.azure.net/keys/keys/keys", "keys/keys"),
+        ] {
+            assert_eq!(anywhere(kid), Some(name));
+        }
+        for other in [
+            "0123456789abcdef0123456789abcdef",
+            "ca-2024/78deebed",
+            "http://acme.vault.azure.net/keys/ca",
+            "https://acme.vault.azure.net/a/keys/ca",
+            "https://acme.vault.azure.net/keys/ca/1/sign",
+            "https://acme.vault.azure.net/secrets/ca",
+            "/keys/ca",
+        ] {
+            assert_eq!(anywhere(other), None, "{other}");
         }
     }
 

@@ -8,13 +8,17 @@ use super::name::Names;
 use super::{credentials, parsed, status, wire};
 use crate::cloud;
 
-/// What key rings and versions are called: what is taken is asked for at that very path.
+/// What key rings and versions are called: what is taken is asked for at that very path. What another ring's is called here, is a
+/// version in this one.
 pub fn name(ring: &str, name: &str) {
     let Some(names) = Names::in_ring(ring, "keyport") else { return };
     is_at_its_path(names.ring());
+    if let Some(here) = names.here(name) {
+        assert_eq!(names.version(&here).as_ref(), Some(&here));
+    }
 
     if let Some(version) = names.version(name) {
-        assert_eq!(version, name);
+        assert_eq!((version.as_str(), names.here(name).as_deref()), (name, Some(name)));
         assert!(version.starts_with(&format!("{ring}/cryptoKeys/")) && names.is_same(name, &version));
         is_at_its_path(&version);
     }

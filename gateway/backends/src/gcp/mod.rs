@@ -137,6 +137,13 @@ impl Backend for Gcp {
         Ok(Some(self.service.names.ring().to_owned()))
     }
 
+    /// A key that was imported into both rings has the same name in each, and its version the same number.
+    fn counterpart(&self, native_id: &NativeId) -> NativeId {
+        let name = self.service.names.here(native_id.as_str());
+
+        name.map_or_else(|| native_id.clone(), NativeId::new)
+    }
+
     async fn public_key(&self, object: &Object, deadline: Instant) -> Result<PublicKey, Failure> {
         let name = self.name(object)?;
 

@@ -59,6 +59,15 @@ impl Names {
         (is_id(key) && is_number).then(|| name.to_owned())
     }
 
+    /// What a version of any ring's is called in this one, if `name` is that of a version.
+    pub(super) fn here(&self, name: &str) -> Option<String> {
+        let (ring, rest) = name.split_once("/cryptoKeys/")?;
+        let ring = Self::in_ring(ring, &self.prefix)?;
+        ring.version(name)?;
+
+        Some(format!("{}/cryptoKeys/{rest}", self.ring))
+    }
+
     /// Whether the version that answered is the one that was asked. A project that is configured by its number may answer by
     /// its id.
     pub(super) fn is_same(&self, asked: &str, answered: &str) -> bool {
@@ -137,6 +146,26 @@ mod tests {
             format!("{RING}/cryptoKeys/../../other/cryptoKeys/ca/cryptoKeyVersions/1"),
         ] {
             assert_eq!(names.version(&other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn a_version_is_called_the_same_in_every_ring() {
+        let (names, rest) =
+            (Names::in_ring(RING, "keyport").unwrap(), "cryptoKeys/ca-2024/cryptoKeyVersions/12");
+
+        for ring in [RING, "projects/12/locations/global/keyRings/other"] {
+            assert_eq!(names.here(&format!("{ring}/{rest}")), Some(format!("{RING}/{rest}")), "{ring}");
+        }
+        for other in [
+            "0123456789abcdef0123456789abcdef".to_owned(),
+            rest.to_owned(),
+            format!("keyRings/other/{rest}"),
+            format!("{RING}/cryptoKeys/ca-2024"),
+            format!("{RING}/{rest}/cryptoKeyVersions/1"),
+            format!("{RING}/{rest}:destroy"),
+        ] {
+            assert_eq!(names.here(&other), None, "{other}");
         }
     }
 

@@ -16,6 +16,8 @@ mod keys;
 mod moto;
 mod network;
 mod python;
+#[path = "../replica/mod.rs"]
+mod replica;
 mod restoring;
 mod state;
 #[path = "../suite/mod.rs"]
@@ -39,4 +41,20 @@ async fn it_keeps_them_with_keys_that_can_be_replicated() {
 
     suite::backend(&custodian(aws)).await;
     assert!(service.keys().all().iter().all(|key| key.multi_region && key.id.starts_with("mrk-")));
+}
+
+#[tokio::test]
+async fn another_region_has_the_keys_that_were_replicated_to_it() {
+    let (service, west) = (StandIn::start(), StandIn::start_in("eu-west-1"));
+    let first = custodian(account::opened_with(&service, |connection| connection.multi_region = true));
+    let second =
+        custodian(account::opened_with(&west, |connection| connection.region = "eu-west-1".to_owned()));
+
+    replica::stands_in(&first, &second, || {
+        for key in service.keys().all() {
+            west.keys().remove(&key.id);
+            west.keys().add(key.replica("eu-west-1"));
+        }
+    })
+    .await;
 }

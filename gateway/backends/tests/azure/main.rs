@@ -12,6 +12,8 @@ mod certificate;
 mod clock;
 mod keys;
 mod opened;
+#[path = "../replica/mod.rs"]
+mod replica;
 mod restoring;
 mod state;
 #[path = "../suite/mod.rs"]
@@ -32,6 +34,16 @@ async fn it_keeps_what_every_backend_promises() {
 
         suite::backend(&custodian(&opened)).await;
     }
+}
+
+#[tokio::test]
+async fn another_vault_has_the_keys_that_backups_of_them_were_restored_to() {
+    let (first, second) = (Opened::new(), Opened::new());
+
+    replica::stands_in(&custodian(&first), &custodian(&second), || {
+        second.stand_in.restore_backups(&first.stand_in);
+    })
+    .await;
 }
 
 fn custodian(opened: &Opened) -> Custodian {

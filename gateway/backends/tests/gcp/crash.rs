@@ -6,9 +6,7 @@ use keyport_core::FailureKind;
 use keyport_core::backend::{Backend, Generate, Object};
 use keyport_core::key::NativeId;
 use keyport_core::scheme::KeyType;
-use keyport_stand_ins::gcp::Key;
 use keyport_stand_ins::{Answer, Fault};
-use serde_json::json;
 
 use crate::ring::{RING, Ring};
 use crate::suite::{object, request, soon};
@@ -82,10 +80,7 @@ async fn a_key_that_google_may_still_make_is_not_taken_for_none() {
         is_in_doubt(&ring, &unrecorded).await;
 
         if comes {
-            let described = json!({ "versionTemplate": { "protectionLevel": "SOFTWARE" } });
-            let key = Key::new("EC_SIGN_P256_SHA256", described, 0).unwrap();
-            let name = format!("{RING}/cryptoKeys/keyport-{}", request.key_id);
-            ring.stand_in.keys.lock().unwrap().insert(name, key);
+            ring.stand_in.add(RING, &format!("keyport-{}", request.key_id));
             ring.gcp.destroy(&unrecorded, soon()).await.unwrap();
             assert_eq!(ring.stand_in.states(), ["DESTROY_SCHEDULED"]);
         } else {

@@ -13,6 +13,8 @@ mod crash;
 mod credentials;
 mod keys;
 mod opening;
+#[path = "../replica/mod.rs"]
+mod replica;
 mod restoring;
 mod ring;
 mod state;
@@ -25,7 +27,7 @@ use keyport_backends::gcp::{Protection, Rsa};
 use keyport_core::custody::Mechanism;
 use keyport_core::scheme::{Hash, KeyType};
 
-use ring::Ring;
+use ring::{RING, Ring};
 
 /// Those that sign in one way, at every level of protection.
 const OTHERS: [KeyType; 6] = [
@@ -69,4 +71,17 @@ async fn it_keeps_them_with_rsa_keys_of_4096_bits_and_sha_512() {
 
         suite::backend(&ring.custodian(&[&OTHERS[..], &[KeyType::Rsa4096]].concat(), &[mechanism])).await;
     }
+}
+
+#[tokio::test]
+async fn another_ring_has_the_keys_that_were_imported_into_both() {
+    let elsewhere = RING.replace("europe-west3", "europe-west4");
+    let (first, second) = (Ring::new(), Ring::with(|connection| connection.key_ring = elsewhere.clone()));
+    let mechanisms = Hash::ALL.map(Mechanism::RsaPkcs1v15);
+    let custodian = |ring: &Ring| ring.custodian(&[&OTHERS[..], &RSA].concat(), &mechanisms);
+
+    replica::stands_in(&custodian(&first), &custodian(&second), || {
+        second.stand_in.import(&elsewhere, &first.stand_in);
+    })
+    .await;
 }

@@ -1,5 +1,7 @@
 //! Keys of the stand-in, which sign as Microsoft's documentation says.
 
+use std::sync::Arc;
+
 use aws_lc_rs::digest::{Algorithm, Digest, SHA256, SHA384, SHA512};
 use aws_lc_rs::rsa::KeySize;
 use aws_lc_rs::signature::{
@@ -12,7 +14,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
 /// A version of a key.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Key {
     /// Its name.
     pub version: String,
@@ -26,7 +28,7 @@ pub struct Key {
     pub exp: Option<u64>,
     /// When it was made, in seconds since 1970.
     pub(super) created: u64,
-    pair: Pair,
+    pair: Arc<Pair>,
 }
 
 #[derive(Debug)]
@@ -37,7 +39,8 @@ enum Pair {
 
 impl Key {
     /// `None` where there is no such type.
-    pub(super) fn new(described: &Value) -> Option<Self> {
+    #[must_use]
+    pub fn new(described: &Value) -> Option<Self> {
         let kind = described["kty"].as_str()?.trim_end_matches("-HSM");
         let size = described["key_size"].as_u64();
         let ec = |name, algorithm| Some(Pair::Ec(name, EcdsaKeyPair::generate(algorithm).unwrap()));
@@ -61,14 +64,14 @@ impl Key {
             nbf: None,
             exp: None,
             created: 0,
-            pair: pair?,
+            pair: Arc::new(pair?),
         })
     }
 
     /// The public half, as a JSON Web Key has it.
     pub(super) fn jwk(&self) -> Value {
         let text = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
-        match &self.pair {
+        match &*self.pair {
             Pair::Ec(curve, pair) => {
                 let point = &pair.public_key().as_ref()[1..];
                 let (x, y) = point.split_at(point.len() / 2);
@@ -86,7 +89,7 @@ impl Key {
     pub(super) fn sign(&self, algorithm: &str, digest: &[u8]) -> Option<Vec<u8>> {
         let hash = hash(algorithm)?;
         let imported = Digest::import_less_safe(digest, hash).ok()?;
-        match &self.pair {
+        match &*self.pair {
             Pair::Ec(curve, pair) => {
                 let fits = [("ES256", "P-256"), ("ES384", "P-384"), ("ES512", "P-521"), ("ES256K", "P-256K")];
                 let fits = fits.contains(&(algorithm, curve));

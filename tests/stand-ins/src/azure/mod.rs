@@ -80,6 +80,22 @@ impl Vault {
         self.keys.lock().unwrap().values().map(Vec::len).collect()
     }
 
+    /// Puts a key there that no gateway made; what it is called.
+    pub fn add(&self, name: &str, key: Key) -> String {
+        let kid = self.kid(name, &key.version);
+        self.keys.lock().unwrap().entry(name.to_owned()).or_default().push(key);
+
+        kid
+    }
+
+    /// Takes over the keys of another vault, as backups of them are restored: with every version, and what it is called and
+    /// tagged as.
+    pub fn restore_backups(&self, other: &Self) {
+        let backups = other.keys.lock().unwrap().clone();
+
+        self.keys.lock().unwrap().extend(backups);
+    }
+
     /// From now on no token that was given out is taken.
     pub fn revoke(&self) {
         self.given.lock().unwrap().clear();

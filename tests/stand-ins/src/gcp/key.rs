@@ -1,5 +1,7 @@
 //! Keys of the stand-in, which sign as Google's documentation says.
 
+use std::sync::Arc;
+
 use aws_lc_rs::digest::{Algorithm, Digest, SHA256, SHA384, SHA512};
 use aws_lc_rs::encoding::AsDer;
 use aws_lc_rs::rsa::KeySize;
@@ -14,7 +16,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 /// A key with its one version.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Key {
     /// As Google calls it.
     pub algorithm: String,
@@ -24,7 +26,7 @@ pub struct Key {
     pub described: Value,
     /// How often it is still looked at before it is ready.
     pub pending: u32,
-    pair: Pair,
+    pair: Arc<Pair>,
 }
 
 #[derive(Debug)]
@@ -40,7 +42,8 @@ impl Key {
     pub fn new(algorithm: &str, described: Value, pending: u32) -> Option<Self> {
         let state = if pending == 0 { "ENABLED" } else { "PENDING_GENERATION" };
 
-        Some(Self { algorithm: algorithm.to_owned(), state, described, pending, pair: pair(algorithm)? })
+        let (algorithm, pair) = (algorithm.to_owned(), Arc::new(pair(algorithm)?));
+        Some(Self { algorithm, state, described, pending, pair })
     }
 
     /// A step towards being ready.
@@ -53,7 +56,7 @@ impl Key {
 
     /// The public half in the fields that its form has; `None` where there is no such form of it.
     pub(super) fn public(&self, form: &str) -> Option<Value> {
-        match (&self.pair, form) {
+        match (&*self.pair, form) {
             (Pair::MlDsa(pair), "3" | "NIST_PQC") => {
                 let bytes = pair.public_key().as_ref();
                 let data = json!({ "data": STANDARD.encode(bytes), "crc32cChecksum": crc32c(bytes) });
@@ -69,7 +72,7 @@ impl Key {
     }
 
     fn pem(&self) -> String {
-        let der = match &self.pair {
+        let der = match &*self.pair {
             Pair::Ec(pair) => pair.public_key().as_der().unwrap().as_ref().to_vec(),
             Pair::Ed25519(pair) => pair.public_key().as_der().unwrap().as_ref().to_vec(),
             Pair::MlDsa(pair) => pair.public_key().as_der().unwrap().as_ref().to_vec(),
@@ -118,7 +121,7 @@ impl Key {
 
     fn signature(&self, input: &[u8]) -> Result<Vec<u8>, String> {
         let wrong = |_unspecified| "the digest has another length".to_owned();
-        match &self.pair {
+        match &*self.pair {
             Pair::Ec(pair) => {
                 let digest = Digest::import_less_safe(input, self.hash()).map_err(wrong)?;
                 Ok(pair.sign_digest(&digest).unwrap().as_ref().to_vec())

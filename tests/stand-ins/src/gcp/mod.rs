@@ -52,6 +52,23 @@ impl Kms {
         self.keys.lock().unwrap().values().map(|key| key.state).collect()
     }
 
+    /// Puts a key there that no gateway made.
+    pub fn add(&self, ring: &str, id: &str) {
+        let described = json!({ "versionTemplate": { "protectionLevel": "SOFTWARE" } });
+        let key = Key::new("EC_SIGN_P256_SHA256", described, 0).unwrap();
+
+        self.keys.lock().unwrap().insert(format!("{ring}/cryptoKeys/{id}"), key);
+    }
+
+    /// Has the keys that another ring has, too, as if they were imported into both: with the same material, under the same
+    /// names.
+    pub fn import(&self, ring: &str, other: &Self) {
+        for (name, key) in other.keys.lock().unwrap().iter() {
+            let (_, id) = name.rsplit_once('/').unwrap();
+            self.keys.lock().unwrap().insert(format!("{ring}/cryptoKeys/{id}"), key.clone());
+        }
+    }
+
     /// Puts every key into this state.
     pub fn put_all(&self, state: &'static str) {
         self.keys.lock().unwrap().values_mut().for_each(|key| key.state = state);
