@@ -10,93 +10,45 @@ use keyport_core::backend::{Backend, Generate};
 use keyport_core::key::NativeId;
 use keyport_core::scheme::KeyType;
 use keyport_stand_ins::aws::{Key, REGION, StandIn};
-use keyport_stand_ins::{Answer, Fault};
+use keyport_stand_ins::{Answer, Fault, Faults};
 use serde_json::json;
 use tokio::task::JoinSet;
 
-use crate::account::{opened, opened_with, settle, signed};
+use crate::account::{opened, opened_with, settle};
+use crate::ends::{self, Stage, ends_while_making};
 use crate::suite::{object, request, soon};
-
-/// The two ways in which a call is lost: before it was done, and after.
-const LOST: [Fault; 2] = [Fault::HangBefore, Fault::HangAfter];
-
-/// Begins to make a key in a gateway that ends during its call of this number; whether it has one of that number.
-async fn ends_while_making(service: &StandIn, request: &Generate, number: usize, how: Fault) -> bool {
-    let aws = opened(service);
-    service.faults().after(number, how);
-
-    tokio::select! {
-        made = aws.generate(request.clone(), soon()) => {
-            made.unwrap();
-            false
-        }
-        () = service.faults().has_hung() => true,
-    }
-}
-
-/// Whether making a key has a call of this number; if so, that a gateway which ends there leaves nothing that is not found.
-async fn nothing_is_lost_while_making(number: usize, how: Fault) -> bool {
-    let (service, request) = (StandIn::start(), request(KeyType::EcP256));
-    if !ends_while_making(&service, &request, number, how.clone()).await {
-        return false;
-    }
-
-    let (aws, left) = (opened(&service), service.keys().alive());
-    let found = aws.find(&request.tenant, request.key_id, soon()).await.unwrap();
-    assert_eq!(usize::from(found.is_some()), left, "after call {number}, lost {how:?}");
-
-    let made = aws.generate(request.clone(), soon()).await.unwrap();
-    assert!(found.is_none_or(|found| found == made.native_id));
-    assert_eq!(service.keys().alive(), 1, "after call {number}, lost {how:?}");
-    let object = object(&request, &made.native_id);
-    signed(&aws, &object).await.unwrap();
-    aws.destroy(&object, soon()).await.unwrap();
-    assert_eq!(service.keys().alive(), 0);
-    true
-}
 
 #[tokio::test]
 async fn a_crash_while_a_key_is_made_leaves_one_that_is_found_or_none() {
-    for how in LOST {
-        let mut calls = 0;
-        while nothing_is_lost_while_making(calls, how.clone()).await {
-            calls += 1;
-        }
-        assert_eq!(calls, 5, "look by name, look by tag, make, name, ask for the public half");
-    }
-}
-
-/// Whether destroying a key has a call of this number; if so, that a gateway which ends there leaves nothing that a second try
-/// does not destroy.
-async fn nothing_is_left_while_destroying(number: usize, how: Fault) -> bool {
-    let (service, request) = (StandIn::start(), request(KeyType::EcP256));
-    let aws = opened(&service);
-    let object = object(&request, &aws.generate(request.clone(), soon()).await.unwrap().native_id);
-    service.faults().after(number, how.clone());
-
-    let ends = tokio::select! {
-        destroyed = aws.destroy(&object, soon()) => {
-            destroyed.unwrap();
-            false
-        }
-        () = service.faults().has_hung() => true,
-    };
-    service.faults().clear();
-    let next = opened(&service);
-    settle().await;
-    next.destroy(&object, soon()).await.unwrap();
-    assert_eq!(service.keys().alive(), 0, "after call {number}, lost {how:?}");
-    ends
+    // Look by name, look by tag, make, name, ask for the public half.
+    ends::while_a_key_is_made::<StandIn>(5).await;
 }
 
 #[tokio::test]
 async fn a_crash_while_a_key_is_destroyed_leaves_nothing_that_a_second_try_does_not_find() {
-    for how in LOST {
-        let mut calls = 0;
-        while nothing_is_left_while_destroying(calls, how.clone()).await {
-            calls += 1;
-        }
-        assert_eq!(calls, 2, "schedule its deletion, look by tag");
+    // Look by tag, schedule its deletion.
+    ends::while_a_key_is_destroyed::<StandIn>(2).await;
+}
+
+impl Stage for StandIn {
+    fn set() -> Self {
+        Self::start()
+    }
+
+    fn faults(&self) -> &Faults {
+        Self::faults(self)
+    }
+
+    fn begin(&self) -> Arc<dyn Backend> {
+        Arc::new(opened(self))
+    }
+
+    fn alive(&self) -> usize {
+        self.keys().alive()
+    }
+
+    async fn settle(&self) {
+        settle().await;
     }
 }
 

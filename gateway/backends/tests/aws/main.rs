@@ -11,6 +11,8 @@
 mod account;
 mod crash;
 mod credentials;
+#[path = "../ends/mod.rs"]
+mod ends;
 mod faults;
 mod keys;
 mod moto;

@@ -10,6 +10,9 @@
 mod certificate;
 #[path = "../clock/mod.rs"]
 mod clock;
+mod crash;
+#[path = "../ends/mod.rs"]
+mod ends;
 mod keys;
 mod opened;
 #[path = "../replica/mod.rs"]

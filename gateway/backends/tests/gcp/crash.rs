@@ -1,65 +1,57 @@
 //! A gateway that dies between any two calls of making a key, or of destroying it: exactly one key is there afterwards, or none.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use keyport_core::FailureKind;
-use keyport_core::backend::{Backend, Generate, Object};
+use keyport_core::backend::{Backend, Object};
 use keyport_core::key::NativeId;
 use keyport_core::scheme::KeyType;
-use keyport_stand_ins::{Answer, Fault};
+use keyport_stand_ins::{Answer, Fault, Faults};
 
+use crate::ends::{self, Stage};
 use crate::ring::{RING, Ring};
 use crate::suite::{object, request, soon};
 
-/// The calls of making a key, each of which is the last that is heard of the gateway; before the service acted, or after.
-const MAKING: [&str; 3] = ["POST /v1/projects", "GET /v1/projects", "/publicKey"];
+#[tokio::test]
+async fn a_crash_while_a_key_is_made_leaves_one_that_is_found_or_none() {
+    ends::while_a_key_is_made::<Ring>(MAKING).await;
+}
 
 #[tokio::test]
-async fn a_key_that_was_half_made_is_found_made_once_and_destroyed() {
-    for call in MAKING {
-        for fault in [Fault::HangBefore, Fault::HangAfter] {
-            let (ring, request) = (Ring::new(), request(KeyType::EcP256));
-            let is_made = died_making(&ring, &request, call, fault).await;
+async fn a_crash_while_a_key_is_destroyed_leaves_nothing_that_a_second_try_does_not_find() {
+    ends::while_a_key_is_destroyed::<Ring>(1).await;
+}
 
-            let found = ring.gcp.find(&request.tenant, request.key_id, soon()).await.unwrap();
-            assert_eq!(found.is_some(), is_made, "{call}");
-            let made = ring.gcp.generate(request.clone(), soon()).await.unwrap();
-            assert_eq!(ring.stand_in.states(), ["ENABLED"], "{call}");
-            ring.gcp.destroy(&object(&request, &made.native_id), soon()).await.unwrap();
-            assert_eq!(ring.stand_in.states(), ["DESTROY_SCHEDULED"]);
-        }
+impl Stage for Ring {
+    fn set() -> Self {
+        Self::new()
+    }
+
+    fn faults(&self) -> &Faults {
+        self.stand_in.faults()
+    }
+
+    fn begin(&self) -> Arc<dyn Backend> {
+        Arc::new(self.again())
+    }
+
+    fn alive(&self) -> usize {
+        self.stand_in.states().iter().filter(|state| **state != "DESTROY_SCHEDULED").count()
     }
 }
 
 #[tokio::test]
-async fn what_the_reaper_finds_of_a_key_that_was_half_made_it_destroys() {
-    for call in MAKING {
+async fn what_the_reaper_finds_of_a_key_that_is_still_being_made_it_destroys() {
+    for number in 0..MAKING {
         let (ring, request) = (Ring::new(), request(KeyType::EcP256));
         *ring.stand_in.pending.lock().unwrap() = 3;
-        died_making(&ring, &request, call, Fault::HangAfter).await;
+        assert!(ends::ends_while_making(&ring, &request, number, Fault::HangAfter).await);
 
         let found = ring.gcp.find(&request.tenant, request.key_id, soon()).await.unwrap().unwrap();
         ring.gcp.destroy(&object(&request, &found), soon()).await.unwrap();
-        assert_eq!(ring.stand_in.states(), ["DESTROY_SCHEDULED"], "{call}");
+        assert_eq!(ring.stand_in.states(), ["DESTROY_SCHEDULED"], "{number}");
         assert_eq!(ring.gcp.find(&request.tenant, request.key_id, soon()).await.unwrap(), None);
-    }
-}
-
-#[tokio::test]
-async fn a_key_that_was_half_destroyed_is_destroyed() {
-    for fault in [Fault::HangBefore, Fault::HangAfter] {
-        let (ring, request) = (Ring::new(), request(KeyType::EcP256));
-        let made = ring.gcp.generate(request.clone(), soon()).await.unwrap();
-        let object = object(&request, &made.native_id);
-        ring.stand_in.faults().add(":destroy", 1, fault);
-        let before = ring.stand_in.heard().len();
-        let (gcp, doomed) = (ring.gcp.clone(), object.clone());
-        let destroying = tokio::spawn(async move { gcp.destroy(&doomed, soon()).await });
-        ring.stand_in.asked(before + 1).await;
-        destroying.abort();
-
-        ring.gcp.destroy(&object, soon()).await.unwrap();
-        assert_eq!(ring.stand_in.states(), ["DESTROY_SCHEDULED"]);
     }
 }
 
@@ -117,21 +109,6 @@ async fn is_gone(ring: &Ring, object: &Object) {
     ring.gcp.destroy(object, soon()).await.unwrap();
 }
 
-/// Has a key made by a gateway that dies at this call; whether the service made it before that.
-async fn died_making(ring: &Ring, request: &Generate, call: &'static str, fault: Fault) -> bool {
-    let position = MAKING.iter().position(|other| *other == call).unwrap();
-    let acted = matches!(fault, Fault::HangAfter);
-    ring.stand_in.faults().add(call, 1, fault);
-    let (gcp, request) = (ring.gcp.clone(), request.clone());
-    let making = tokio::spawn(async move { gcp.generate(request, soon()).await });
-
-    // One call for each place, and none after the one that is never answered.
-    ring.stand_in.asked(position + 1).await;
-    if acted {
-        ring.until(|stand_in| !stand_in.states().is_empty()).await;
-    }
-    making.abort();
-    position > 0 || acted
-}
-
+/// The calls of making a key: make, look whether it is ready, ask for the public half.
+const MAKING: usize = 3;
 const DOUBT: Duration = Duration::from_secs(30);

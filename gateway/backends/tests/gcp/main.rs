@@ -11,6 +11,8 @@
 mod clock;
 mod crash;
 mod credentials;
+#[path = "../ends/mod.rs"]
+mod ends;
 mod keys;
 mod opening;
 #[path = "../replica/mod.rs"]

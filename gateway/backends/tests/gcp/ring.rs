@@ -20,7 +20,7 @@ pub(crate) struct Ring {
     pub(crate) gcp: Arc<Gcp>,
     /// What this machine's clock is ahead of the stand-in's.
     pub(crate) ahead: Arc<Mutex<Duration>>,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Ring {
@@ -40,7 +40,14 @@ impl Ring {
 
         let ahead = Arc::<Mutex<Duration>>::default();
         let gcp = Gcp::open(described, Arc::new(Ahead(Arc::clone(&ahead)))).unwrap();
-        Self { stand_in, gcp: Arc::new(gcp), ahead, _folder: folder }
+        Self { stand_in, gcp: Arc::new(gcp), ahead, folder }
+    }
+
+    /// Another gateway at the same ring.
+    pub(crate) fn again(&self) -> Gcp {
+        let credentials = Credentials::File(self.folder.path().join("key.json"));
+
+        Gcp::open(connection(&self.stand_in.url(), credentials), Arc::new(Ahead::default())).unwrap()
     }
 
     /// Waits until the service has come so far; fails where that takes longer than anything here may.
