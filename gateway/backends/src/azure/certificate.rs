@@ -56,7 +56,7 @@ impl Certificate {
 
     /// What the application says of itself to `audience`, for [`LIFE`] from `now` on.
     pub(super) fn assertion(&self, client: &str, audience: &Url, now: Timestamp) -> Result<String, Failure> {
-        self.check(now).map_err(|error| super::login::refused(error.to_string()))?;
+        self.check(now).map_err(|error| super::granted::refused(error.to_string()))?;
         let mut id = [0; 16];
         aws_lc_rs::rand::fill(&mut id)
             .map_err(|_unspecified| Failure::new(FailureKind::Internal, "there is no randomness"))?;

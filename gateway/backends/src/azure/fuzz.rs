@@ -2,6 +2,7 @@
 
 use reqwest::Url;
 
+use super::granted::Giver;
 use super::{key, name, status, wire};
 use crate::cloud;
 
@@ -35,9 +36,12 @@ pub fn key(body: &[u8]) {
     }
 }
 
-/// A refusal: see [`cloud::fuzz`].
+/// A refusal, of a vault or of who gives out tokens for it: see [`cloud::fuzz`].
 pub fn refused(answer: &[u8]) {
     for answer in cloud::fuzz::answers(answer) {
         cloud::fuzz::told(&status::failure(&answer));
+        for giver in [Giver::Entra, Giver::Metadata] {
+            giver.token(&answer, "Entra").err().iter().for_each(cloud::fuzz::told);
+        }
     }
 }

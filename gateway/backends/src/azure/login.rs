@@ -4,7 +4,6 @@
 
 use std::fmt::Display;
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use keyport_core::outside::{Clock, Timestamp};
@@ -12,12 +11,12 @@ use keyport_core::secret::Secret;
 use keyport_core::{Failure, FailureKind};
 use reqwest::header::HeaderValue;
 use reqwest::{Method, Request, Url};
-use serde_json::Value;
 use tokio::runtime::Handle;
 
 use super::certificate::Certificate;
 use super::connection::{Login, OpenError, Proof};
-use crate::cloud::{Issuer, Token, Web, host, posted, said};
+use super::granted::{Giver, refused};
+use crate::cloud::{Issuer, Token, Web, host, posted};
 use crate::http;
 use crate::http::exchange::Whole;
 use crate::secret_file;
@@ -140,17 +139,15 @@ impl Issuer for Source {
     async fn fetch(&self) -> Result<Token, Failure> {
         match &self.from {
             From::Application(application) => {
-                told(&self.of_application(application).await?, &entra(&application.url))
+                let answer = self.of_application(application).await?;
+                Giver::Entra.token(&answer, &entra(&application.url))
             }
             From::Managed(url) => {
                 let mut request = Request::new(Method::GET, url.clone());
                 request.headers_mut().insert("metadata", HeaderValue::from_static("true"));
                 let who = format!("the metadata service {}", host(url));
                 let answer = self.web.ask_for_token(request, &who, ELSEWHERE).await?;
-                told(&answer, &who).map_err(|refused| Failure {
-                    message: format!("{}{ELSEWHERE}", refused.message),
-                    ..refused
-                })
+                Giver::Metadata.token(&answer, &who)
             }
         }
     }
@@ -164,51 +161,8 @@ fn entra(url: &Url) -> String {
     format!("Entra at {}", host(url))
 }
 
-/// An access token of `who`, as OAuth 2.0 answers it (RFC 6749, section 5.1). Of an error only its word and Entra's number are repeated.
-fn told(answer: &Whole, who: &str) -> Result<Token, Failure> {
-    let read: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
-    let field = |name: &str| read.get(name).and_then(Value::as_str).unwrap_or_default();
-    if answer.status == 200 {
-        // The metadata service writes numbers as text.
-        let life = read.get("expires_in");
-        let life =
-            life.and_then(|life| life.as_u64().or_else(|| life.as_str()?.parse().ok())).unwrap_or_default();
-        let token = Token::living(field("access_token"), Duration::from_secs(life));
-        return token.ok_or_else(|| refused("the answer holds no access token"));
-    }
-
-    let number =
-        field("error_description").split([':', ' ']).next().filter(|word| word.starts_with("AADSTS"));
-    let number = number.unwrap_or_default();
-    let words = said(&format!("status {} {} {number}", answer.status, field("error")));
-    let message = format!("{who} gave no access token ({words})");
-    if answer.status == 429 || answer.status >= 500 {
-        return Err(Failure::new(FailureKind::Unavailable, message));
-    }
-    Err(refused(format!("{message}: {}", mend(number))))
-}
-
-/// What to do. Microsoft may number otherwise some day: then it is less.
-fn mend(number: &str) -> &'static str {
-    match number {
-        "AADSTS700016" => "`tenant` has no application `client`",
-        "AADSTS700024" => "the assertion's time is not now: mend this machine's clock",
-        "AADSTS700027" => "the application does not have this certificate: upload it in its registration",
-        "AADSTS7000215" => {
-            "the secret is not the application's: write its value, and not its id, into the file"
-        }
-        "AADSTS7000222" => "the secret has expired: make the next one in the application's registration",
-        _ => "the login is wrong, expired or revoked",
-    }
-}
-
 fn why(error: impl Display) -> Failure {
     refused(error.to_string())
-}
-
-/// A login that is not taken.
-pub(super) fn refused(message: impl Into<String>) -> Failure {
-    Failure { code: 401, ..Failure::new(FailureKind::Credentials, message) }
 }
 
 fn is_word(text: &str) -> bool {

@@ -13,6 +13,7 @@ mod certificate;
 mod connection;
 #[cfg(any(fuzzing, test))]
 pub mod fuzz;
+mod granted;
 mod key;
 mod login;
 mod making;

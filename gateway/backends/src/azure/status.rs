@@ -63,8 +63,8 @@ fn row(status: u16, inner: &str) -> (FailureKind, &'static str) {
     }
 }
 
-/// `Retry-After`, of which vaults write seconds.
-fn retry_after(answer: &Whole) -> Option<Duration> {
+/// `Retry-After`, of which vaults and Entra write seconds.
+pub(super) fn retry_after(answer: &Whole) -> Option<Duration> {
     let seconds = answer.headers.get("retry-after")?.to_str().ok()?.parse().ok()?;
 
     Some(Duration::from_secs(seconds))

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::signature::{RSA_PSS_2048_8192_SHA256, UnparsedPublicKey};
@@ -57,14 +57,17 @@ impl Certified {
         let known = Arc::new(Mutex::new(pair.certificate.der().to_vec()));
         let (seen, known_there) = (Mutex::<HashSet<String>>::default(), Arc::clone(&known));
         let audience = format!("{}/directory/oauth2/v2.0/token", stand_in.url());
-        let is_its = move |assertion: &str| {
-            let claims = signed(assertion, &known_there.lock().unwrap());
-            claims.is_some_and(|claims| {
-                let id = claims["jti"].as_str().unwrap_or_default().to_owned();
-                is_said(&claims, &audience) && id.len() == 36 && seen.lock().unwrap().insert(id)
-            })
+        let check = move |assertion: &str| {
+            let claims = signed(assertion, &known_there.lock().unwrap()).ok_or(UNKNOWN)?;
+            let id = claims["jti"].as_str().unwrap_or_default().to_owned();
+            let is_its = is_said(&claims, &audience) && id.len() == 36 && seen.lock().unwrap().insert(id);
+            match is_its {
+                true if is_now(&claims) => Ok(()),
+                true => Err("AADSTS700024: Client assertion is not within its valid time range."),
+                false => Err("AADSTS50027: JWT token is invalid or malformed."),
+            }
         };
-        assert!(stand_in.asserts.set(Asserts(Box::new(is_its))).is_ok());
+        assert!(stand_in.asserts.set(Asserts(Box::new(check))).is_ok());
 
         let certified = Self { stand_in, folder, known };
         certified.put(pair);
@@ -86,10 +89,13 @@ impl Certified {
     }
 
     fn open_with(&self, certificate: &str, key: &str) -> Result<Azure, OpenError> {
-        let proof = Proof::Certificate { certificate: self.file(certificate), key: self.file(key) };
-        let url = self.stand_in.url();
+        let (url, proof) = (self.stand_in.url(), self.proof(certificate, key));
 
         Azure::open(connection(&url, application(&url, proof)), Arc::new(Ahead::default()))
+    }
+
+    fn proof(&self, certificate: &str, key: &str) -> Proof {
+        Proof::Certificate { certificate: self.file(certificate), key: self.file(key) }
     }
 
     fn heard(&self) -> usize {
@@ -124,17 +130,20 @@ pub(crate) fn signed(assertion: &str, certificate: &[u8]) -> Option<Value> {
     part(claims)
 }
 
-/// Whether these claims are what Entra wants of the application now.
+/// Whether these claims are what Entra wants of the application.
 fn is_said(claims: &Value, audience: &str) -> bool {
-    let now = wall().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
-    let time = |name: &str| claims[name].as_u64().unwrap();
-    let is_now = time("nbf") <= now && now < time("exp") && time("exp") - time("nbf") <= 600;
-
     claims["aud"] == audience
         && claims["iss"] == "application"
         && claims["sub"] == "application"
-        && is_now
-        && time("iat") == time("nbf")
+        && claims["iat"] == claims["nbf"]
+}
+
+/// Whether their time is now, and short.
+fn is_now(claims: &Value) -> bool {
+    let now = wall().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
+    let time = |name: &str| claims[name].as_u64().unwrap();
+
+    time("nbf") <= now && now < time("exp") && time("exp") - time("nbf") <= 600
 }
 
 #[tokio::test]
@@ -159,7 +168,7 @@ async fn a_certificate_that_was_exchanged_in_its_place_is_taken_for_the_next_tok
     certified.put(&next);
     *certified.known.lock().unwrap() = next.certificate.der().to_vec();
     certified.stand_in.revoke();
-    tokio::time::advance(std::time::Duration::from_millis(150)).await;
+    tokio::time::advance(Duration::from_millis(150)).await;
     azure.health(soon()).await.unwrap();
 }
 
@@ -170,6 +179,17 @@ async fn a_certificate_that_entra_does_not_know_is_said_to_be_the_login() {
 
     let refused = certified.refusal(&certified.open().unwrap()).await;
     assert!(refused.contains("AADSTS700027") && refused.contains("upload it"), "{refused}");
+}
+
+#[tokio::test]
+async fn a_clock_that_is_wrong_is_named() {
+    let certified = Certified::new(&Pair::new());
+    let (url, proof) = (certified.stand_in.url(), certified.proof("azure.pem", "azure.key"));
+    let ahead = Ahead(Arc::new(Mutex::new(Duration::from_secs(3600))));
+    let azure = Azure::open(connection(&url, application(&url, proof)), Arc::new(ahead)).unwrap();
+
+    let refused = certified.refusal(&azure).await;
+    assert!(refused.contains("AADSTS700024") && refused.contains("mend this machine's clock"), "{refused}");
 }
 
 #[tokio::test]
@@ -211,7 +231,7 @@ async fn files_that_prove_nothing_are_named_when_they_are_opened_and_when_they_w
         assert!(matches!(opened, OpenError::Certificate(_)) && opened.to_string().contains(said), "{opened}");
         let refused = certified.refusal(&azure).await;
         assert!(refused.contains(said), "{refused}");
-        tokio::time::advance(std::time::Duration::from_secs(60)).await;
+        tokio::time::advance(Duration::from_secs(60)).await;
     }
     assert_eq!(certified.heard(), 0);
 }
@@ -227,3 +247,6 @@ async fn a_key_that_others_may_read_is_refused() {
     let refused = certified.open().unwrap_err().to_string();
     assert!(refused.ends_with(&format!("chmod 600 {}", certified.file("azure.key").display())), "{refused}");
 }
+
+const UNKNOWN: &str =
+    "AADSTS700027: The certificate with identifier used to sign the client assertion is not registered.";

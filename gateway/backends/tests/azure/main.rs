@@ -14,6 +14,7 @@ mod crash;
 #[path = "../ends/mod.rs"]
 mod ends;
 mod keys;
+mod logins;
 mod opened;
 #[path = "../replica/mod.rs"]
 mod replica;

@@ -32,15 +32,18 @@ pub struct Vault {
     returning: Mutex<BTreeMap<String, (u32, Vec<Key>)>>,
     /// Whether nobody may do anything.
     pub forbids: Mutex<bool>,
-    /// Whether an assertion is the application's, where it has another one than its federated token.
+    /// What becomes of assertions, where the application has other ones than its federated token.
     pub asserts: OnceLock<Asserts>,
     given: Mutex<HashSet<String>>,
     began: Instant,
     address: SocketAddr,
 }
 
-/// Says whether an assertion is the application's.
-pub struct Asserts(pub Box<dyn Fn(&str) -> bool + Send + Sync>);
+/// Says of an assertion why it is not the application's, in Entra's words.
+pub type Check = dyn Fn(&str) -> Result<(), &'static str> + Send + Sync;
+
+/// What becomes of assertions.
+pub struct Asserts(pub Box<Check>);
 
 impl fmt::Debug for Asserts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -101,6 +104,11 @@ impl Vault {
         self.given.lock().unwrap().clear();
     }
 
+    /// From now on this token is taken, too, which somebody else gave out.
+    pub fn admit(&self, token: &str) {
+        self.given.lock().unwrap().insert(token.to_owned());
+    }
+
     fn answered(&self, asked: &Asked) -> Outcome {
         if asked.path.ends_with("/token") {
             return self.token(asked);
@@ -143,32 +151,16 @@ impl Vault {
     }
 
     fn token(&self, asked: &Asked) -> Outcome {
-        let is_right = match asked.path.as_str() {
+        let proven = match asked.path.as_str() {
             "/metadata/identity/oauth2/token" => {
-                asked.parameter("resource") == "https://vault.azure.net" && asked.header("metadata") == "true"
+                let is_right = asked.parameter("resource") == "https://vault.azure.net"
+                    && asked.header("metadata") == "true";
+                if is_right { Ok(()) } else { Err("the request is no metadata service's") }
             }
-            path if path == format!("/{DIRECTORY}/oauth2/v2.0/token") => {
-                let assertion = asked.form("client_assertion_type").ends_with(":jwt-bearer");
-                asked.form("grant_type") == "client_credentials"
-                    && asked.form("client_id") == APPLICATION
-                    && asked.form("scope") == "https://vault.azure.net/.default"
-                    && (asked.form("client_secret") == SECRET
-                        || assertion && asked.form("client_assertion") == "f3derated"
-                        || assertion
-                            && self
-                                .asserts
-                                .get()
-                                .is_some_and(|Asserts(is_its)| is_its(&asked.form("client_assertion"))))
-            }
-            _ => false,
+            path if path == format!("/{DIRECTORY}/oauth2/v2.0/token") => self.proven(asked),
+            _ => Err("AADSTS90002: Tenant not found."),
         };
-        if !is_right {
-            let description = match self.asserts.get() {
-                Some(_) => {
-                    "AADSTS700027: The certificate with identifier used to sign the client assertion is not registered."
-                }
-                None => "AADSTS7000215: Invalid client secret provided: s3cr3t.",
-            };
+        if let Err(description) = proven {
             return Err((401, json!({ "error": "invalid_client", "error_description": description })));
         }
 
@@ -178,6 +170,23 @@ impl Vault {
         Ok(
             json!({ "token_type": "Bearer", "expires_in": 3599, "ext_expires_in": 3599, "access_token": token }),
         )
+    }
+
+    /// Whether the application asks, and proves it.
+    fn proven(&self, asked: &Asked) -> Result<(), &'static str> {
+        let asserts = asked.form("client_assertion_type").ends_with(":jwt-bearer");
+        let is_its = asked.form("grant_type") == "client_credentials"
+            && asked.form("client_id") == APPLICATION
+            && asked.form("scope") == "https://vault.azure.net/.default";
+
+        match (is_its, asserts, self.asserts.get()) {
+            (false, _, _) => Err("AADSTS700016: Application was not found in the directory."),
+            (true, true, Some(Asserts(check))) => check(&asked.form("client_assertion")),
+            (true, true, None) if asked.form("client_assertion") == "f3derated" => Ok(()),
+            (true, true, None) => Err("AADSTS70021: No matching federated identity record found."),
+            (true, false, _) if asked.form("client_secret") == SECRET => Ok(()),
+            (true, false, _) => Err("AADSTS7000215: Invalid client secret provided: s3cr3t."),
+        }
     }
 
     fn create(&self, name: &str, body: &Value) -> Outcome {
