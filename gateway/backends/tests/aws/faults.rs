@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use crate::account::{custodian, opened, opened_with, signed};
+use crate::outage;
 use crate::suite::{Custodian, request, soon};
 
 async fn with_key() -> (StandIn, Custodian, Object) {
@@ -105,6 +106,14 @@ async fn a_fault_of_the_service_passes_or_is_unavailable() {
         let failure = fails(&service, &custodian, &object, fault).await;
         assert_eq!(failure.kind, FailureKind::Unavailable, "{failure}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_service_that_goes_on_failing_is_left_alone() {
+    let (service, custodian, object) = with_key().await;
+    let refusal = refusal(503, "DependencyTimeoutException", "");
+
+    outage::is_left_alone((&service, "Sign", refusal), (&*custodian.backend, &object)).await;
 }
 
 #[tokio::test]

@@ -14,9 +14,13 @@ mod credentials;
 #[path = "../ends/mod.rs"]
 mod ends;
 mod faults;
+#[path = "../front/mod.rs"]
+mod front;
 mod keys;
 mod moto;
 mod network;
+#[path = "../outage/mod.rs"]
+mod outage;
 mod python;
 #[path = "../replica/mod.rs"]
 mod replica;

@@ -1,21 +1,13 @@
 //! The way to the services.
 
-use std::net::SocketAddr;
-use std::sync::Arc;
-
 use keyport_backends::aws::{Aws, OpenError};
 use keyport_core::FailureKind;
 use keyport_core::backend::Backend;
 use keyport_stand_ins::aws::StandIn;
 use keyport_stand_ins::{Answer, Fault};
-use rcgen::{CertifiedKey, KeyPair};
-use rustls::ServerConfig;
-use rustls_pki_types::PrivateKeyDer;
-use tempfile::TempDir;
-use tokio::net::{TcpListener, TcpStream};
-use tokio_rustls::TlsAcceptor;
 
 use crate::account::{connection, opened_with};
+use crate::front;
 use crate::suite::soon;
 
 #[tokio::test]
@@ -48,50 +40,14 @@ async fn a_proxy_that_wants_a_login_is_for_the_operator() {
 
 #[tokio::test]
 async fn only_an_authority_that_is_named_vouches_for_a_service_of_ones_own() {
-    let (service, folder) = (StandIn::start(), TempDir::new().unwrap());
-    let certified = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
-    let (address, ca) = (behind_tls(&service, &certified).await, folder.path().join("ca.pem"));
-    std::fs::write(&ca, certified.cert.pem()).unwrap();
+    let service = StandIn::start();
 
-    let mut known = connection(&format!("https://{address}"));
-    known.ca = Some(ca);
-    Aws::open(known).unwrap().health(soon()).await.unwrap();
-
-    let unknown = Aws::open(connection(&format!("https://{address}"))).unwrap();
-    let failure = unknown.health(soon()).await.unwrap_err();
-    assert!(
-        failure.kind == FailureKind::OperatorNeeded && failure.message.ends_with("vouches for it in `ca`"),
-        "{failure}"
-    );
-}
-
-/// An address where the services speak TLS, with this certificate.
-async fn behind_tls(service: &StandIn, certified: &CertifiedKey<KeyPair>) -> SocketAddr {
-    let key = PrivateKeyDer::try_from(certified.signing_key.serialize_der()).unwrap();
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
-    let config =
-        config.with_no_client_auth().with_single_cert(vec![certified.cert.der().clone()], key).unwrap();
-    let (acceptor, socket) =
-        (TlsAcceptor::from(Arc::new(config)), TcpListener::bind("127.0.0.1:0").await.unwrap());
-    let address = socket.local_addr().unwrap();
-
-    let services = service.url().replace("http://", "");
-    tokio::spawn(async move {
-        while let Ok((stream, _)) = socket.accept().await {
-            let (acceptor, services) = (acceptor.clone(), services.clone());
-            tokio::spawn(pass_on(acceptor, stream, services));
-        }
-    });
-    address
-}
-
-/// What ends on one side ends on the other.
-async fn pass_on(acceptor: TlsAcceptor, stream: TcpStream, services: String) -> Option<()> {
-    let mut outer = acceptor.accept(stream).await.ok()?;
-    let mut inner = TcpStream::connect(services).await.ok()?;
-
-    tokio::io::copy_bidirectional(&mut outer, &mut inner).await.ok().map(drop)
+    front::only_who_is_named_vouches(&service.url(), |url, ca| {
+        let mut described = connection(url);
+        described.ca = ca.map(Into::into);
+        Aws::open(described).unwrap()
+    })
+    .await;
 }
 
 #[tokio::test]

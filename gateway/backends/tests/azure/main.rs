@@ -13,9 +13,14 @@ mod clock;
 mod crash;
 #[path = "../ends/mod.rs"]
 mod ends;
+#[path = "../front/mod.rs"]
+mod front;
 mod keys;
 mod logins;
+mod network;
 mod opened;
+#[path = "../outage/mod.rs"]
+mod outage;
 #[path = "../replica/mod.rs"]
 mod replica;
 mod restoring;

@@ -13,8 +13,13 @@ mod crash;
 mod credentials;
 #[path = "../ends/mod.rs"]
 mod ends;
+#[path = "../front/mod.rs"]
+mod front;
 mod keys;
+mod network;
 mod opening;
+#[path = "../outage/mod.rs"]
+mod outage;
 #[path = "../replica/mod.rs"]
 mod replica;
 mod restoring;

@@ -45,9 +45,16 @@ impl Ring {
 
     /// Another gateway at the same ring.
     pub(crate) fn again(&self) -> Gcp {
-        let credentials = Credentials::File(self.folder.path().join("key.json"));
+        self.again_with(|_| ())
+    }
 
-        Gcp::open(connection(&self.stand_in.url(), credentials), Arc::new(Ahead::default())).unwrap()
+    /// The same, configured otherwise.
+    pub(crate) fn again_with(&self, change: impl FnOnce(&mut Connection)) -> Gcp {
+        let credentials = Credentials::File(self.folder.path().join("key.json"));
+        let mut described = connection(&self.stand_in.url(), credentials);
+        change(&mut described);
+
+        Gcp::open(described, Arc::new(Ahead::default())).unwrap()
     }
 
     /// Waits until the service has come so far; fails where that takes longer than anything here may.
