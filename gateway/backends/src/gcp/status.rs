@@ -13,7 +13,7 @@ use crate::http::exchange::Whole;
 pub(super) fn failure(answer: &Whole, now: Timestamp) -> Failure {
     let refused: Option<Refused> = serde_json::from_slice(&answer.body).ok();
     let known = refused.and_then(|refused| Some((row_of(&refused.error.status)?, refused.error)));
-    let Some((row, reason)) = known else { return by_status(answer) };
+    let Some((row, reason)) = known else { return by_status(answer, now) };
 
     let info = reason.details.iter().find_map(|detail| detail.reason.as_deref()).unwrap_or_default();
     let info = if info.is_empty() { String::new() } else { format!(" ({})", said(info)) };
@@ -45,7 +45,7 @@ fn row_of(status: &str) -> Option<&'static Row> {
 
 /// Who answers without Google's words is something before it: a proxy, a balancer, another server. Then nothing is known of any
 /// key, so that a page that was not found is no key that is not there.
-fn by_status(answer: &Whole) -> Failure {
+fn by_status(answer: &Whole, now: Timestamp) -> Failure {
     let (kind, code, why) = match answer.status {
         401 => (FailureKind::Credentials, 16, "the credentials were not taken"),
         403 => (FailureKind::Denied, 7, "it was forbidden"),
@@ -55,7 +55,7 @@ fn by_status(answer: &Whole) -> Failure {
     };
     let message = format!("an answer of status {} without Google's words for an error: {why}", answer.status);
 
-    let retry_after = header_delay(answer, Timestamp(0));
+    let retry_after = header_delay(answer, now);
     Failure { code, retry_after, ..Failure::new(kind, message) }
 }
 
@@ -193,6 +193,17 @@ mod tests {
         let date = [("retry-after", "Sun, 06 Nov 1994 08:49:42 GMT")];
         assert_eq!(wait(&date, ""), Some(Duration::from_secs(5)));
         assert_eq!(wait(&[("retry-after", "soon")], r#","details":[{"retryDelay":"-1s"}]"#), None);
+    }
+
+    #[test]
+    fn how_long_to_wait_is_heard_of_whoever_is_before_google() {
+        for (field, wait) in [("7", 7), ("Sun, 06 Nov 1994 08:49:42 GMT", 5)] {
+            for status in [429, 503] {
+                let told = failure(&answer(status, &[("retry-after", field)], "<html>"), NOW);
+
+                assert_eq!(told.retry_after, Some(Duration::from_secs(wait)), "{told}");
+            }
+        }
     }
 
     #[test]
