@@ -228,6 +228,18 @@ async fn a_machine_without_an_account_has_no_credentials() {
 }
 
 #[tokio::test]
+async fn a_file_that_is_gone_is_named_and_nobody_asked() {
+    let person = Filed::with(|stand_in, _| user(stand_in));
+    let file = person.folder.path().join("credentials.json");
+    std::fs::remove_file(&file).unwrap();
+
+    let refused = person.refusal().await;
+    assert_eq!(refused.kind, FailureKind::Credentials, "{refused}");
+    assert!(refused.message.starts_with(&*file.to_string_lossy()), "{refused}");
+    assert!(person.stand_in.heard().is_empty());
+}
+
+#[tokio::test]
 async fn a_clock_that_is_wrong_is_named() {
     let ring = Ring::new();
     *ring.ahead.lock().unwrap() = Duration::from_secs(600);
