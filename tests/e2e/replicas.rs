@@ -5,10 +5,11 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
 use keyport_stand_ins::{Service, StandIn};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::harness::api::{Api, tenant};
-use crate::harness::{Plan, Site, entries, eventually};
+use crate::harness::load::{Load, are_signatures};
+use crate::harness::{Gateway, Plan, Site, entries, eventually};
 
 /// What operators do where keys are held.
 pub(crate) trait Held: Service {
@@ -26,6 +27,9 @@ pub(crate) trait Held: Service {
 
     /// How many keys there are that are not destroyed.
     fn alive(&self) -> usize;
+
+    /// Whether a call asks for a signature.
+    fn is_signature(call: &str) -> bool;
 }
 
 /// The services, and the folder of a gateway with a connection to each.
@@ -105,8 +109,50 @@ impl<S: Held> Pair<S> {
         assert_eq!(self.signed_by_the_second(), 2);
     }
 
+    /// Every signature is made while the first service goes and comes back under load.
+    pub(crate) async fn miss_no_signature_between(
+        &self,
+        go: impl AsyncFnOnce(&StandIn<S>),
+        come_back: impl FnOnce(&StandIn<S>),
+    ) {
+        let (gateway, key) = self.serve().await;
+        let load = Load::start(&Api::of(&gateway, "acme"), &key, CLIENTS);
+
+        signs(&self.first).await;
+        go(&self.first).await;
+        signs(&self.second).await;
+        come_back(&self.first);
+        signs(&self.first).await;
+
+        are_signatures(&load.end().await);
+        gateway.stop().await;
+        assert_eq!(self.signed_by_the_second(), signatures(&self.second));
+    }
+
+    /// A gateway that starts while the first service is away has the second one sign.
+    pub(crate) async fn start_without_the_first(&self) {
+        let (gateway, key) = self.serve().await;
+        gateway.stop().await;
+
+        self.first.go_away().await;
+        let gateway = self.site.start().await;
+        Api::of(&gateway, "acme").sign(&key).await;
+
+        assert_eq!(signatures(&self.second), 1);
+    }
+
+    /// A gateway with the key `a`, which both services have.
+    async fn serve(&self) -> (Gateway, Value) {
+        let object = self.first.add();
+        self.second.copy(&self.first);
+        let gateway = self.site.start().await;
+        let key = Api::of(&gateway, "acme").register("a", &object).await;
+
+        (gateway, key)
+    }
+
     /// How many signatures the log says are the second service's.
-    pub(crate) fn signed_by_the_second(&self) -> usize {
+    fn signed_by_the_second(&self) -> usize {
         let entries = entries(&self.site.data());
 
         entries.iter().filter(|entry| entry.text("detail") == "signed by replica `second`").count()
@@ -118,3 +164,18 @@ impl<S: Held> Pair<S> {
         eventually(operation, async || is_done().then_some(())).await;
     }
 }
+
+/// Waits until a service signed so often again that nobody waits for another one any more.
+async fn signs<S: Held>(service: &StandIn<S>) {
+    let before = signatures(service);
+
+    eventually("signatures", async || (signatures(service) >= before + ENOUGH).then_some(())).await;
+}
+
+fn signatures<S: Held>(service: &StandIn<S>) -> usize {
+    service.heard().iter().filter(|call| S::is_signature(call)).count()
+}
+
+const CLIENTS: usize = 8;
+/// More signatures than clients have on their way.
+const ENOUGH: usize = 4 * CLIENTS;

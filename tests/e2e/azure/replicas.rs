@@ -16,6 +16,16 @@ async fn a_key_that_is_made_here_is_deleted_and_restored_in_the_vault_that_has_i
     vaults().destroy_a_key_in_both().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn no_signature_is_missed_while_a_vault_cannot_be_reached() {
+    vaults().miss_no_signature_between(StandIn::go_away, StandIn::come_back).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gateway_that_starts_while_a_vault_is_away_signs_in_the_other() {
+    vaults().start_without_the_first().await;
+}
+
 fn vaults() -> Pair<Vault> {
     Pair::new([vault(), vault()], SECRET)
 }
@@ -55,6 +65,10 @@ impl Held for Vault {
 
     fn alive(&self) -> usize {
         self.versions().len()
+    }
+
+    fn is_signature(call: &str) -> bool {
+        call.ends_with("/sign") && !call.contains("-health/")
     }
 }
 

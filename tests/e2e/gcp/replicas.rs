@@ -16,6 +16,16 @@ async fn a_key_that_both_rings_have_is_destroyed_and_restored_in_both() {
     rings().destroy_a_key_in_both().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn no_signature_is_missed_while_a_ring_cannot_be_reached() {
+    rings().miss_no_signature_between(StandIn::go_away, StandIn::come_back).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gateway_that_starts_while_a_ring_is_away_signs_in_the_other() {
+    rings().start_without_the_first().await;
+}
+
 fn rings() -> Pair<Kms> {
     Pair::new([RING, SECOND].map(kms), &key_file().to_string())
 }
@@ -53,6 +63,10 @@ impl Held for Kms {
 
     fn alive(&self) -> usize {
         self.states().iter().filter(|state| **state == "ENABLED").count()
+    }
+
+    fn is_signature(call: &str) -> bool {
+        call.ends_with(":asymmetricSign")
     }
 }
 
