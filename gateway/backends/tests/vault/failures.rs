@@ -10,6 +10,7 @@ use keyport_core::FailureKind;
 use keyport_core::backend::{Backend, Object};
 use keyport_core::custody::Mechanism;
 use keyport_core::scheme::KeyType;
+use reqwest::Method;
 use serde_json::json;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -217,13 +218,7 @@ async fn a_server_that_does_not_describe_what_it_made_and_knows_it_only_later_is
 #[tokio::test]
 async fn an_engine_that_is_not_there_right_after_it_was_mounted_is_waited_for() {
     let Some((bao, proxy)) = between().await else { return };
-    let at = Connection {
-        address: proxy.url(),
-        mount: "later".to_owned(),
-        create_mount: true,
-        ..bao.connection()
-    };
-    let vault = Vault::open(at).unwrap();
+    let vault = mounting(&bao, &proxy, "later");
     let mut asked = 0;
     proxy.says(move |heard| {
         asked += usize::from(heard.path.starts_with("later/keys/"));
@@ -233,6 +228,59 @@ async fn an_engine_that_is_not_there_right_after_it_was_mounted_is_waited_for() 
 
     make(&vault).await;
     assert_eq!((proxy.count("sys/mounts/"), proxy.count("later/keys/")), (1, 3));
+}
+
+#[tokio::test]
+async fn an_engine_that_somebody_else_mounted_meanwhile_is_used() {
+    let Some((bao, proxy)) = between().await else { return };
+    let transit = json!({ "type": "transit" });
+    let (status, taken) = bao.admin(Method::POST, "sys/mounts/transit", transit.clone()).await;
+    assert!(status == 400 && taken.to_string().contains("path is already in use"), "{status} {taken}");
+
+    // What OpenBao says itself, the same in other words, what a conflict is called elsewhere, and OpenBao's after no answer.
+    for (at, (then, times)) in [
+        (Then::Pass, 1),
+        (Then::Answer(400, "", r#"{"errors":["existing mount at later/"]}"#), 1),
+        (Then::Answer(409, "", r#"{"errors":["conflict"]}"#), 1),
+        (Then::Answer(504, "", ""), 2),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let mount = format!("later-{at}");
+        bao.post(&format!("sys/mounts/{mount}"), transit.clone()).await;
+        let (mut is_early, mut mounted) = (true, at_first(1, then.clone()));
+        proxy.says(move |heard| match heard.path.split('/').nth(1) {
+            Some("mounts") => mounted(heard),
+            Some("keys") if std::mem::take(&mut is_early) => Then::Answer(404, "", NO_ROUTE),
+            _ => Then::Pass,
+        });
+
+        let vault = mounting(&bao, &proxy, &mount);
+        let object = make(&vault).await;
+        sign(&vault, &object).await.unwrap();
+        assert_eq!(proxy.count(&format!("sys/mounts/{mount}")), times, "{then:?}");
+        assert_eq!(bao.keys(&mount).await.len(), 1, "{then:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_engine_that_may_not_be_mounted_is_the_operators_matter() {
+    let Some((bao, proxy)) = between().await else { return };
+    let vault = mounting(&bao, &proxy, "later");
+
+    for (refusal, kind) in [
+        (Then::Answer(400, "", r#"{"errors":["unknown type"]}"#), FailureKind::InvalidArgument),
+        (Then::Answer(403, "", r#"{"errors":["permission denied"]}"#), FailureKind::Denied),
+    ] {
+        proxy.says(move |heard| match heard.path.starts_with("sys/mounts/") {
+            true => refusal.clone(),
+            false => Then::Pass,
+        });
+        let refused = vault.generate(request(KeyType::EcP256), soon()).await.unwrap_err();
+        assert_eq!(refused.kind, kind, "{refused}");
+    }
+    assert_eq!(bao.keys("later").await, Vec::<String>::new());
 }
 
 #[tokio::test]
@@ -338,6 +386,14 @@ async fn between() -> Option<(Bao, Proxy)> {
 
 fn by(bao: &Bao, proxy: &Proxy) -> Vault {
     Vault::open(Connection { address: proxy.url(), ..bao.connection() }).unwrap()
+}
+
+/// The same with an engine that is mounted with the first key.
+fn mounting(bao: &Bao, proxy: &Proxy, mount: &str) -> Vault {
+    let at =
+        Connection { address: proxy.url(), mount: mount.to_owned(), create_mount: true, ..bao.connection() };
+
+    Vault::open(at).unwrap()
 }
 
 async fn make(vault: &Vault) -> Object {
