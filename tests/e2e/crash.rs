@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::dev::token;
 use crate::harness::{
-    Gateway, Hash, Key, Plan, Site, Stored, Webhook, copy, entries, eventually, keyport, token_of,
+    Gateway, Hash, Key, Plan, Site, Stored, Webhook, destroyed, entries, eventually, keyport, token_of,
 };
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -33,7 +33,7 @@ async fn a_killed_gateway_forgets_nothing_that_it_answered() {
         load.ended().await;
     }
 
-    let half_done = half_done(&data).await;
+    let half_done = Stored::of_a_copy(&data).await.half_done();
     assert!(!half_done.is_empty(), "no crash came in between; there must be more of them");
     let gateway = Gateway::dev(&data).await;
     let webhook = gateway.webhook(&token(&data));
@@ -205,28 +205,10 @@ async fn every_name_can_be_used(webhook: &Webhook, answered: &Answered) {
     }
 }
 
-/// What crashes left half made, or half destroyed.
-async fn half_done(data: &Path) -> BTreeSet<String> {
-    // A copy: looking at it must not be what mends it.
-    let folder = tempfile::tempdir().unwrap();
-    let at_rest = folder.path().join("data");
-    copy(data, &at_rest);
-    let stored = Stored::read(&at_rest).await;
-
-    stored.ids(State::Pending).union(&stored.ids(State::Destroying)).cloned().collect()
-}
-
 /// Waits until the gateway has destroyed these keys.
 async fn are_destroyed(data: &Path, ids: &BTreeSet<String>) {
-    eventually("what was half done to be undone", async || {
-        let destroyed: BTreeSet<_> = entries(data)
-            .into_iter()
-            .filter(|entry| entry.is("destroy", "ok"))
-            .map(|entry| entry.text("key_id").to_owned())
-            .collect();
-        ids.is_subset(&destroyed).then_some(())
-    })
-    .await;
+    eventually("what was half done to be undone", async || ids.is_subset(&destroyed(data)).then_some(()))
+        .await;
 }
 
 fn every_answer_is_on_record(data: &Path, answered: &Answered) {

@@ -1,5 +1,6 @@
 //! Keys in Azure Key Vault, by a stand-in for it: the example's configuration, and every contract through it.
 
+mod crash;
 mod promises;
 mod replicas;
 
@@ -51,6 +52,7 @@ fn staged() -> (Site, StandIn) {
     let site = Site::new(&Plan::soft());
     let text = std::fs::read_to_string(folder().join("keyport.toml")).expect("the example");
     let text = text.replace("grace = \"7d\"", "grace = \"0s\"");
+    let text = text.replace("\"release\"", "\"release\", \"delete\"");
     site.write("keyport.toml", text.replace("kind = \"azure\"\n", &format!("kind = \"azure\"\n{UNHURRIED}")));
     site.write("azure-secret", "s3cr3t");
     let private = std::fs::Permissions::from_mode(0o600);

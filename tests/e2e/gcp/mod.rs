@@ -1,5 +1,6 @@
 //! Keys in Google Cloud KMS, by a stand-in for it: the example's configuration, and every contract through it.
 
+mod crash;
 mod promises;
 mod replicas;
 
@@ -91,6 +92,7 @@ fn staged() -> (Site, StandIn) {
     let site = Site::new(&Plan::soft());
     let text = std::fs::read_to_string(folder().join("keyport.toml")).expect("the example");
     let text = text.replace("grace = \"7d\"", "grace = \"0s\"");
+    let text = text.replace("\"release\"", "\"release\", \"delete\"");
     site.write("keyport.toml", text.replace("kind = \"gcp\"\n", &format!("kind = \"gcp\"\n{UNHURRIED}")));
     site.write("key.json", key_file().to_string());
     std::fs::set_permissions(site.path("key.json"), std::fs::Permissions::from_mode(0o600))

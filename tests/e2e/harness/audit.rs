@@ -1,5 +1,6 @@
 //! The audit log, as anybody reads it.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -36,6 +37,13 @@ pub(crate) fn entry_of(data: &Path, request_id: &str) -> Vec<Entry> {
     let mut entries = entries(data);
     entries.retain(|entry| entry.text("request_id") == request_id);
     entries
+}
+
+/// The key-ids of what was destroyed, and is on record.
+pub(crate) fn destroyed(data: &Path) -> BTreeSet<String> {
+    let destroyed = entries(data).into_iter().filter(|entry| entry.is("destroy", "ok"));
+
+    destroyed.map(|entry| entry.text("key_id").to_owned()).collect()
 }
 
 /// The log's files, in order.

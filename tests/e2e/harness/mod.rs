@@ -6,6 +6,7 @@ mod client;
 mod folder;
 mod gateway;
 mod guest;
+pub(crate) mod killed;
 pub(crate) mod load;
 mod site;
 mod stored;
@@ -15,7 +16,7 @@ mod wait;
 mod webhook;
 mod wire;
 
-pub(crate) use audit::{Entry, entries, entry_of, segments};
+pub(crate) use audit::{Entry, destroyed, entries, entry_of, segments};
 pub(crate) use client::{Answer, Client, Protocol, Server};
 pub(crate) use folder::copy;
 pub(crate) use gateway::{Ended, Gateway};

@@ -10,6 +10,8 @@ use keyport_core::outside::{Clock, Task, Timestamp};
 use keyport_core::store::Reseal;
 use keyport_store::Store;
 
+use super::folder::copy;
+
 /// Rows and sealed material.
 #[derive(Debug)]
 pub(crate) struct Stored {
@@ -42,6 +44,20 @@ impl Stored {
 
         let sealed = sealed.lock().expect("not poisoned").clone();
         Self { keys, sealed }
+    }
+
+    /// The same of a copy of `data`: looking at it must not be what mends it.
+    pub(crate) async fn of_a_copy(data: &Path) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let copied = folder.path().join("data");
+        copy(data, &copied);
+
+        Self::read(&copied).await
+    }
+
+    /// The key-ids of the rows of keys that are half made, or half destroyed.
+    pub(crate) fn half_done(&self) -> BTreeSet<String> {
+        self.ids(State::Pending).union(&self.ids(State::Destroying)).cloned().collect()
     }
 
     /// The key-ids of the rows in `state`.

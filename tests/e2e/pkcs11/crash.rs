@@ -1,7 +1,6 @@
 //! `kill -9` of the gateway while it makes keys on a token.
 
 use std::collections::BTreeSet;
-use std::path::Path;
 use std::time::Duration;
 
 use hyper::Method;
@@ -11,7 +10,7 @@ use serde_json::json;
 use super::stage::{Stage, api, child};
 use super::token::Half;
 use crate::harness::api::Api;
-use crate::harness::{Stored, copy, entries, eventually, keyport};
+use crate::harness::{Stored, destroyed, eventually, keyport};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_gateway_that_is_killed_while_it_makes_keys_leaves_no_orphan_on_the_token() {
@@ -31,14 +30,11 @@ async fn a_gateway_that_is_killed_while_it_makes_keys_leaves_no_orphan_on_the_to
     }
     assert!(answered.len() > CLIENTS, "there was no load: {} keys", answered.len());
 
-    let half_made = half_made(&stage.data()).await;
+    let half_made = Stored::of_a_copy(&stage.data()).await.half_done();
     assert!(!half_made.is_empty(), "no crash came in between; there must be more of them");
     let gateway = stage.start().await;
     eventually("what was half made to be destroyed", async || {
-        let entries = entries(&stage.data());
-        let destroyed = entries.iter().filter(|entry| entry.is("destroy", "ok"));
-        let destroyed: BTreeSet<_> = destroyed.map(|entry| entry.text("key_id").to_owned()).collect();
-        half_made.is_subset(&destroyed).then_some(())
+        half_made.is_subset(&destroyed(&stage.data())).then_some(())
     })
     .await;
     let listed = listed(&api(&gateway, "acme")).await;
@@ -84,17 +80,6 @@ async fn create(api: Api, name: String) -> Vec<String> {
         }
     }
     ids
-}
-
-/// The ids of the rows that the last crash left.
-async fn half_made(data: &Path) -> BTreeSet<String> {
-    // A copy: looking at it must not be what mends it.
-    let folder = tempfile::tempdir().unwrap();
-    let at_rest = folder.path().join("data");
-    copy(data, &at_rest);
-    let stored = Stored::read(&at_rest).await;
-
-    stored.ids(State::Pending).union(&stored.ids(State::Destroying)).cloned().collect()
 }
 
 /// The ids of a tenant's active keys.

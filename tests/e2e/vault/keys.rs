@@ -3,9 +3,8 @@
 use serde_json::{Value, json};
 
 use super::bao::Bao;
-use crate::harness::{
-    Client, Gateway, Hash, Plan, Site, digest_of, entries, eventually, signature, token_of, verifies,
-};
+use crate::harness::api::tenant;
+use crate::harness::{Client, Gateway, Hash, Plan, Site, entries, eventually, signature, token_of, verifies};
 
 #[tokio::test]
 async fn keys_in_transit_sign_for_every_contract_and_are_deleted_with_their_keys() {
@@ -78,7 +77,7 @@ async fn a_server_that_is_away_is_no_reason_not_to_start_and_another_one_is_not_
     api(&gateway).post("/keys/a/sign", asked.clone()).await.expect(503);
     gateway.stop().await;
 
-    site.configure(&plan(&another, ""));
+    site.configure(&plan(&another.connection(""), ""));
     let gateway = site.start().await;
     api(&gateway).post("/keys/a/sign", asked).await.expect(503);
     let logged = gateway.logged();
@@ -86,22 +85,17 @@ async fn a_server_that_is_away_is_no_reason_not_to_start_and_another_one_is_not_
 }
 
 pub(super) fn site(bao: &Bao, grant: &str) -> Site {
-    Site::new(&plan(bao, grant))
+    Site::new(&plan(&bao.connection(""), grant))
 }
 
-fn plan(bao: &Bao, grant: &str) -> Plan {
+/// The keys of `acme` are in transit, by this connection.
+pub(super) fn plan(connection: &str, grant: &str) -> Plan {
     let provider = format!(
         "[[provider]]\nname = \"transit\"\ncomponent = \"builtin:vault-transit\"\n\n[[provider.grant]]\nconnection = \"transit\"\n\
          uses = [\"generate\", \"public-key\", \"sign\", \"destroy\"]\n{grant}\n"
     );
-    let tenant = format!(
-        "[[tenant]]\nname = \"acme\"\nprovider = \"transit\"\ngrace = \"0s\"\n\n[[tenant.caller]]\nname = \"program\"\n\
-         operator = true\ntokens = [\"sha256:{}\"]\n\n[[tenant.caller.right]]\nkeys = [\"*\"]\n\
-         may = [\"create\", \"list\", \"register\", \"release\", \"sign\"]\n",
-        digest_of(token_of("acme").as_bytes())
-    );
 
-    Plan::of(["[contract.v1]\n".to_owned(), bao.connection(""), provider, tenant])
+    Plan::of(["[contract.v1]\n".to_owned(), connection.to_owned(), provider, tenant("acme", "transit")])
 }
 
 fn api(gateway: &Gateway) -> Client {

@@ -18,6 +18,8 @@ pub enum Fault {
     HangAfter,
     /// It is not done, and no answer ever comes.
     HangBefore,
+    /// It is done when it is [let go](Faults::let_go), though whoever asked may be gone, and no answer ever comes.
+    Late,
     /// It is done, and the answer is another.
     Lie(fn(&mut Value)),
 }
@@ -27,6 +29,7 @@ pub enum Fault {
 pub struct Faults {
     planned: Mutex<Vec<Planned>>,
     hung: Notify,
+    let_go: Notify,
 }
 
 #[derive(Debug)]
@@ -63,6 +66,15 @@ impl Faults {
     /// Waits until a call hangs.
     pub async fn has_hung(&self) {
         self.hung.notified().await;
+    }
+
+    /// Has the call done that is late.
+    pub fn let_go(&self) {
+        self.let_go.notify_one();
+    }
+
+    pub(crate) async fn is_let_go(&self) {
+        self.let_go.notified().await;
     }
 
     pub(crate) async fn hang<T>(&self) -> T {

@@ -149,6 +149,10 @@ async fn served<S: Service>(
 
     let answer = match &fault {
         Some(Fault::HangBefore) => shared.faults.hang().await,
+        Some(Fault::Late) => {
+            tokio::spawn(late(Arc::clone(&shared), asked));
+            shared.faults.hang().await
+        }
         Some(Fault::Answer(answer)) => answer.clone(),
         Some(Fault::Cut | Fault::HangAfter | Fault::Lie(_)) | None => shared.service.answer(&asked).await,
     };
@@ -156,6 +160,12 @@ async fn served<S: Service>(
         Some(Fault::HangAfter) => shared.faults.hang().await,
         Some(Fault::Cut) => answer.cut(),
         Some(Fault::Lie(lie)) => answer.altered(lie).whole(),
-        Some(Fault::Answer(_) | Fault::HangBefore) | None => answer.whole(),
+        Some(Fault::Answer(_) | Fault::HangBefore | Fault::Late) | None => answer.whole(),
     })
+}
+
+async fn late<S: Service>(shared: Arc<Shared<S>>, asked: Asked) {
+    shared.faults.is_let_go().await;
+
+    shared.service.answer(&asked).await;
 }
