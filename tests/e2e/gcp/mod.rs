@@ -2,6 +2,7 @@
 
 mod crash;
 mod promises;
+mod replaced;
 mod replicas;
 
 use std::os::unix::fs::PermissionsExt;
@@ -92,7 +93,7 @@ fn staged() -> (Site, StandIn) {
     let site = Site::new(&Plan::soft());
     let text = std::fs::read_to_string(folder().join("keyport.toml")).expect("the example");
     let text = text.replace("grace = \"7d\"", "grace = \"0s\"");
-    let text = text.replace("\"release\"", "\"release\", \"delete\"");
+    let text = text.replace("\"release\"", "\"release\", \"delete\", \"restore\"");
     site.write("keyport.toml", text.replace("kind = \"gcp\"\n", &format!("kind = \"gcp\"\n{UNHURRIED}")));
     site.write("key.json", key_file().to_string());
     std::fs::set_permissions(site.path("key.json"), std::fs::Permissions::from_mode(0o600))

@@ -7,8 +7,8 @@ use std::time::Duration;
 use keyport_core::Gateway;
 use keyport_core::caller::{Caller, Right, Verb};
 use keyport_core::gateway::{Context, CreateRequest, How, OnDuplicate, SignRequest, Source};
-use keyport_core::key::{Key, KeyId, KeyName};
-use keyport_core::scheme::KeyType;
+use keyport_core::key::{Key, KeyId, KeyName, State};
+use keyport_core::scheme::{KeyType, Scheme};
 
 use crate::kit::subject::{Kit, ordinary, verifies};
 use crate::kit::verdict::{Broken, Verdict, cases, ensure};
@@ -19,7 +19,7 @@ cases! {
     "gateway-signs-many-at-once",
     "The gateway has it sign sixteen inputs in one request." => signs_many_at_once;
     "gateway-replaces-a-key",
-    "A name moves from one of its keys to the next, and the new one signs." => replaces_a_key;
+    "A name moves from one of its keys to the next. Both are there, the first can be restored, and each signs as itself." => replaces_a_key;
     "gateway-destroys-what-is-deleted",
     "A key that a caller deletes is destroyed at its custodian." => destroys_what_is_deleted;
     "gateway-finds-it-healthy",
@@ -61,11 +61,21 @@ async fn signs_many_at_once(kit: &Kit) -> Verdict {
 async fn replaces_a_key(kit: &Kit) -> Verdict {
     let served = Served::new(kit).await?;
     let old = served.create("replaced", OnDuplicate::Conflict).await?;
+    let before = served.signed(&old, 1).await?;
     let new = served.create("replaced", OnDuplicate::Replace).await?;
-
     ensure(old.public != new.public, "another key", || "the same key".to_owned())?;
-    served.signs(&new).await?;
-    served.delete(&new).await
+
+    let listed = served.gateway.keys(&served.caller, served.context()?).await?;
+    let row = listed.iter().find(|key| key.id == old.id);
+    let is_kept = row.is_some_and(|row| row.state == State::Released && row.public == old.public);
+    ensure(is_kept, "the key that was replaced, released", || format!("{row:?}"))?;
+    before.is_by_one_alone((&old, &new))?;
+    served.signed(&new, 2).await?.is_by_one_alone((&new, &old))?;
+
+    served.gateway.release(&served.caller, served.context()?, new.name.clone()).await?;
+    served.gateway.restore(&served.caller, served.context()?, (old.name.clone(), old.id)).await?;
+    served.signed(&old, 3).await?.is_by_one_alone((&old, &new))?;
+    served.delete(&old).await
 }
 
 async fn destroys_what_is_deleted(kit: &Kit) -> Verdict {
@@ -85,6 +95,30 @@ async fn finds_it_healthy(kit: &Kit) -> Verdict {
     let health = served.gateway.readiness().providers;
     let errors: Vec<_> = health.into_iter().filter_map(|health| health.error).collect();
     ensure(errors.is_empty(), "health", || errors.join("; "))
+}
+
+/// A signature of an input that is told apart from others by its number.
+struct Signed {
+    scheme: Scheme,
+    number: u32,
+    signature: Vec<u8>,
+}
+
+impl Signed {
+    fn verifies(&self, key: &Key) -> Verdict {
+        let public = key.public.as_ref().ok_or_else(|| Broken::failed("a public half", "none"))?;
+
+        verifies(public, self.scheme, &ordinary(self.number), &self.signature)
+    }
+
+    /// Fails unless it is one key's and not the other's.
+    fn is_by_one_alone(&self, (key, other): (&Key, &Key)) -> Verdict {
+        self.verifies(key)?;
+
+        ensure(self.verifies(other).is_err(), "a signature by one key of the name", || {
+            "one that verifies with another's public half".to_owned()
+        })
+    }
 }
 
 impl<'a> Served<'a> {
@@ -122,14 +156,21 @@ impl<'a> Served<'a> {
         Ok(self.gateway.create(&self.caller, self.context()?, request).await?)
     }
 
+    /// Has a key sign, and fails unless its public half verifies that.
     async fn signs(&self, key: &Key) -> Verdict {
+        self.signed(key, 0).await.map(drop)
+    }
+
+    /// The same with the input of this number; answers the signature.
+    async fn signed(&self, key: &Key, number: u32) -> Result<Signed, Broken> {
         let scheme = self.kit.scheme(self.key_type)?;
-        let input = ordinary(0);
-        let request = SignRequest { name: key.name.clone(), how: How::Scheme(scheme), input: input.clone() };
+        let request =
+            SignRequest { name: key.name.clone(), how: How::Scheme(scheme), input: ordinary(number) };
         let signed = self.gateway.sign(&self.caller, self.context()?, request).await?;
 
-        let public = key.public.as_ref().ok_or_else(|| Broken::failed("a public half", "none"))?;
-        verifies(public, scheme, &input, signed.signature.bytes())
+        let signed = Signed { scheme, number, signature: signed.signature.bytes().to_vec() };
+        signed.verifies(key)?;
+        Ok(signed)
     }
 
     /// Deletes a key, and has everything destroyed whose time has come.
