@@ -1,6 +1,7 @@
 //! Keys in Google Cloud KMS, by a stand-in for it: the example's configuration, and every contract through it.
 
 mod crash;
+mod paced;
 mod promises;
 mod replaced;
 mod replicas;
