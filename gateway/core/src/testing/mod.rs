@@ -124,6 +124,28 @@ impl World {
         Arc::new(loaded(ProviderId(id), provider, (*serving.grants).clone(), Vec::new()))
     }
 
+    /// Serves both tenants by a second provider besides, which has this id and is called as its connection is.
+    pub(crate) fn serve_by_another(&self, id: u64, connection: &str) {
+        let (serving, _) = self.gateway.providers(&self.caller.tenant).remove(0);
+        let connection: ConnectionName = connection.parse().unwrap();
+        let mut grant = Grant::of_requests(connection.clone(), Vec::new());
+        (grant.kind, grant.uses) = (ConnectionKind::Soft, Use::ALL.into_iter().collect());
+        let provider = Arc::new(TestProvider {
+            custody: self.provider.custody.clone(),
+            id: ProviderId(id),
+            connection,
+            conduct: Mutex::new(Conduct::Honest),
+            lingering: Mutex::new(None),
+        });
+        let name = provider.connection.as_str().parse().unwrap();
+        let another = loaded(ProviderId(id), provider, Grants::new(vec![grant]), Vec::new());
+
+        self.gateway.reload(served_by_all(&[
+            Versions::of((*serving).clone()),
+            Versions::of(Loaded { name, ..another }),
+        ]));
+    }
+
     /// Serves both tenants by these versions from now on.
     pub(crate) fn serve(&self, versions: &Arc<Versions>) {
         self.gateway.reload(served_by(versions));
@@ -278,11 +300,16 @@ fn loaded(
 
 /// Both tenants, served by these versions.
 pub(crate) fn served_by(versions: &Arc<Versions>) -> Tenants {
-    let name = versions.serving().name.clone();
+    served_by_all(std::slice::from_ref(versions))
+}
+
+/// Both tenants, served by these providers, the first of which makes their keys.
+fn served_by_all(providers: &[Arc<Versions>]) -> Tenants {
+    let name = |versions: &Arc<Versions>| versions.serving().name.clone();
     let tenant = Tenant {
-        default_provider: name.clone(),
+        default_provider: name(&providers[0]),
         routes: Vec::new(),
-        providers: HashMap::from([(name, versions.clone())]),
+        providers: providers.iter().map(|versions| (name(versions), Arc::clone(versions))).collect(),
         grace: Duration::from_secs(3600),
         quota: Quota { requests: Some(100_000), ..Quota::default() },
         callers: HashMap::from([(

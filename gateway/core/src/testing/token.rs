@@ -37,6 +37,8 @@ pub(crate) struct TestToken {
     pub(crate) restoring: tokio::sync::Mutex<()>,
     /// Held while a destroy waits, before it is done.
     pub(crate) destroying: tokio::sync::Mutex<()>,
+    /// Held while it does not say how it is.
+    pub(crate) musing: tokio::sync::Mutex<()>,
 }
 
 impl TestToken {
@@ -220,6 +222,7 @@ impl Backend for TestToken {
     }
 
     async fn health(&self, deadline: Instant) -> Result<(), Failure> {
+        drop(self.musing.lock().await);
         self.answer(deadline).await
     }
 }

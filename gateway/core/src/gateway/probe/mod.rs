@@ -188,3 +188,6 @@ impl Health {
 
 /// How long a provider may think about its health.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
+
+#[cfg(test)]
+mod tests;
