@@ -10,13 +10,13 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
 use keyport_stand_ins::gcp::{StandIn, key_file};
-use keyport_stand_ins::{Answer, Fault};
+use keyport_stand_ins::{Answer, Asked, Fault};
 use serde_json::json;
 use tokio::process::Command;
 
 use crate::backend::UNHURRIED;
 use crate::example::shows_every_setting;
-use crate::harness::{Gateway, Hash, KEYPORT, Plan, Site, digest_of, eventually, token_of};
+use crate::harness::{Gateway, Hash, KEYPORT, Plan, Site, digest_of, eventually, segments, token_of};
 
 #[tokio::test]
 async fn the_example_signs_over_webhook_and_v1_with_keys_of_cloud_kms() {
@@ -78,6 +78,33 @@ async fn a_key_that_is_released_is_scheduled_for_destruction_and_one_that_was_re
     .await;
     let foreign = json!({ "object": object.replace("ca-2024", "other") }).to_string();
     v1.post("/keys/other/register", foreign).await.expect(403);
+}
+
+#[tokio::test]
+async fn a_token_that_the_service_repeats_is_in_no_answer_no_log_and_no_audit_entry() {
+    let (site, stand_in) = staged();
+    let gateway = serve(&site, &stand_in).await.unwrap_or_else(|ended| panic!("no start: {ended:#?}"));
+    let webhook = gateway.webhook(&token_of("program"));
+    webhook.create("svid", "EC-P256").await;
+    let echo = |asked: &Asked| {
+        let (status, message) = ("PERMISSION_DENIED", asked.header("authorization"));
+        Answer::json(403, &json!({ "error": { "code": 403, "message": message, "status": status } }))
+    };
+    stand_in.faults().always(":asymmetricSign", Fault::Echo(echo));
+
+    let refused = webhook.ask_to_sign("svid", Hash::Sha256, b"hello").await.expect(503).text();
+    let logged = gateway.logged();
+    assert!(logged.contains("Google says: Bearer [a credential]"), "{logged}");
+    gateway.stop().await;
+    let audit: String = segments(&site.path("keyport-data"))
+        .into_iter()
+        .map(|segment| std::fs::read_to_string(segment).unwrap())
+        .collect();
+    assert!(audit.contains("PERMISSION_DENIED"), "the refusal is on record: {audit}");
+    // As every JWT begins.
+    for text in [refused, logged, audit] {
+        assert!(!text.contains("eyJ"), "{text}");
+    }
 }
 
 fn refusal(status: &str) -> Answer {

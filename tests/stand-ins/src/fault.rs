@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use serde_json::Value;
 use tokio::sync::Notify;
 
-use crate::Answer;
+use crate::{Answer, Asked};
 
 /// Something that goes wrong with one call.
 #[derive(Clone, Debug)]
@@ -14,6 +14,8 @@ pub enum Fault {
     Answer(Answer),
     /// It is done, and the connection ends in the middle of the answer.
     Cut,
+    /// It is not done, and the answer is made of what was asked.
+    Echo(fn(&Asked) -> Answer),
     /// It is done, and no answer ever comes.
     HangAfter,
     /// It is not done, and no answer ever comes.

@@ -154,13 +154,14 @@ async fn served<S: Service>(
             shared.faults.hang().await
         }
         Some(Fault::Answer(answer)) => answer.clone(),
+        Some(Fault::Echo(echo)) => echo(&asked),
         Some(Fault::Cut | Fault::HangAfter | Fault::Lie(_)) | None => shared.service.answer(&asked).await,
     };
     Ok(match fault {
         Some(Fault::HangAfter) => shared.faults.hang().await,
         Some(Fault::Cut) => answer.cut(),
         Some(Fault::Lie(lie)) => answer.altered(lie).whole(),
-        Some(Fault::Answer(_) | Fault::HangBefore | Fault::Late) | None => answer.whole(),
+        Some(Fault::Answer(_) | Fault::Echo(_) | Fault::HangBefore | Fault::Late) | None => answer.whole(),
     })
 }
 

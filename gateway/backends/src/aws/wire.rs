@@ -13,6 +13,7 @@ use keyport_core::{Failure, FailureKind};
 use reqwest::{Client, NoProxy, Proxy, Request, Response};
 
 use super::connection::{Connection, OpenError};
+use crate::cloud::Shown;
 use crate::http::exchange::{at_the_proxy, lost};
 use crate::http::{client, trust};
 
@@ -44,8 +45,10 @@ impl Wire {
 
     async fn exchange(self, request: HttpRequest) -> Result<HttpResponse, ConnectorError> {
         let exchange = async {
-            let response = self.client.execute(translated(request)?).await;
-            whole(response.map_err(|error| failed(lost(&error)))?).await
+            let request = translated(request)?;
+            let shown = Shown::by(&request);
+            let response = self.client.execute(request).await;
+            whole(response.map_err(|error| failed(lost(&error)))?, &shown).await
         };
 
         match self.limit {
@@ -83,8 +86,8 @@ fn translated(request: HttpRequest) -> Result<Request, ConnectorError> {
     Request::try_from(request).map_err(|error| ConnectorError::user(error.into()))
 }
 
-/// The response, if its body is not too large.
-async fn whole(mut response: Response) -> Result<HttpResponse, ConnectorError> {
+/// The response, if its body is not too large. A refusal does not repeat what the request proved itself with.
+async fn whole(mut response: Response, shown: &Shown) -> Result<HttpResponse, ConnectorError> {
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(|error| failed(lost(&error)))? {
         if body.len() + chunk.len() > LARGEST {
@@ -98,12 +101,15 @@ async fn whole(mut response: Response) -> Result<HttpResponse, ConnectorError> {
     if let Some(failure) = at_the_proxy(status) {
         return Err(failed(failure));
     }
+    let body = shown.hidden(status, body);
     let status = status.try_into();
     let status = status.map_err(|_bad| failed(Failure::new(FailureKind::Internal, "no such status")))?;
     let mut answer = HttpResponse::new(status, SdkBody::from(body));
     for (name, value) in response.headers() {
         if let Ok(value) = value.to_str() {
-            answer.headers_mut().append(name.as_str().to_owned(), value.to_owned());
+            let mut value = value.to_owned();
+            shown.hide(&mut value);
+            answer.headers_mut().append(name.as_str().to_owned(), value);
         }
     }
     Ok(answer)

@@ -7,6 +7,7 @@ use keyport_core::{Failure, FailureKind};
 use reqwest::{Client, Proxy, Request, Url};
 use tokio::runtime::Handle;
 
+use super::Shown;
 use crate::http::exchange::{Exchange, Whole};
 use crate::http::{TrustError, client, trust};
 
@@ -32,11 +33,14 @@ impl Web {
         Ok(Self { client: builder.build().map_err(WebError::Client)?, runtime: Handle::current() })
     }
 
-    /// The whole answer to `request`, whatever its status. It ends with the future.
+    /// The whole answer to `request`, whatever its status; a refusal does not repeat what the request proves itself with. It ends
+    /// with the future.
     pub(crate) async fn ask(&self, request: Request) -> Result<Whole, Failure> {
+        let shown = Shown::by(&request);
         let exchange = Exchange::begin(&self.runtime, self.client.clone(), request, LONGEST_ANSWER);
 
-        exchange.answer().await?.past_the_proxy()
+        let Whole { status, headers, body } = exchange.answer().await?.past_the_proxy()?;
+        Ok(Whole { status, headers, body: shown.hidden(status, body) })
     }
 
     /// The same of `who`ever gives out access tokens. A call waits for it that is not to this one: so the failure names it and

@@ -41,7 +41,7 @@ pub(super) struct Given {
 impl Login {
     /// Reads what belongs to it.
     pub(super) fn proof(&self, server: &Server) -> Result<Proof, OpenError> {
-        let (mount, client, body) = match self {
+        let (mount, client, body, secret) = match self {
             Self::Token(token) => return Ok(Proof::Token(header("the token", token.expose())?)),
             Self::TokenFile(file) => {
                 let token = secret_file::read(file, "the token", LONGEST)?;
@@ -50,19 +50,21 @@ impl Login {
             Self::AppRole { mount, role_id, secret_id } => {
                 let secret = |file| secret_file::read(file, "the secret id", LONGEST);
                 let secret_id = secret_id.as_deref().map(secret).transpose()?;
-                let secret_id = secret_id.as_ref().map(|text| text.trim());
-                (mount, None, json!({ "role_id": role_id, "secret_id": secret_id }))
+                let secret_id = secret_id.map(|text| Zeroizing::new(text.trim().to_owned()));
+                let body = json!({ "role_id": role_id, "secret_id": secret_id.as_deref() });
+                (mount, None, body, secret_id)
             }
             Self::Certificate { mount, role, certificate, key } => {
                 let client = server.client(Some(identity(certificate, key)?))?;
-                (mount, Some(client), json!({ "name": role }))
+                (mount, Some(client), json!({ "name": role }), None)
             }
             Self::Jwt { mount, role, token } => {
-                (mount, None, json!({ "role": role, "jwt": statement(token)?.trim() }))
+                let statement = Zeroizing::new(statement(token)?.trim().to_owned());
+                (mount, None, json!({ "role": role, "jwt": statement.as_str() }), Some(statement))
             }
         };
 
-        Ok(Proof::Login { ask: Box::new(Ask::update(format!("auth/{mount}/login"), &absent(body))), client })
+        Ok(Proof::Login { ask: Box::new(Ask::login(mount, &absent(body), secret)), client })
     }
 }
 

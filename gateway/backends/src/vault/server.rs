@@ -9,8 +9,10 @@ use rustls::ClientConfig;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use serde_json::Value;
 use tokio::runtime::Handle;
+use zeroize::Zeroizing;
 
 use super::connection::{Connection, OpenError};
+use crate::cloud::Shown;
 use crate::http::exchange::{Exchange, Whole};
 use crate::http::{base, client, trust, trust_as};
 
@@ -33,6 +35,8 @@ pub(super) struct Ask {
     /// What comes after `/v1/`.
     path: String,
     body: Option<Vec<u8>>,
+    /// What in the body nobody may read in an answer.
+    secret: Option<Zeroizing<String>>,
     /// What a policy must allow on the path.
     capability: &'static str,
 }
@@ -72,7 +76,7 @@ impl Server {
         builder.build().map_err(OpenError::Client)
     }
 
-    /// Sends a request. An answer of any status is an answer.
+    /// Sends a request. An answer of any status is an answer; a refusal does not repeat what the request proves itself with.
     pub(super) async fn send(
         &self,
         client: &Client,
@@ -92,8 +96,11 @@ impl Server {
             headers.insert(NAMESPACE, namespace);
         }
         *request.body_mut() = ask.body.clone().map(Into::into);
-        let answer = Exchange::begin(&self.runtime, client.clone(), request, LARGEST).answer().await?;
-        answer.past_the_proxy()
+        let shown = Shown::by(&request).and(ask.secret.as_ref().map(|secret| secret.as_str()));
+        let exchange = Exchange::begin(&self.runtime, client.clone(), request, LARGEST);
+
+        let Whole { status, headers, body } = exchange.answer().await?.past_the_proxy()?;
+        Ok(Whole { status, headers, body: shown.hidden(status, body) })
     }
 
     /// The address of what is asked for, with its query.
@@ -110,19 +117,24 @@ impl Server {
 impl Ask {
     /// Something to be read.
     pub(super) fn read(path: String) -> Self {
-        Self { method: Method::GET, path, body: None, capability: "read" }
+        Self { method: Method::GET, path, body: None, secret: None, capability: "read" }
     }
 
     /// Something to be done, or made.
     pub(super) fn update(path: String, body: &Value) -> Self {
         let body = Some(body.to_string().into_bytes());
 
-        Self { method: Method::POST, path, body, capability: "create and update" }
+        Self { method: Method::POST, path, body, secret: None, capability: "create and update" }
+    }
+
+    /// A login, which this secret in the body is for.
+    pub(super) fn login(mount: &str, body: &Value, secret: Option<Zeroizing<String>>) -> Self {
+        Self { secret, ..Self::update(format!("auth/{mount}/login"), body) }
     }
 
     /// Something to be deleted.
     pub(super) fn delete(path: String) -> Self {
-        Self { method: Method::DELETE, path, body: None, capability: "delete" }
+        Self { method: Method::DELETE, path, body: None, secret: None, capability: "delete" }
     }
 
     /// What it asks for, for the operator.

@@ -3,13 +3,15 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use keyport_backends::aws::Source;
 use keyport_backends::cloud::{Rate, Rates};
 use keyport_core::backend::{Backend, Object};
 use keyport_core::custody::Mechanism;
 use keyport_core::scheme::KeyType;
+use keyport_core::secret::Secret;
 use keyport_core::{Failure, FailureKind};
-use keyport_stand_ins::aws::{ACCESS_KEY, StandIn, refusal};
-use keyport_stand_ins::{Answer, Fault};
+use keyport_stand_ins::aws::{ACCESS_KEY, SECRET, StandIn, User, refusal};
+use keyport_stand_ins::{Answer, Asked, Fault};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
@@ -152,7 +154,7 @@ async fn another_keys_public_half_is_no_keys() {
 #[tokio::test]
 async fn a_permission_that_is_missing_is_named() {
     let (service, custodian, object) = with_key().await;
-    let mut user = keyport_stand_ins::aws::User::with_secret(keyport_stand_ins::aws::SECRET);
+    let mut user = User::with_secret(SECRET);
     user.denied.insert("Sign");
     service.users().add(ACCESS_KEY, user);
 
@@ -210,3 +212,34 @@ async fn a_thousand_calls_at_once_are_signed_or_told_to_wait() {
     }
     signed(&*custodian.backend, &object).await.unwrap();
 }
+
+#[tokio::test]
+async fn a_refusal_that_repeats_the_session_token_is_told_without_it() {
+    let service = StandIn::start();
+    let mut user = User::with_secret(SECRET);
+    user.token = Some(SESSION_TOKEN.to_owned());
+    service.users().add(ACCESS_KEY, user);
+    let credentials = Source::Static {
+        access_key_id: ACCESS_KEY.to_owned(),
+        secret_access_key: Secret::new(SECRET.as_bytes().to_vec()),
+        session_token: Some(Secret::new(SESSION_TOKEN.as_bytes().to_vec())),
+    };
+    let custodian = custodian(opened_with(&service, |connection| connection.credentials = credentials));
+    let (object, _) = custodian.make(KeyType::EcP256).await;
+
+    for echo in [
+        |asked: &Asked| refusal(400, "AccessDeniedException", asked.header("x-amz-security-token")),
+        |asked: &Asked| refusal(400, asked.header("x-amz-security-token"), "so it is called"),
+        |asked: &Asked| {
+            let token = asked.header("x-amz-security-token");
+            refusal(400, "AccessDeniedException", "no").with("x-amzn-errortype", token)
+        },
+    ] {
+        let failure = fails(&service, &custodian, &object, Fault::Echo(echo)).await;
+        assert!(failure.message.contains("[a credential]"), "{failure}");
+        assert!(!failure.message.contains("IQoJb3JpZ2luX2Vj"), "{failure}");
+    }
+}
+
+/// What a role has besides its key. Such as are real have slashes, which JSON may escape.
+const SESSION_TOKEN: &str = "IQoJb3JpZ2luX2Vj/stand+in/token==";

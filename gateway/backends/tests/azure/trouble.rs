@@ -6,10 +6,10 @@ use keyport_core::backend::{Backend, Generate, Object};
 use keyport_core::custody::Mechanism;
 use keyport_core::scheme::KeyType;
 use keyport_core::{Failure, FailureKind};
-use keyport_stand_ins::{Answer, Fault};
+use keyport_stand_ins::{Answer, Asked, Fault};
 use serde_json::{Value, json};
 
-use crate::opened::Opened;
+use crate::opened::{Opened, write};
 use crate::outage;
 use crate::suite::{object, request, soon};
 
@@ -27,7 +27,11 @@ async fn sign(opened: &Opened, object: &Object) -> Result<Vec<u8>, Failure> {
 }
 
 pub(crate) fn refusal(status: u16, code: &str) -> Answer {
-    Answer::json(status, &json!({ "error": { "code": code, "message": "m" } }))
+    said(status, code, "m")
+}
+
+fn said(status: u16, code: &str, message: &str) -> Answer {
+    Answer::json(status, &json!({ "error": { "code": code, "message": message } }))
 }
 
 #[tokio::test(start_paused = true)]
@@ -187,4 +191,30 @@ async fn a_thousand_signatures_at_once_are_made() {
 
     let failed: Vec<_> = made.into_iter().filter_map(Result::err).collect();
     assert!(failed.is_empty(), "{} {:?}", failed.len(), failed.first());
+}
+
+#[tokio::test]
+async fn a_refusal_that_repeats_a_credential_is_told_without_it() {
+    let (opened, object) = with_key().await;
+    for echo in [
+        |asked: &Asked| said(403, "Forbidden", asked.header("authorization")),
+        |asked: &Asked| Answer::of(502, asked.header("authorization")),
+    ] {
+        opened.stand_in.faults().always("/sign", Fault::Echo(echo));
+        let failure = sign(&opened, &object).await.unwrap_err();
+        assert!(!failure.message.contains("eyJ0"), "{failure}");
+        opened.stand_in.faults().clear();
+    }
+
+    // The application's secret, in the words and in the word for the error.
+    opened.stand_in.revoke();
+    let echo = |asked: &Asked| {
+        let secret = asked.form("client_secret");
+        Answer::json(401, &json!({ "error": secret, "error_description": format!("AADSTS{secret}") }))
+    };
+    opened.stand_in.faults().always("/token", Fault::Echo(echo));
+    write(&opened.folder.path().join("secret"), "s3cr3t-enough");
+    let again = opened.again();
+    let failure = again.sign(&object, Mechanism::Ecdsa, &[7; 32], soon()).await.unwrap_err();
+    assert!(!failure.message.contains("s3cr3t"), "{failure}");
 }

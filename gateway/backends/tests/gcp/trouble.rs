@@ -6,7 +6,7 @@ use keyport_core::backend::{Backend, Generate, Object};
 use keyport_core::custody::Mechanism;
 use keyport_core::scheme::KeyType;
 use keyport_core::{Failure, FailureKind};
-use keyport_stand_ins::{Answer, Fault};
+use keyport_stand_ins::{Answer, Asked, Fault};
 use serde_json::{Value, json};
 
 use crate::outage;
@@ -220,4 +220,19 @@ async fn a_thousand_signatures_at_once_are_made() {
     let made = futures_util::future::join_all(signatures).await;
     let failed: Vec<_> = made.into_iter().filter_map(Result::err).collect();
     assert!(failed.is_empty(), "{} {:?}", failed.len(), failed.first());
+}
+
+#[tokio::test]
+async fn a_refusal_that_repeats_the_token_is_told_without_it() {
+    let (ring, object) = with_key().await;
+    let echo = |asked: &Asked| {
+        let error =
+            json!({ "code": 403, "status": "PERMISSION_DENIED", "message": asked.header("authorization") });
+        Answer::json(403, &json!({ "error": error }))
+    };
+    ring.stand_in.faults().always(":asymmetricSign", Fault::Echo(echo));
+
+    let failure = sign(&ring, &object).await.unwrap_err();
+    assert!(failure.message.contains("Google says: Bearer [a credential]"), "{failure}");
+    assert!(!failure.message.contains("eyJ"), "{failure}");
 }

@@ -15,6 +15,7 @@ mod logins;
 mod peer;
 mod proxy;
 mod review;
+mod secrets;
 #[path = "../suite/mod.rs"]
 mod suite;
 

@@ -10,7 +10,8 @@ use crate::Answer;
 #[derive(Clone, Debug)]
 pub struct User {
     pub(super) secret: String,
-    pub(super) token: Option<String>,
+    /// What it must show besides, where its credentials are temporary.
+    pub token: Option<String>,
     pub(super) expires: Option<SystemTime>,
     /// Whose user it is.
     pub account: String,

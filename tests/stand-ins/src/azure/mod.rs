@@ -165,7 +165,7 @@ impl Vault {
         }
 
         let mut given = self.given.lock().unwrap();
-        let token = format!("eyJ0.{}", given.len());
+        let token = format!("eyJ0eXAiOiJKV1Qi.{}", given.len());
         given.insert(token.clone());
         Ok(
             json!({ "token_type": "Bearer", "expires_in": 3599, "ext_expires_in": 3599, "access_token": token }),

@@ -91,7 +91,7 @@ impl Access {
     fn give(&self) -> String {
         let mut next = self.next.lock().unwrap();
         *next += 1;
-        let token = format!("ya29.{next}");
+        let token = format!("ya29.a0AS3H6N{next}");
         self.given.lock().unwrap().insert(token.clone());
 
         token
