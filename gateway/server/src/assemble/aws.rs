@@ -1,5 +1,8 @@
 //! Accounts of AWS KMS in the backend's terms.
 
+#[cfg(test)]
+#[cfg(feature = "aws")]
+pub(super) use with::described;
 #[cfg(feature = "aws")]
 pub(super) use with::{check, opened};
 #[cfg(not(feature = "aws"))]
@@ -12,12 +15,12 @@ mod with {
 
     use anyhow::{Context, Result, ensure};
     use keyport_backends::aws::{Aws, Connection, DeletionWindow, Endpoints, Role, Source, rates};
-    use keyport_backends::cloud::{Rate, Rates};
     use keyport_backends::secret_file;
     use keyport_core::backend::Backend;
     use keyport_core::name::ConnectionName;
 
     use super::super::pin::one_line;
+    use super::super::rates::taken;
     use crate::config::{self, AwsCredentials, SecretSource};
 
     /// Whether the account could be asked. Nothing is sent.
@@ -39,7 +42,7 @@ mod with {
         Ok(Arc::new(Aws::open(Connection { settling, ..described })?))
     }
 
-    fn described(
+    pub(in crate::assemble) fn described(
         name: &ConnectionName,
         account: &config::Aws,
         identity: Option<String>,
@@ -67,7 +70,7 @@ mod with {
             deletion_window: DeletionWindow::days(account.deletion_days)
                 .context("keys can be saved for 7 to 30 days")?,
             verify: account.verify,
-            rates: configured(account.rates),
+            rates: taken(account.rates, rates()),
             description: account.description.parse()?,
             tags: tags.collect::<Result<_>>()?,
             settling: account.settling,
@@ -92,17 +95,6 @@ mod with {
                 Source::WebIdentity { role_arn: role_arn.clone(), token_file: token.clone() }
             }
         })
-    }
-
-    /// What is configured, and for the rest what an account may do.
-    fn configured(configured: config::Rates) -> Rates {
-        let (usual, rate) = (rates(), |number: u32| Rate { per_second: f64::from(number), burst: number });
-
-        Rates {
-            sign: configured.sign.map(rate).or(usual.sign),
-            read: configured.read.map(rate).or(usual.read),
-            manage: configured.manage.map(rate).or(usual.manage),
-        }
     }
 
     /// Bytes that are read of a file: a secret has 40.

@@ -1,5 +1,8 @@
 //! Vaults of Azure Key Vault in the backend's terms.
 
+#[cfg(test)]
+#[cfg(feature = "azure")]
+pub(super) use with::described;
 #[cfg(feature = "azure")]
 pub(super) use with::opened;
 #[cfg(not(feature = "azure"))]
@@ -12,19 +15,25 @@ mod with {
 
     use anyhow::Result;
     use keyport_backends::azure::{Azure, Connection, Login, Proof};
-    use keyport_backends::cloud::{Rate, Rates, Template};
+    use keyport_backends::cloud::Template;
     use keyport_core::backend::Backend;
     use tokio::runtime::Handle;
 
+    use super::super::rates::taken;
     use crate::config::{self, AzureLogin, AzureProof};
     use crate::outside::outside;
 
     /// A vault's backend. Nothing is sent.
     pub(in crate::assemble) fn opened(vault: &config::Azure, doubt: Duration) -> Result<Arc<dyn Backend>> {
         let clock = outside(Handle::current()).clock;
+
+        Ok(Arc::new(Azure::open(described(vault, doubt)?, clock)?))
+    }
+
+    pub(in crate::assemble) fn described(vault: &config::Azure, doubt: Duration) -> Result<Connection> {
         let tags = vault.tags.iter().map(|(name, text)| Ok((name.clone(), text.parse::<Template>()?)));
 
-        let described = Connection {
+        Ok(Connection {
             vault: vault.vault.clone(),
             prefix: vault.prefix.clone(),
             login: login(vault.login.clone()),
@@ -34,11 +43,10 @@ mod with {
             verify: vault.verify,
             settling: Connection::SETTLING,
             doubt,
-            rates: rates(vault.rates, Connection::usual_rates(vault.hsm)),
+            rates: taken(vault.rates, Connection::usual_rates(vault.hsm)),
             ca: vault.ca.clone(),
             proxy: vault.proxy.clone(),
-        };
-        Ok(Arc::new(Azure::open(described, clock)?))
+        })
     }
 
     fn login(login: AzureLogin) -> Login {
@@ -52,17 +60,6 @@ mod with {
                 Login::Application { authority, tenant, client, proof }
             }
             AzureLogin::Managed { client, metadata } => Login::Managed { client, metadata },
-        }
-    }
-
-    /// What is configured, and for the rest what Azure allows.
-    fn rates(configured: config::Rates, usual: Rates) -> Rates {
-        let rate = |number: u32| Rate { per_second: f64::from(number), burst: number };
-
-        Rates {
-            sign: configured.sign.map(rate).or(usual.sign),
-            read: configured.read.map(rate).or(usual.read),
-            manage: configured.manage.map(rate).or(usual.manage),
         }
     }
 }

@@ -1,5 +1,8 @@
 //! Key rings of Google Cloud KMS in the backend's terms.
 
+#[cfg(test)]
+#[cfg(feature = "gcp")]
+pub(super) use with::described;
 #[cfg(feature = "gcp")]
 pub(super) use with::opened;
 #[cfg(not(feature = "gcp"))]
@@ -11,11 +14,12 @@ mod with {
     use std::time::Duration;
 
     use anyhow::Result;
-    use keyport_backends::cloud::{Rate, Rates, Template};
+    use keyport_backends::cloud::Template;
     use keyport_backends::gcp::{Connection, Credentials, Gcp, Protection, Rsa};
     use keyport_core::backend::Backend;
     use tokio::runtime::Handle;
 
+    use super::super::rates::taken;
     use crate::config::{self, GcpCredentials, GcpProtection, GcpRsa};
     use crate::outside::outside;
 
@@ -26,7 +30,7 @@ mod with {
         Ok(Arc::new(Gcp::open(described(ring, doubt)?, clock)?))
     }
 
-    fn described(ring: &config::Gcp, doubt: Duration) -> Result<Connection> {
+    pub(in crate::assemble) fn described(ring: &config::Gcp, doubt: Duration) -> Result<Connection> {
         let protection = match ring.protection {
             GcpProtection::Hsm => Protection::Hsm,
             GcpProtection::Software => Protection::Software,
@@ -51,7 +55,7 @@ mod with {
             destroy_after: ring.destroy_after,
             verify: ring.verify,
             doubt,
-            rates: rates(ring.rates, protection.rates()),
+            rates: taken(ring.rates, protection.rates()),
             ca: ring.ca.clone(),
             proxy: ring.proxy.clone(),
         })
@@ -64,17 +68,6 @@ mod with {
             GcpRsa::Pkcs1Sha512 => Rsa::Pkcs1Sha512,
             GcpRsa::PssSha256 => Rsa::PssSha256,
             GcpRsa::PssSha512 => Rsa::PssSha512,
-        }
-    }
-
-    /// What is configured, and for the rest what Google allows.
-    fn rates(configured: config::Rates, usual: Rates) -> Rates {
-        let rate = |number: u32| Rate { per_second: f64::from(number), burst: number };
-
-        Rates {
-            sign: configured.sign.map(rate).or(usual.sign),
-            read: configured.read.map(rate).or(usual.read),
-            manage: configured.manage.map(rate).or(usual.manage),
         }
     }
 }

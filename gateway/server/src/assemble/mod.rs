@@ -16,6 +16,8 @@ mod key_service;
 mod pin;
 pub(crate) mod probe;
 mod providers;
+#[cfg(any(feature = "aws", feature = "azure", feature = "gcp", feature = "vault"))]
+mod rates;
 mod refused;
 mod reload;
 mod routine;

@@ -1,5 +1,8 @@
 //! Transit engines in the backend's terms.
 
+#[cfg(test)]
+#[cfg(feature = "vault")]
+pub(super) use with::described;
 #[cfg(feature = "vault")]
 pub(super) use with::{check, opened};
 #[cfg(not(feature = "vault"))]
@@ -11,10 +14,11 @@ mod with {
     use std::time::Duration;
 
     use anyhow::Result;
-    use keyport_backends::cloud::{Rate, Rates};
+    use keyport_backends::cloud::Rates;
     use keyport_backends::vault::{Connection, Login, Vault};
     use keyport_core::backend::Backend;
 
+    use super::super::rates::taken;
     use crate::config::{self, VaultLogin};
 
     /// Whether the engine could be opened. Nothing is sent.
@@ -31,7 +35,11 @@ mod with {
         Ok(Arc::new(Vault::open(described(engine, identity, doubt))?))
     }
 
-    fn described(engine: &config::Vault, identity: Option<String>, doubt: Duration) -> Connection {
+    pub(in crate::assemble) fn described(
+        engine: &config::Vault,
+        identity: Option<String>,
+        doubt: Duration,
+    ) -> Connection {
         Connection {
             address: engine.address.clone(),
             ca: engine.ca.clone(),
@@ -45,7 +53,7 @@ mod with {
             verify: engine.verify,
             doubt,
             in_flight: engine.in_flight,
-            rates: rates(engine.rates),
+            rates: taken(engine.rates, Rates::default()),
         }
     }
 
@@ -59,12 +67,6 @@ mod with {
             VaultLogin::Token(token) => Login::Token(token),
             VaultLogin::TokenFile(file) => Login::TokenFile(file),
         }
-    }
-
-    fn rates(rates: config::Rates) -> Rates {
-        let rate = |number: u32| Rate { per_second: f64::from(number), burst: number };
-
-        Rates { sign: rates.sign.map(rate), read: rates.read.map(rate), manage: rates.manage.map(rate) }
     }
 }
 
