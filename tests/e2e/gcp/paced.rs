@@ -49,7 +49,7 @@ async fn more_signatures_than_the_rate_are_made_in_turn_or_told_when_to_come_bac
 fn slow_down(site: &Site) {
     let text = fs::read_to_string(site.path("keyport.toml")).unwrap();
     let text = text.replace("sign = 1000", &format!("sign = {PER_SECOND}"));
-    let limits = "[listen.limits]\nrequest-timeout = \"2s\"\n\n";
+    let limits = "[listen.limits]\nrequest-timeout = \"4s\"\n\n";
 
     assert!(text.contains(&format!("sign = {PER_SECOND}")) && !text.contains("[listen.limits]"));
     site.write("keyport.toml", text.replace("[[connection]]", &format!("{limits}[[connection]]")));
