@@ -31,6 +31,11 @@ impl Giver {
         let message = format!("{who} gave no access token ({words})");
         if self.may_pass(status, word) {
             let retry_after = retry_after(answer);
+            let message = match (self, status) {
+                // So does whoever is there on the machines of others.
+                (Self::Metadata, 404 | 410) => format!("{message}: if that lasts, {}", self.mend(number)),
+                _ => message,
+            };
             return Err(Failure { retry_after, ..Failure::new(FailureKind::Unavailable, message) });
         }
         Err(refused(format!("{message}: {}", self.mend(number))))

@@ -89,8 +89,8 @@ async fn a_machine_without_an_identity_has_no_credentials_and_one_whose_service_
     for (status, kind, part) in [
         (400, FailureKind::Credentials, "assign it one, or mend `client`"),
         (403, FailureKind::Credentials, "assign it one, or mend `client`"),
-        (404, FailureKind::Unavailable, "status 404"),
-        (410, FailureKind::Unavailable, "status 410"),
+        (404, FailureKind::Unavailable, "if that lasts, this machine has no such identity"),
+        (410, FailureKind::Unavailable, "if that lasts, this machine has no such identity"),
         (429, FailureKind::Unavailable, "status 429"),
         (503, FailureKind::Unavailable, "status 503"),
     ] {
