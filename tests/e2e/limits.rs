@@ -37,14 +37,14 @@ async fn every_limit_that_is_hit_shows_in_the_metrics_with_whom_it_stopped() {
     assert!(hits(&gateway, "late", "tenant-cpu").await > 0);
 
     let mut running = JoinSet::new();
-    for name in ["crowd", "crowd", "crowd", "narrow", "narrow"] {
+    for name in ["crowd", "crowd", "crowd", "crowd", "narrow", "narrow"] {
         let webhook = gateway.webhook(&token_of(name));
         running.spawn(async move { webhook.ask_to_sign("own", Hash::Sha256, b"m").await.status });
     }
     for (name, limit) in [("crowd", "tenant-in-flight"), ("narrow", "in-flight")] {
         is_hit(&gateway, name, limit).await;
     }
-    // Three run now, and no more may.
+    // Four run now, and no more may.
     assert_eq!(asked_to_sign(&gateway, "stack").await, 503);
     assert_eq!(hits(&gateway, "stack", "instances").await, 1);
     let statuses = running.join_all().await;
@@ -125,7 +125,7 @@ fn site_of_limits(service: &Dripping) -> Site {
     }
 
     let site = Site::new(&Plan {
-        top: "[limits]\ninstances = 3\ntenant-in-flight = 2\ntenant-outbound-connections = 1\n".to_owned(),
+        top: "[limits]\ninstances = 4\ntenant-in-flight = 3\ntenant-outbound-connections = 1\n".to_owned(),
         limits: "request-timeout = \"3s\"".to_owned(),
         ..Plan::of(sections)
     });

@@ -78,7 +78,7 @@ async fn nothing_goes_round_the_proxy() {
 async fn a_machines_identity_is_asked_for_directly_and_never_through_the_proxy() {
     let (proxy, machine) = (StandIn::start(), StandIn::start());
     // The first token that is given out there.
-    proxy.admit("eyJ0.0");
+    proxy.admit("eyJ0eXAiOiJKV1Qi.0");
     let login = Login::Managed { client: None, metadata: machine.url() };
     let described = Connection { proxy: Some(proxy.url()), ..connection("http://127.0.0.9:1", login) };
 

@@ -71,7 +71,7 @@ async fn nothing_goes_round_the_proxy() {
 async fn a_machines_account_is_asked_for_directly_and_never_through_the_proxy() {
     let (proxy, machine) = (StandIn::start(), StandIn::start());
     // The first token that is given out there.
-    proxy.access.admit("ya29.1");
+    proxy.access.admit("ya29.a0AS3H6N1");
     let credentials = Credentials::Metadata(machine.address.to_string());
     let described = Connection { proxy: Some(proxy.url()), ..connection(NOWHERE, credentials) };
 
