@@ -9,12 +9,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use crate::caller::{Caller, Pattern, Right, Verb};
-use crate::custody::{Custody, OpenOperation};
+use crate::custody::{Custody, OpenOperation, may_settle, settled};
 use crate::failure::{Failure, FailureKind};
 use crate::gateway::How;
 use crate::import::Material;
 use crate::input::Input;
-use crate::key::{Key, KeyId, KeyName};
+use crate::key::{Key, KeyId, KeyName, State};
 use crate::name::{CallerName, TenantId};
 use crate::outside::Outside;
 use crate::policy::{self, Imported, Operation};
@@ -149,12 +149,22 @@ impl Trial {
         self.custody.erase(&row, deadline).await
     }
 
-    /// The same for every key of this trial; answers the first failure, after it has tried them all.
+    /// The same for every key of this trial's tenant; answers the first failure, after it has tried them all. What a custodian may
+    /// still make, or not list yet, is tried again until `deadline`.
     pub async fn erase_all(&self, deadline: Instant) -> Result<(), Failure> {
-        let mut outcome = Ok(());
-        for key in self.keys() {
-            let erased = self.erase(&key, deadline).await;
-            outcome = outcome.and(erased);
+        let unavailable = |error: Error| Failure::new(FailureKind::Unavailable, error.detail());
+        let rows = self.keys.list(&self.caller.tenant).await.map_err(unavailable)?;
+
+        let (mut outcome, mut left) = (Ok(()), Vec::new());
+        for row in rows.iter().filter(|row| row.state != State::Destroyed) {
+            match self.custody.erase(row, deadline).await {
+                Err(failure) if may_settle(&failure) => left.push(row),
+                erased => outcome = outcome.and(erased),
+            }
+        }
+        for row in left {
+            let erase = || self.custody.erase(row, deadline);
+            outcome = outcome.and(settled(&*self.outside.clock, deadline, erase).await);
         }
         outcome
     }
@@ -228,8 +238,11 @@ pub struct Saw {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::input::Digest;
+    use crate::outside::Clock;
     use crate::provider::{CreateKey, KeyRef, Sign};
     use crate::scheme::Hash;
     use crate::testing::{World, key_name};
@@ -250,6 +263,30 @@ mod tests {
         let (saw, answer) = stage.sign(&key).await;
         assert!(answer.is_err() && saw.signature.is_none());
         assert_eq!(saw.failure.unwrap().kind, FailureKind::NotFound);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_trial_erases_what_its_custodian_cannot_find_at_once() {
+        let stage = Stage::new();
+        let key = stage.plan().await;
+        let open = stage.trial.create(&stage.loaded, &key, stage.deadline).await.unwrap();
+        stage.loaded.provider.create_key(open.call(), wanted(&key)).await.unwrap();
+        drop(open);
+        let fail = |kind| *stage.world.backend.failing.lock().unwrap() = kind;
+        let deadline = stage.world.clock.now() + Duration::from_secs(60);
+
+        fail(Some(FailureKind::Unavailable));
+        let left = stage.trial.erase_all(deadline).await.unwrap_err();
+        assert_eq!(left.kind, FailureKind::Unavailable);
+
+        let deadline = stage.world.clock.now() + Duration::from_secs(60);
+        let back = async {
+            tokio::time::sleep(Duration::from_secs(20)).await;
+            fail(None);
+        };
+        let (erased, ()) = tokio::join!(stage.trial.erase_all(deadline), back);
+        erased.unwrap();
+        assert!(stage.world.backend.objects.lock().unwrap().is_empty());
     }
 
     #[tokio::test]

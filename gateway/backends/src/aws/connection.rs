@@ -44,6 +44,8 @@ pub struct Connection {
     pub tags: Vec<(String, Template)>,
     /// How long the account may take to list a new key by its tags; until then nobody can say that there is none.
     pub settling: Duration,
+    /// Whether nobody asked for keys there before, so that only those which this connection asks for are in doubt.
+    pub first: bool,
 }
 
 /// Where the services are. `None` is their usual place in the region.

@@ -4,13 +4,13 @@ use std::time::Instant;
 
 use aws_sdk_kms::error::BuildError;
 use aws_sdk_kms::types::{KeyUsageType, Tag};
-use keyport_core::backend::{Generate, Generated};
+use keyport_core::backend::{Generate, Generated, Object};
 use keyport_core::key::{KeyId, NativeId};
 use keyport_core::{Failure, FailureKind};
 
 use super::find::{Facts, GATEWAY, KEY_ID};
 use super::{Aws, arn, now, spec};
-use crate::cloud::{Call, Patience, Retry};
+use crate::cloud::{Call, Patience, Raised, Retry, is_answer};
 
 impl Aws {
     /// The key of a key-id: the one that is there, or a new one.
@@ -21,45 +21,96 @@ impl Aws {
         if let Some(facts) = self.described(&self.alias(request.key_id), deadline).await? {
             return self.taken(&facts, request, deadline).await;
         }
-        let key = match self.nameless(request.key_id, deadline).await? {
-            Some(facts) => {
-                check_type(&facts, request)?;
-                facts.check_use()?;
-                facts.native_id
-            }
-            None => self.create(request, deadline).await?,
+        let Some(facts) = self.nameless(request.key_id, deadline).await? else {
+            return self.make_anew(request, deadline).await;
         };
-        self.name(&key, request, deadline).await
+        check_type(&facts, request)?;
+        facts.check_use()?;
+        match self.name(&facts.native_id, request.key_id, deadline).await? {
+            None => self.ready(&facts.native_id, request, deadline).await,
+            Some(other) => self.yielded(&facts.native_id, &other, request, deadline).await,
+        }
     }
 
-    /// Gives a key its alias, unless another one, which another gateway made meanwhile, has it: then that is the key.
-    async fn name(
-        &self,
-        key: &NativeId,
-        request: &Generate,
-        deadline: Instant,
-    ) -> Result<Generated, Failure> {
-        let alias = self.alias(request.key_id);
+    /// A new key with its alias. One that cannot have it is given up.
+    async fn make_anew(&self, request: &Generate, deadline: Instant) -> Result<Generated, Failure> {
+        let (key, raised) = self.create(request, deadline).await?;
+
+        match self.name(&key, request.key_id, deadline).await {
+            Ok(None) => self.ready(&key, request, deadline).await,
+            Ok(Some(other)) => self.yielded(&key, &other, request, deadline).await,
+            Err(why) if is_answer(&why) => match self.given_up(&key, request, deadline).await {
+                Ok(Some(named)) => Ok(named),
+                Ok(None) => {
+                    self.doubts.withdraw(&raised, now());
+                    Err(why)
+                }
+                Err(left) => Err(still_there(&key, &why, &left)),
+            },
+            Err(why) => Err(why),
+        }
+    }
+
+    /// Gives a key its alias; answers what has it already, which another gateway may have made meanwhile.
+    async fn name(&self, key: &NativeId, key_id: KeyId, deadline: Instant) -> Result<Option<Facts>, Failure> {
+        let alias = self.alias(key_id);
         let asked = self.kms.create_alias().alias_name(&alias).target_key_id(key.as_str());
         let named = self
             .come_about(deadline, || self.call(Call::manage(Retry::Safe, deadline), || asked.clone().send()));
+
         match named.await {
-            Ok(_) => self.ready(key, request, deadline).await,
+            Ok(_) => Ok(None),
             Err(failure) if failure.kind == FailureKind::Exists => {
-                let facts = self.come_about(deadline, || self.there(&alias, deadline)).await?;
-                if facts.native_id != *key {
-                    self.schedule_deletion(key, false, deadline).await?;
-                }
-                self.taken(&facts, request, deadline).await
+                self.come_about(deadline, || self.there(&alias, deadline)).await.map(Some)
             }
             Err(failure) => Err(failure),
         }
     }
 
-    async fn there(&self, alias: &str, deadline: Instant) -> Result<Facts, Failure> {
-        self.described(alias, deadline)
+    /// The key that has the alias; `key` is one too many if it is another.
+    async fn yielded(
+        &self,
+        key: &NativeId,
+        named: &Facts,
+        request: &Generate,
+        deadline: Instant,
+    ) -> Result<Generated, Failure> {
+        if named.native_id != *key {
+            self.schedule_deletion(key, false, deadline).await?;
+        }
+
+        self.taken(named, request, deadline).await
+    }
+
+    /// Has a new key deleted that cannot be named here. Another gateway, which found it by its tags, may name it all the same: then
+    /// it stays, and is answered.
+    async fn given_up(
+        &self,
+        key: &NativeId,
+        request: &Generate,
+        deadline: Instant,
+    ) -> Result<Option<Generated>, Failure> {
+        let alias = self.alias(request.key_id);
+        if let Some(named) = self.described(&alias, deadline).await? {
+            return self.yielded(key, &named, request, deadline).await.map(Some);
+        }
+        // The service may not know it everywhere yet.
+        self.come_about(deadline, || self.there(key.as_str(), deadline)).await?;
+        self.schedule_deletion(key, false, deadline).await?;
+        let named = self.described(&alias, deadline).await?;
+        if named.is_none_or(|named| named.native_id != *key) {
+            return Ok(None);
+        }
+
+        let Generate { tenant, key_id, key_type, .. } = request.clone();
+        self.bring_back(&Object { tenant, key_id, native_id: key.clone(), key_type }, deadline).await?;
+        self.ready(key, request, deadline).await.map(Some)
+    }
+
+    async fn there(&self, name: &str, deadline: Instant) -> Result<Facts, Failure> {
+        self.described(name, deadline)
             .await?
-            .ok_or_else(|| Failure::new(FailureKind::NotFound, format!("{alias} leads nowhere")))
+            .ok_or_else(|| Failure::new(FailureKind::NotFound, format!("{name} leads nowhere")))
     }
 
     /// The key that is there already.
@@ -87,7 +138,8 @@ impl Aws {
         Ok(Generated { native_id: key.clone(), public })
     }
 
-    async fn create(&self, request: &Generate, deadline: Instant) -> Result<NativeId, Failure> {
+    /// A new key, which is in doubt until it is found by its alias.
+    async fn create(&self, request: &Generate, deadline: Instant) -> Result<(NativeId, Raised), Failure> {
         let tags =
             self.tags(request).map_err(|error| Failure::new(FailureKind::Internal, error.to_string()))?;
         let asked = self
@@ -98,12 +150,16 @@ impl Aws {
             .description(self.description.fill(request, |char| !char.is_control(), LONGEST_DESCRIPTION))
             .multi_region(self.multi_region)
             .set_tags(Some(tags));
-        self.doubts.raise(request.key_id, now());
+        let raised = self.doubts.raise(request.key_id, now());
         let told = self.call(Call::manage(Retry::Never, deadline), || asked.clone().send()).await;
+        if told.as_ref().is_err_and(is_answer) {
+            self.doubts.withdraw(&raised, now());
+        }
         let told = told.map_err(unmade)?;
 
         let key = told.key_metadata.and_then(|metadata| metadata.arn).map(NativeId::new);
-        key.filter(arn::is_key).ok_or_else(|| self.lie("made a key and does not say which"))
+        let key = key.filter(arn::is_key).ok_or_else(|| self.lie("made a key and does not say which"))?;
+        Ok((key, raised))
     }
 
     fn tags(&self, request: &Generate) -> Result<Vec<Tag>, BuildError> {
@@ -145,6 +201,18 @@ fn check_type(facts: &Facts, request: &Generate) -> Result<(), Failure> {
     }
 
     Err(exists(request.key_id, facts))
+}
+
+/// A key that was made in vain is still there.
+fn still_there(key: &NativeId, why: &Failure, left: &Failure) -> Failure {
+    let message = format!(
+        "{}; {} was made for it and stays, as it cannot be deleted: {}",
+        why.message,
+        key.as_str(),
+        left.message
+    );
+
+    Failure { message, ..why.clone() }
 }
 
 fn exists(key_id: KeyId, facts: &Facts) -> Failure {

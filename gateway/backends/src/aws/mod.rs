@@ -119,7 +119,7 @@ impl Aws {
             credentials,
             gate: Gate::new(connection.rates),
             publics: Publics::new(),
-            doubts: Doubts::new(now(), connection.settling),
+            doubts: Doubts::new(now(), connection.settling, connection.first),
             turns: Turns::default(),
             returns: Returns::new(now()),
             runtime: Handle::current(),

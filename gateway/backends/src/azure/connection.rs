@@ -28,6 +28,8 @@ pub struct Connection {
     pub settling: Duration,
     /// How long it is in doubt whether there will be a key whose making was not answered.
     pub doubt: Duration,
+    /// Whether nobody asked for keys there before, so that only those which this connection asks for are in doubt.
+    pub first: bool,
     /// How many calls the vault takes.
     pub rates: Rates,
     /// Who vouches for the vault, PEM; without it, whom the operating system trusts.

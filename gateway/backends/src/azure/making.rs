@@ -44,9 +44,9 @@ impl Azure {
             return Ok(found);
         }
 
-        self.doubts.raise(request.key_id, now());
+        let raised = self.doubts.raise(request.key_id, now());
         let made = self.service.create(Call::manage(Retry::Never, deadline), &name, described).await;
-        self.doubts.note(request.key_id, &made, now());
+        self.doubts.note(&raised, &made, now());
         let unheard = match made {
             Err(failure) if failure.kind != FailureKind::Unavailable => return Err(failure),
             // It may have been made.

@@ -102,7 +102,7 @@ impl Azure {
             verify: connection.verify,
             turns: Turns::default(),
             settling: connection.settling,
-            doubts: Doubts::new(now(), connection.doubt),
+            doubts: Doubts::new(now(), connection.doubt, connection.first),
             revived: Revived::default(),
             clock,
             opened: now(),

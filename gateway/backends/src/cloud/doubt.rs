@@ -20,20 +20,45 @@ pub(crate) struct Doubts {
     asked: Mutex<HashMap<KeyId, Instant>>,
 }
 
+/// That the service was asked for a key.
+#[derive(Debug)]
+pub(crate) struct Raised {
+    key_id: KeyId,
+    settled: Instant,
+    /// When it would be settled without that.
+    before: Option<Instant>,
+}
+
 impl Doubts {
-    pub(crate) fn new(now: Instant, settling: Duration) -> Self {
-        Self { settling, early: now + settling, asked: Mutex::default() }
+    /// Those of a service that nobody asked for keys before, if this is the `first`.
+    pub(crate) fn new(now: Instant, settling: Duration, first: bool) -> Self {
+        let early = if first { now } else { now + settling };
+
+        Self { settling, early, asked: Mutex::default() }
     }
 
     /// The service is about to be asked for a key.
-    pub(crate) fn raise(&self, key_id: KeyId, now: Instant) {
-        self.settle_at(key_id, now, now + self.settling);
+    pub(crate) fn raise(&self, key_id: KeyId, now: Instant) -> Raised {
+        let settled = now + self.settling;
+        let before = self.settle_at(key_id, now, settled);
+
+        Raised { key_id, settled, before }
     }
 
     /// How making a key ended: nothing comes of it later where that was answered.
-    pub(crate) fn note<T>(&self, key_id: KeyId, outcome: &Result<T, Failure>, now: Instant) {
-        if outcome.as_ref().err().is_none_or(is_answer) {
-            self.settle_at(key_id, now, now);
+    pub(crate) fn note<T>(&self, raised: &Raised, outcome: &Result<T, Failure>, now: Instant) {
+        match outcome {
+            Ok(_) => drop(self.settle_at(raised.key_id, now, now)),
+            Err(failure) if is_answer(failure) => self.withdraw(raised, now),
+            Err(_) => {}
+        }
+    }
+
+    /// Nothing comes of this one, whatever comes of others that were asked for the same key.
+    pub(crate) fn withdraw(&self, raised: &Raised, now: Instant) {
+        let mut asked = self.asked();
+        if asked.get(&raised.key_id) == Some(&raised.settled) {
+            asked.insert(raised.key_id, raised.before.unwrap_or(now));
         }
     }
 
@@ -61,10 +86,12 @@ impl Doubts {
         Ok(())
     }
 
-    fn settle_at(&self, key_id: KeyId, now: Instant, settled: Instant) {
+    /// Answers when it would have been settled.
+    fn settle_at(&self, key_id: KeyId, now: Instant, settled: Instant) -> Option<Instant> {
         let mut asked = self.asked();
         asked.retain(|_, at| *at > now || self.early > now);
-        asked.insert(key_id, settled);
+
+        asked.insert(key_id, settled)
     }
 
     fn asked(&self) -> MutexGuard<'_, HashMap<KeyId, Instant>> {
@@ -73,7 +100,7 @@ impl Doubts {
 }
 
 /// Whether a service that fails so has decided. A refusal because of too many calls may follow a call that was not answered.
-fn is_answer(failure: &Failure) -> bool {
+pub(crate) fn is_answer(failure: &Failure) -> bool {
     match failure.kind {
         FailureKind::Credentials
         | FailureKind::Denied
@@ -100,7 +127,7 @@ mod tests {
     fn it_is_in_doubt_after_a_start_and_after_each_try() {
         let key_id = "0123456789abcdef0123456789abcdef".parse().unwrap();
         let began = tokio::time::Instant::now().into_std();
-        let doubts = Doubts::new(began, SETTLING);
+        let doubts = Doubts::new(began, SETTLING, false);
         assert_eq!(doubts.left(key_id, began), Some(SETTLING));
         let later = began + SETTLING;
         assert_eq!(doubts.left(key_id, later), None);
@@ -113,9 +140,37 @@ mod tests {
     }
 
     #[test]
+    fn whoever_comes_first_is_in_doubt_of_nothing_but_what_he_asked_for() {
+        let (key_id, now) = ("f".repeat(32).parse().unwrap(), tokio::time::Instant::now().into_std());
+        let doubts = Doubts::new(now, SETTLING, true);
+        assert_eq!(doubts.left(key_id, now), None);
+
+        doubts.raise(key_id, now);
+
+        assert_eq!(doubts.left(key_id, now), Some(SETTLING));
+    }
+
+    #[test]
+    fn a_refusal_says_nothing_of_another_call_that_was_not_answered() {
+        let (key_id, now) = ("f".repeat(32).parse().unwrap(), tokio::time::Instant::now().into_std());
+        let (doubts, later) = (Doubts::new(now, SETTLING, true), now + SETTLING / 4);
+        let refused = Err::<(), _>(Failure::new(FailureKind::Denied, "no"));
+        doubts.raise(key_id, now);
+
+        let again = doubts.raise(key_id, later);
+        doubts.note(&again, &refused, later);
+        assert_eq!(doubts.left(key_id, later), Some(SETTLING - SETTLING / 4));
+
+        let first = doubts.raise(key_id, later);
+        doubts.raise(key_id, later + SETTLING / 4);
+        doubts.note(&first, &refused, later + SETTLING / 4);
+        assert_eq!(doubts.left(key_id, later + SETTLING / 4), Some(SETTLING));
+    }
+
+    #[test]
     fn a_service_that_lists_at_once_leaves_none() {
         let now = tokio::time::Instant::now().into_std();
-        let (doubts, key_id) = (Doubts::new(now, Duration::ZERO), "f".repeat(32).parse().unwrap());
+        let (doubts, key_id) = (Doubts::new(now, Duration::ZERO, false), "f".repeat(32).parse().unwrap());
 
         doubts.raise(key_id, now);
 
@@ -125,17 +180,18 @@ mod tests {
     #[test]
     fn what_was_answered_is_settled_also_in_the_beginning() {
         let now = tokio::time::Instant::now().into_std();
-        let (doubts, key_id) = (Doubts::new(now, SETTLING), "f".repeat(32).parse().unwrap());
+        let (doubts, key_id) = (Doubts::new(now, SETTLING, false), "f".repeat(32).parse().unwrap());
         let refused = |kind| Err::<(), _>(Failure::new(kind, "no"));
 
         for kind in [FailureKind::Unavailable, FailureKind::Throttled, FailureKind::NotFound] {
-            doubts.raise(key_id, now);
-            doubts.note(key_id, &refused(kind), now);
+            let raised = doubts.raise(key_id, now);
+            doubts.note(&raised, &refused(kind), now);
             assert_eq!(doubts.check(key_id, now).unwrap_err().retry_after, Some(SETTLING));
         }
-        for outcome in [Ok(()), refused(FailureKind::Denied)] {
-            doubts.raise(key_id, now);
-            doubts.note(key_id, &outcome, now);
+        for (outcome, digit) in [(Ok(()), "a"), (refused(FailureKind::Denied), "b")] {
+            let key_id = digit.repeat(32).parse().unwrap();
+            let raised = doubts.raise(key_id, now);
+            doubts.note(&raised, &outcome, now);
             doubts.check(key_id, now).unwrap();
         }
     }

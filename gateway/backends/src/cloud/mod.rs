@@ -29,6 +29,8 @@ pub(crate) use call::Class;
 pub(crate) use call::{Call, Retry};
 pub(crate) use digest::widened;
 pub(crate) use doubt::Doubts;
+#[cfg(feature = "aws")]
+pub(crate) use doubt::{Raised, is_answer};
 pub(crate) use form::posted;
 pub(crate) use gate::Gate;
 pub(crate) use patience::Patience;

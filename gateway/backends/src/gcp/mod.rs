@@ -89,9 +89,9 @@ impl Backend for Gcp {
     async fn generate(&self, request: Generate, deadline: Instant) -> Result<Generated, Failure> {
         let algorithm = Algorithm::of_new(request.key_type, self.protection, self.rsa)?;
 
-        self.doubts.raise(request.key_id, now());
+        let raised = self.doubts.raise(request.key_id, now());
         let made = self.make(&request, algorithm, deadline).await;
-        self.doubts.note(request.key_id, &made, now());
+        self.doubts.note(&raised, &made, now());
         made
     }
 

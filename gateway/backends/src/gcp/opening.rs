@@ -40,7 +40,7 @@ impl Gcp {
         Ok(Self {
             service,
             algorithms: Algorithms::new(),
-            doubts: Doubts::new(now(), connection.doubt),
+            doubts: Doubts::new(now(), connection.doubt, connection.first),
             prefix: connection.prefix,
             protection: connection.protection,
             rsa: connection.rsa,

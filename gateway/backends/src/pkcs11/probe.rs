@@ -8,7 +8,7 @@ use std::time::Duration;
 use keyport_core::backend::Backend;
 use keyport_core::custody::Mechanism;
 use keyport_core::custody::tryout::{TestKey, Tryout};
-use keyport_core::outside::Random;
+use keyport_core::outside::{Clock, Random, Task, Timestamp};
 use keyport_core::scheme::{KeyType, Scheme};
 use keyport_core::secret::Secret;
 use keyport_core::{Failure, FailureKind};
@@ -157,14 +157,13 @@ fn untold() -> Failure {
 async fn open(probe: &Probe, token: TokenChoice, tokens: &[TokenReport]) -> Result<Opened, OpenError> {
     let offered = offered(&token, tokens);
     let backend = Pkcs11::open(connection(probe, token)).await?;
-    let now = || Instant::now().into_std();
     let patience = probe.call_timeout.saturating_mul(20);
-    let identity = match backend.identity(now() + patience).await {
+    let identity = match backend.identity(Tokio.now() + patience).await {
         Ok(identity) => identity.unwrap_or_default(),
         Err(failure) => return Err(OpenError::Failed(failure)),
     };
 
-    let tryout = Tryout { backend: &backend, random: &AwsLc, now: &now, patience };
+    let tryout = Tryout { backend: &backend, random: &AwsLc, clock: &Tokio, patience };
     let mut test_keys = Vec::new();
     for key_type in offered.into_iter().filter(|_| probe.test_keys) {
         test_keys.push(tryout.key(key_type).await);
@@ -201,6 +200,24 @@ fn connection(probe: &Probe, token: TokenChoice) -> Connection {
         label: "{tenant}:{key}".to_owned(),
         call_timeout: probe.call_timeout,
         host: probe.host.clone(),
+    }
+}
+
+#[derive(Debug)]
+struct Tokio;
+
+impl Clock for Tokio {
+    fn now(&self) -> std::time::Instant {
+        Instant::now().into_std()
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "this is the clock")]
+    fn wall(&self) -> Timestamp {
+        std::time::SystemTime::now().into()
+    }
+
+    fn sleep_until(&self, deadline: std::time::Instant) -> Task {
+        Box::pin(tokio::time::sleep_until(deadline.into()))
     }
 }
 

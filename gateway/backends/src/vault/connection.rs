@@ -36,6 +36,8 @@ pub struct Connection {
     pub verify: bool,
     /// How long it is in doubt whether there will be a key whose making was not answered.
     pub doubt: Duration,
+    /// Whether nobody asked for keys there before, so that only those which this connection asks for are in doubt.
+    pub first: bool,
     /// How many requests are on their way at once; others wait.
     pub in_flight: NonZeroUsize,
     /// How many requests the server takes. It has no quotas but those that its operators set.

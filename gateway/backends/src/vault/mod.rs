@@ -70,7 +70,7 @@ impl Vault {
             prefix: connection.prefix,
             verify: connection.verify,
             publics: Publics::new(),
-            doubts: Doubts::new(now(), connection.doubt),
+            doubts: Doubts::new(now(), connection.doubt, connection.first),
             room: Room::new(connection.in_flight.get()),
         })
     }
@@ -201,9 +201,9 @@ impl Backend for Vault {
         let kind = type_name(request.key_type).ok_or_else(|| not_offered(request.key_type))?;
         let version = self.own(request.key_id);
 
-        self.doubts.raise(request.key_id, now());
+        let raised = self.doubts.raise(request.key_id, now());
         let made = self.made(&version.name, kind, deadline).await;
-        self.doubts.note(request.key_id, &made, now());
+        self.doubts.note(&raised, &made, now());
         let described = made?;
         if described.kind != kind || described.derived || described.exportable {
             let message = format!("{} is there already, and is another kind of key", version.name);

@@ -60,6 +60,7 @@ pub(crate) fn connection(url: &str) -> Connection {
         description: "{key} of {tenant}".parse().unwrap(),
         tags: vec![("keyport:tenant".to_owned(), "{tenant}".parse().unwrap())],
         settling: Duration::ZERO,
+        first: false,
     }
 }
 
@@ -69,6 +70,13 @@ pub(crate) fn access_key(access_key_id: &str, secret: &str) -> Source {
         secret_access_key: Secret::new(secret.as_bytes().to_vec()),
         session_token: None,
     }
+}
+
+/// How many keys were made, and how many are not about to be deleted.
+pub(crate) fn made_and_left(service: &StandIn) -> (usize, usize) {
+    let keys = service.keys();
+
+    (keys.all().len(), keys.alive())
 }
 
 /// Has an ECDSA key sign a digest.

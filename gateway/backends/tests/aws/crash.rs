@@ -5,16 +5,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use keyport_backends::aws::Aws;
-use keyport_core::FailureKind;
-use keyport_core::backend::{Backend, Generate};
+use keyport_core::backend::{Backend, Generate, Generated};
 use keyport_core::key::NativeId;
 use keyport_core::scheme::KeyType;
-use keyport_stand_ins::aws::{Key, REGION, StandIn};
+use keyport_core::{Failure, FailureKind};
+use keyport_stand_ins::aws::{Key, REGION, StandIn, refusal};
 use keyport_stand_ins::{Answer, Fault, Faults};
 use serde_json::json;
 use tokio::task::JoinSet;
 
-use crate::account::{opened, opened_with, settle};
+use crate::account::{made_and_left, opened, opened_with, settle};
 use crate::ends::{self, Stage, ends_while_making};
 use crate::suite::{object, request, soon};
 
@@ -127,6 +127,40 @@ async fn gateways_that_make_the_same_key_at_once_have_one() {
 
 async fn made_by(aws: Arc<Aws>, request: Generate) -> NativeId {
     aws.generate(request, soon()).await.unwrap().native_id
+}
+
+/// A key that its maker must not name, which another gateway finds by its tags and names before its maker's call of this kind is done.
+async fn named_meanwhile(call: &'static str) -> (StandIn, Result<Generated, Failure>) {
+    let (service, request) = (StandIn::start(), request(KeyType::EcP256));
+    let denied = refusal(400, "AccessDeniedException", "not authorized to perform: kms:CreateAlias");
+    service.faults().add(
+        call,
+        1,
+        Fault::Answer(refusal(400, "ThrottlingException", "").with("retry-after", "1")),
+    );
+    service.faults().always("CreateAlias", Fault::Answer(denied));
+    let aws = opened(&service);
+
+    let other = async {
+        while service.count(call) == 0 {
+            tokio::task::yield_now().await;
+        }
+        let id = service.keys().all()[0].id.clone();
+        assert!(service.keys().alias(&format!("alias/keyport-{}", request.key_id), &id));
+    };
+    let (made, ()) = tokio::join!(aws.generate(request.clone(), soon()), other);
+    (service, made)
+}
+
+#[tokio::test]
+async fn a_new_key_that_another_gateway_named_is_not_given_up() {
+    for call in ["CreateAlias", "ScheduleKeyDeletion"] {
+        let (service, made) = named_meanwhile(call).await;
+
+        assert_eq!(made.unwrap().native_id.as_str(), service.keys().all()[0].arn, "{call}");
+        assert_eq!(made_and_left(&service), (1, 1), "{call}");
+        assert_eq!(service.count("CancelKeyDeletion"), service.count("ScheduleKeyDeletion") / 2, "{call}");
+    }
 }
 
 #[tokio::test]

@@ -9,6 +9,8 @@
 )]
 
 mod account;
+#[path = "../clock/mod.rs"]
+mod clock;
 mod crash;
 mod credentials;
 #[path = "../ends/mod.rs"]
@@ -28,6 +30,7 @@ mod restoring;
 mod state;
 #[path = "../suite/mod.rs"]
 mod suite;
+mod trial;
 
 use keyport_stand_ins::aws::StandIn;
 

@@ -86,6 +86,7 @@ pub(crate) fn connection(url: &str, login: Login) -> Connection {
         verify: true,
         settling: Duration::ZERO,
         doubt: Duration::ZERO,
+        first: false,
         rates: Rates::default(),
         ca: None,
         proxy: None,

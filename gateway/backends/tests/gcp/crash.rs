@@ -82,6 +82,20 @@ async fn a_key_that_google_may_still_make_is_not_taken_for_none() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_trial_is_in_doubt_of_what_it_asked_for_itself_alone() {
+    let ring = Ring::with(|connection| (connection.doubt, connection.first) = (DOUBT, true));
+    let request = request(KeyType::EcP256);
+    let unrecorded = object(&request, &NativeId::new(request.key_id.to_string()));
+    is_gone(&ring, &unrecorded).await;
+
+    ring.stand_in.faults().always("POST /v1/projects", Fault::Answer(Answer::of(504, "")));
+    ring.gcp.generate(request.clone(), soon()).await.unwrap_err();
+    ring.stand_in.faults().clear();
+
+    is_in_doubt(&ring, &unrecorded).await;
+}
+
 #[tokio::test]
 async fn a_key_that_was_refused_or_recorded_is_in_no_doubt() {
     let (ring, request) = (Ring::with(|connection| connection.doubt = DOUBT), request(KeyType::EcP256));

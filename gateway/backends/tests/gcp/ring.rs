@@ -100,6 +100,7 @@ pub(crate) fn connection(url: &str, credentials: Credentials) -> Connection {
         destroy_after: None,
         verify: false,
         doubt: Duration::ZERO,
+        first: false,
         rates: Rates::default(),
         ca: None,
         proxy: None,

@@ -193,6 +193,7 @@ fn opened_with(emulator: &LocalEmu, change: impl FnOnce(&mut Connection)) -> Aws
         description: "{key} of {tenant}".parse().unwrap(),
         tags: Vec::new(),
         settling: Duration::ZERO,
+        first: false,
     };
     change(&mut connection);
 

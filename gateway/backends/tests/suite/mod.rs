@@ -326,8 +326,9 @@ fn key_id() -> KeyId {
     KeyId::random(&SystemRandom)
 }
 
+/// Where key-ids come from.
 #[derive(Debug)]
-struct SystemRandom;
+pub(crate) struct SystemRandom;
 
 impl Random for SystemRandom {
     fn fill(&self, bytes: &mut [u8]) {

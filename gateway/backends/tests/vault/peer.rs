@@ -165,6 +165,7 @@ impl Bao {
             mount: "transit".to_owned(),
             create_mount: false,
             doubt: Duration::ZERO,
+            first: false,
             prefix: "keyport".to_owned(),
             login,
             identity: None,

@@ -15,6 +15,7 @@ mod open;
 mod outbound;
 mod replicas;
 mod restoring;
+mod settled;
 #[cfg(test)]
 mod tests;
 pub mod tryout;
@@ -34,6 +35,7 @@ pub(crate) use ledger::Seen;
 pub use mechanism::{Mechanism, digest_info};
 pub(crate) use open::OpenOperation;
 pub use replicas::Replicas;
+pub(crate) use settled::{may_settle, settled};
 
 use crate::backend::{Backend, Generated, Object};
 use crate::failure::{Failure, FailureKind};

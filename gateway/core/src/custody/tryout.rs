@@ -4,13 +4,13 @@
 use std::fmt;
 use std::time::{Duration, Instant};
 
-use super::Mechanism;
+use super::{Mechanism, settled};
 use crate::backend::{Backend, Generate, Generated, Object};
 use crate::failure::{Failure, FailureKind};
 use crate::input::{Digest, Input};
 use crate::key::{KeyId, KeyName};
 use crate::name::TenantId;
-use crate::outside::Random;
+use crate::outside::{Clock, Random};
 use crate::scheme::{KeyType, Scheme};
 use crate::signature::Signature;
 
@@ -20,8 +20,8 @@ pub struct Tryout<'a> {
     pub backend: &'a dyn Backend,
     /// Where key-ids come from.
     pub random: &'a dyn Random,
-    /// What the monotonic clock says.
-    pub now: &'a (dyn Fn() -> Instant + Sync),
+    /// What measures the calls.
+    pub clock: &'a dyn Clock,
     /// How long one call may take.
     pub patience: Duration,
 }
@@ -70,7 +70,7 @@ impl TestKey {
 impl Tryout<'_> {
     /// Tries a key of this type. Nothing is left of it, unless the custodian fails to destroy it or keeps destroyed keys.
     pub async fn key(&self, key_type: KeyType) -> TestKey {
-        let start = (self.now)();
+        let start = self.clock.now();
         let made = match self.request(key_type) {
             Ok(request) => self.make(request).await,
             Err(failure) => Err((failure, None)),
@@ -81,14 +81,15 @@ impl Tryout<'_> {
                 return TestKey { key_type, made: Err(failure), signed: Vec::new(), destroyed };
             }
         };
-        let took = (self.now)().saturating_duration_since(start);
+        let took = self.clock.now().saturating_duration_since(start);
 
         let mut signed = Vec::new();
         for scheme in Scheme::ALL.into_iter().filter(|scheme| scheme.fits(key_type)) {
             signed.push((scheme, self.sign(&object, &made, scheme).await));
         }
-        let destroyed = Some(self.backend.destroy(&object, self.deadline()).await);
-        TestKey { key_type, made: Ok(took), signed, destroyed }
+        let deadline = self.deadline();
+        let destroyed = settled(self.clock, deadline, || self.backend.destroy(&object, deadline)).await;
+        TestKey { key_type, made: Ok(took), signed, destroyed: Some(destroyed) }
     }
 
     fn request(&self, key_type: KeyType) -> Result<Generate, Failure> {
@@ -112,18 +113,20 @@ impl Tryout<'_> {
         }
     }
 
-    /// Destroys what a call made that did not come to its end.
+    /// Destroys what a call made that did not come to its end. The custodian may still make it, or not list it yet.
     async fn sweep(&self, request: &Generate) -> Option<Result<(), Failure>> {
-        let Generate { tenant, key_id, key_type, .. } = request.clone();
+        let deadline = self.deadline();
 
-        match self.backend.find(&tenant, key_id, self.deadline()).await {
-            Ok(None) => None,
-            Ok(Some(native_id)) => {
-                let object = Object { tenant, key_id, native_id, key_type };
-                Some(self.backend.destroy(&object, self.deadline()).await)
-            }
-            Err(failure) => Some(Err(failure)),
-        }
+        settled(self.clock, deadline, || self.swept(request, deadline)).await.transpose()
+    }
+
+    /// The same at once; `None` where there was nothing.
+    async fn swept(&self, request: &Generate, deadline: Instant) -> Result<Option<()>, Failure> {
+        let Generate { tenant, key_id, key_type, .. } = request.clone();
+        let Some(native_id) = self.backend.find(&tenant, key_id, deadline).await? else { return Ok(None) };
+
+        let object = Object { tenant, key_id, native_id, key_type };
+        self.backend.destroy(&object, deadline).await.map(Some)
     }
 
     /// Signs in the first way that the custodian has. Where it has none, what the last one lacks is told.
@@ -154,9 +157,9 @@ impl Tryout<'_> {
             .find_map(|input| mechanism.render(object.key_type, input))
             .ok_or_else(|| Failure::new(FailureKind::Internal, "nothing is rendered for this mechanism"))?;
 
-        let start = (self.now)();
+        let start = self.clock.now();
         let signature = self.backend.sign(object, mechanism, &rendered, self.deadline()).await?;
-        let took = (self.now)().saturating_duration_since(start);
+        let took = self.clock.now().saturating_duration_since(start);
 
         let signature = Signature::new(object.key_type, signature)
             .ok_or_else(|| Failure::new(FailureKind::Internal, "what it answered is no signature"))?;
@@ -167,7 +170,7 @@ impl Tryout<'_> {
     }
 
     fn deadline(&self) -> Instant {
-        (self.now)() + self.patience
+        self.clock.now() + self.patience
     }
 }
 
@@ -193,7 +196,6 @@ mod tests {
     use std::sync::atomic::Ordering;
 
     use super::*;
-    use crate::outside::Clock;
     use crate::testing::World;
 
     #[derive(Debug)]
@@ -209,7 +211,7 @@ mod tests {
         let tryout = Tryout {
             backend: &*world.backend,
             random: &Sevens,
-            now: &|| world.clock.now(),
+            clock: &*world.clock,
             patience: Duration::from_secs(1),
         };
 
@@ -237,7 +239,7 @@ mod tests {
         assert!(matches!(tried.destroyed, Some(Ok(()))));
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn what_the_custodian_lacks_is_no_fault_and_what_fails_is() {
         let world = World::new();
 

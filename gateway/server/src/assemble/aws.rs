@@ -11,7 +11,6 @@ pub(super) use without::{check, opened};
 #[cfg(feature = "aws")]
 mod with {
     use std::sync::Arc;
-    use std::time::Duration;
 
     use anyhow::{Context, Result, ensure};
     use keyport_backends::aws::{Aws, Connection, DeletionWindow, Endpoints, Role, Source, rates};
@@ -19,13 +18,14 @@ mod with {
     use keyport_core::backend::Backend;
     use keyport_core::name::ConnectionName;
 
+    use super::super::custodians::Purpose;
     use super::super::pin::one_line;
     use super::super::rates::taken;
     use crate::config::{self, AwsCredentials, SecretSource};
 
     /// Whether the account could be asked. Nothing is sent.
     pub(in crate::assemble) fn check(name: &ConnectionName, account: &config::Aws) -> Result<()> {
-        opened(name, account, None, Duration::ZERO).map(drop)
+        opened(name, account, None, Purpose::Try).map(drop)
     }
 
     /// An account's backend, which must be the one that `identity` tells. Nothing is sent.
@@ -33,19 +33,16 @@ mod with {
         name: &ConnectionName,
         account: &config::Aws,
         identity: Option<String>,
-        doubt: Duration,
+        purpose: Purpose,
     ) -> Result<Arc<dyn Backend>> {
-        let described = described(name, account, identity)?;
-        // The service's own index may lag behind for longer, but nobody looks for keys of a process that ended.
-        let settling = if doubt.is_zero() { doubt } else { described.settling };
-
-        Ok(Arc::new(Aws::open(Connection { settling, ..described })?))
+        Ok(Arc::new(Aws::open(described(name, account, identity, purpose)?)?))
     }
 
     pub(in crate::assemble) fn described(
         name: &ConnectionName,
         account: &config::Aws,
         identity: Option<String>,
+        purpose: Purpose,
     ) -> Result<Connection> {
         let places = account.endpoints.clone();
         let tags = account.tags.iter().map(|(name, text)| Ok((name.clone(), text.parse()?)));
@@ -74,6 +71,7 @@ mod with {
             description: account.description.parse()?,
             tags: tags.collect::<Result<_>>()?,
             settling: account.settling,
+            first: purpose == Purpose::Try,
         })
     }
 
@@ -104,12 +102,12 @@ mod with {
 #[cfg(not(feature = "aws"))]
 mod without {
     use std::sync::Arc;
-    use std::time::Duration;
 
     use anyhow::{Result, bail};
     use keyport_core::backend::Backend;
     use keyport_core::name::ConnectionName;
 
+    use super::super::custodians::Purpose;
     use crate::config;
 
     pub(in crate::assemble) fn check(_name: &ConnectionName, _account: &config::Aws) -> Result<()> {
@@ -120,7 +118,7 @@ mod without {
         _name: &ConnectionName,
         _account: &config::Aws,
         _identity: Option<String>,
-        _doubt: Duration,
+        _purpose: Purpose,
     ) -> Result<Arc<dyn Backend>> {
         bail!(NOT_BUILT)
     }

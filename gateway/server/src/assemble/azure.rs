@@ -11,7 +11,6 @@ pub(super) use without::opened;
 #[cfg(feature = "azure")]
 mod with {
     use std::sync::Arc;
-    use std::time::Duration;
 
     use anyhow::Result;
     use keyport_backends::azure::{Azure, Connection, Login, Proof};
@@ -19,18 +18,19 @@ mod with {
     use keyport_core::backend::Backend;
     use tokio::runtime::Handle;
 
+    use super::super::custodians::{DOUBT, Purpose};
     use super::super::rates::taken;
     use crate::config::{self, AzureLogin, AzureProof};
     use crate::outside::outside;
 
     /// A vault's backend. Nothing is sent.
-    pub(in crate::assemble) fn opened(vault: &config::Azure, doubt: Duration) -> Result<Arc<dyn Backend>> {
+    pub(in crate::assemble) fn opened(vault: &config::Azure, purpose: Purpose) -> Result<Arc<dyn Backend>> {
         let clock = outside(Handle::current()).clock;
 
-        Ok(Arc::new(Azure::open(described(vault, doubt)?, clock)?))
+        Ok(Arc::new(Azure::open(described(vault, purpose)?, clock)?))
     }
 
-    pub(in crate::assemble) fn described(vault: &config::Azure, doubt: Duration) -> Result<Connection> {
+    pub(in crate::assemble) fn described(vault: &config::Azure, purpose: Purpose) -> Result<Connection> {
         let tags = vault.tags.iter().map(|(name, text)| Ok((name.clone(), text.parse::<Template>()?)));
 
         Ok(Connection {
@@ -42,7 +42,8 @@ mod with {
             tags: tags.collect::<Result<_>>()?,
             verify: vault.verify,
             settling: Connection::SETTLING,
-            doubt,
+            doubt: DOUBT,
+            first: purpose == Purpose::Try,
             rates: taken(vault.rates, Connection::usual_rates(vault.hsm)),
             ca: vault.ca.clone(),
             proxy: vault.proxy.clone(),
@@ -67,14 +68,14 @@ mod with {
 #[cfg(not(feature = "azure"))]
 mod without {
     use std::sync::Arc;
-    use std::time::Duration;
 
     use anyhow::{Result, bail};
     use keyport_core::backend::Backend;
 
+    use super::super::custodians::Purpose;
     use crate::config;
 
-    pub(in crate::assemble) fn opened(_vault: &config::Azure, _doubt: Duration) -> Result<Arc<dyn Backend>> {
+    pub(in crate::assemble) fn opened(_vault: &config::Azure, _purpose: Purpose) -> Result<Arc<dyn Backend>> {
         bail!(
             "this keyport was built without connections of kind \"azure\": build it with `--features azure`"
         )

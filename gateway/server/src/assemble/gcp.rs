@@ -11,7 +11,6 @@ pub(super) use without::opened;
 #[cfg(feature = "gcp")]
 mod with {
     use std::sync::Arc;
-    use std::time::Duration;
 
     use anyhow::Result;
     use keyport_backends::cloud::Template;
@@ -19,18 +18,19 @@ mod with {
     use keyport_core::backend::Backend;
     use tokio::runtime::Handle;
 
+    use super::super::custodians::{DOUBT, Purpose};
     use super::super::rates::taken;
     use crate::config::{self, GcpCredentials, GcpProtection, GcpRsa};
     use crate::outside::outside;
 
     /// A key ring's backend. Nothing is sent.
-    pub(in crate::assemble) fn opened(ring: &config::Gcp, doubt: Duration) -> Result<Arc<dyn Backend>> {
+    pub(in crate::assemble) fn opened(ring: &config::Gcp, purpose: Purpose) -> Result<Arc<dyn Backend>> {
         let clock = outside(Handle::current()).clock;
 
-        Ok(Arc::new(Gcp::open(described(ring, doubt)?, clock)?))
+        Ok(Arc::new(Gcp::open(described(ring, purpose)?, clock)?))
     }
 
-    pub(in crate::assemble) fn described(ring: &config::Gcp, doubt: Duration) -> Result<Connection> {
+    pub(in crate::assemble) fn described(ring: &config::Gcp, purpose: Purpose) -> Result<Connection> {
         let protection = match ring.protection {
             GcpProtection::Hsm => Protection::Hsm,
             GcpProtection::Software => Protection::Software,
@@ -54,7 +54,8 @@ mod with {
             labels: labels.collect::<Result<_>>()?,
             destroy_after: ring.destroy_after,
             verify: ring.verify,
-            doubt,
+            doubt: DOUBT,
+            first: purpose == Purpose::Try,
             rates: taken(ring.rates, protection.rates()),
             ca: ring.ca.clone(),
             proxy: ring.proxy.clone(),
@@ -75,14 +76,14 @@ mod with {
 #[cfg(not(feature = "gcp"))]
 mod without {
     use std::sync::Arc;
-    use std::time::Duration;
 
     use anyhow::{Result, bail};
     use keyport_core::backend::Backend;
 
+    use super::super::custodians::Purpose;
     use crate::config;
 
-    pub(in crate::assemble) fn opened(_ring: &config::Gcp, _doubt: Duration) -> Result<Arc<dyn Backend>> {
+    pub(in crate::assemble) fn opened(_ring: &config::Gcp, _purpose: Purpose) -> Result<Arc<dyn Backend>> {
         bail!("this keyport was built without connections of kind \"gcp\": build it with `--features gcp`")
     }
 }

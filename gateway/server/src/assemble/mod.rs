@@ -62,7 +62,7 @@ use crate::administration::{Administration, Order};
 use crate::config::Config;
 use crate::outside::outside;
 use binding::Binding;
-use custodians::DOUBT;
+use custodians::Purpose::Serve;
 use front::Front;
 use providers::Loader;
 use reload::Running;
@@ -98,7 +98,7 @@ pub(crate) async fn run(start: Start<'_>, ready: impl FnOnce(Addresses)) -> Resu
 
     let served = async {
         let audit = store::audit(config, &store).await?;
-        let backends = custodians::open(config, &store, (master_key.as_ref(), rebind), DOUBT).await?;
+        let backends = custodians::open(config, &store, (master_key.as_ref(), rebind), Serve).await?;
         let custody = custody(config, &store, &backends, &outside);
         let code = code::cache(config, master_key.as_ref(), &*outside.random);
         let loader = Loader::new(config, (code, providers::kept(config, true)), custody.clone(), &outside)?;

@@ -19,13 +19,11 @@ pub(super) fn taken(configured: config::Rates, usual: Rates) -> Rates {
 #[cfg(all(feature = "aws", feature = "azure", feature = "gcp", feature = "vault"))]
 mod tests {
     use std::path::{Path, PathBuf};
-    use std::time::Duration;
 
     use super::*;
+    use crate::assemble::custodians::Purpose;
     use crate::assemble::{aws, azure, gcp, vault};
     use crate::config::{Config, Custodian, Environment};
-
-    const NO_DOUBT: Duration = Duration::ZERO;
 
     #[test]
     fn a_connection_without_rates_has_those_that_its_example_tells() {
@@ -116,10 +114,12 @@ mod tests {
         let connection = config.connections.first().unwrap();
 
         match &connection.custodian {
-            Custodian::Aws(account) => aws::described(&connection.name, account, None).unwrap().rates,
-            Custodian::Azure(vault) => azure::described(vault, NO_DOUBT).unwrap().rates,
-            Custodian::Gcp(ring) => gcp::described(ring, NO_DOUBT).unwrap().rates,
-            Custodian::Vault(engine) => vault::described(engine, None, NO_DOUBT).rates,
+            Custodian::Aws(account) => {
+                aws::described(&connection.name, account, None, Purpose::Try).unwrap().rates
+            }
+            Custodian::Azure(vault) => azure::described(vault, Purpose::Try).unwrap().rates,
+            Custodian::Gcp(ring) => gcp::described(ring, Purpose::Try).unwrap().rates,
+            Custodian::Vault(engine) => vault::described(engine, None, Purpose::Try).rates,
             Custodian::Derived(_) | Custodian::Http(_) | Custodian::Pkcs11(_) | Custodian::Soft { .. } => {
                 panic!("{example} is of another kind")
             }

@@ -16,7 +16,7 @@ use keyport_store::Store;
 use tempfile::TempDir;
 use tokio::runtime::Handle;
 
-use super::custodians;
+use super::custodians::{self, Purpose};
 use crate::config::Config;
 use crate::outside::outside;
 
@@ -55,7 +55,7 @@ impl Connected {
             | ConnectionKind::Pkcs11
             | ConnectionKind::Vault => None,
         };
-        let opened = custodians::open(&alone, &store, (master_key.as_ref(), &[]), Duration::ZERO).await;
+        let opened = custodians::open(&alone, &store, (master_key.as_ref(), &[]), Purpose::Try).await;
         let backend = opened.and_then(|mut opened| {
             opened.remove(name).ok_or_else(|| anyhow!("connection `{name}` was not opened"))
         });
@@ -100,7 +100,7 @@ impl Connected {
         let tryout = Tryout {
             backend: &*self.backend,
             random: &*self.outside.random,
-            now: &|| self.outside.clock.now(),
+            clock: &*self.outside.clock,
             patience: self.patience,
         };
 

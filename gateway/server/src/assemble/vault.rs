@@ -11,34 +11,34 @@ pub(super) use without::{check, opened};
 #[cfg(feature = "vault")]
 mod with {
     use std::sync::Arc;
-    use std::time::Duration;
 
     use anyhow::Result;
     use keyport_backends::cloud::Rates;
     use keyport_backends::vault::{Connection, Login, Vault};
     use keyport_core::backend::Backend;
 
+    use super::super::custodians::{DOUBT, Purpose};
     use super::super::rates::taken;
     use crate::config::{self, VaultLogin};
 
     /// Whether the engine could be opened. Nothing is sent.
     pub(in crate::assemble) fn check(engine: &config::Vault) -> Result<()> {
-        Ok(Vault::check(&described(engine, None, Duration::ZERO))?)
+        Ok(Vault::check(&described(engine, None, Purpose::Try))?)
     }
 
     /// An engine's backend, which must be the one that `identity` tells.
     pub(in crate::assemble) fn opened(
         engine: &config::Vault,
         identity: Option<String>,
-        doubt: Duration,
+        purpose: Purpose,
     ) -> Result<Arc<dyn Backend>> {
-        Ok(Arc::new(Vault::open(described(engine, identity, doubt))?))
+        Ok(Arc::new(Vault::open(described(engine, identity, purpose))?))
     }
 
     pub(in crate::assemble) fn described(
         engine: &config::Vault,
         identity: Option<String>,
-        doubt: Duration,
+        purpose: Purpose,
     ) -> Connection {
         Connection {
             address: engine.address.clone(),
@@ -51,7 +51,8 @@ mod with {
             login: login(engine.login.clone()),
             identity,
             verify: engine.verify,
-            doubt,
+            doubt: DOUBT,
+            first: purpose == Purpose::Try,
             in_flight: engine.in_flight,
             rates: taken(engine.rates, Rates::default()),
         }
@@ -73,11 +74,11 @@ mod with {
 #[cfg(not(feature = "vault"))]
 mod without {
     use std::sync::Arc;
-    use std::time::Duration;
 
     use anyhow::{Result, bail};
     use keyport_core::backend::Backend;
 
+    use super::super::custodians::Purpose;
     use crate::config;
 
     pub(in crate::assemble) fn check(_engine: &config::Vault) -> Result<()> {
@@ -87,7 +88,7 @@ mod without {
     pub(in crate::assemble) fn opened(
         _engine: &config::Vault,
         _identity: Option<String>,
-        _doubt: Duration,
+        _purpose: Purpose,
     ) -> Result<Arc<dyn Backend>> {
         bail!(NOT_BUILT)
     }

@@ -31,6 +31,8 @@ pub(crate) struct Kit {
     pub(super) other: Trial,
     /// A gateway that serves a third tenant with the component.
     pub(super) gateway: Arc<Gateway>,
+    /// For what is left of that tenant's keys.
+    of_gateway: Trial,
     /// One key of each type, for cases that leave it as it is.
     shared: tokio::sync::Mutex<HashMap<KeyType, Result<Made, String>>>,
     note: Mutex<Option<String>>,
@@ -60,9 +62,9 @@ impl Kit {
     /// Loads the component; gives the stage back where that is refused.
     pub(super) async fn new(stage: Stage) -> Result<Self, (anyhow::Error, Stage)> {
         match parts(&stage).await {
-            Ok((loaded, trial, other, gateway)) => {
+            Ok((loaded, [trial, other, of_gateway], gateway)) => {
                 let (shared, note) = (tokio::sync::Mutex::default(), Mutex::default());
-                Ok(Self { stage, loaded, trial, other, gateway, shared, note })
+                Ok(Self { stage, loaded, trial, other, gateway, of_gateway, shared, note })
             }
             Err(error) => Err((error, stage)),
         }
@@ -102,9 +104,10 @@ impl Kit {
     pub(super) async fn close(self) -> Result<()> {
         self.stage.switch.set(Conduct::Well);
         let mut cleared = Ok(());
-        for trial in [&self.trial, &self.other] {
+        for trial in [&self.trial, &self.other, &self.of_gateway] {
+            let deadline = self.stage.outside.clock.now() + SETTLED;
             match self.stage.is_seen {
-                true => cleared = cleared.and(trial.erase_all(self.soon()).await),
+                true => cleared = cleared.and(trial.erase_all(deadline).await),
                 false => self.destroy_all(trial).await,
             }
         }
@@ -264,7 +267,7 @@ impl Kit {
     }
 }
 
-async fn parts(stage: &Stage) -> Result<(Loaded, Trial, Trial, Arc<Gateway>)> {
+async fn parts(stage: &Stage) -> Result<(Loaded, [Trial; 3], Arc<Gateway>)> {
     let loaded = stage.load(Manner::default()).await?;
     let trial = |tenant: &str| -> Result<Trial> {
         let (custody, keys) = (stage.custody.clone(), stage.keys.clone());
@@ -273,7 +276,7 @@ async fn parts(stage: &Stage) -> Result<(Loaded, Trial, Trial, Arc<Gateway>)> {
     // Before there is a row: a gateway that starts gives up those that are pending, as a trial's are.
     let gateway = stage.gateway(&Kit::GATEWAY.parse()?, &loaded).await?;
 
-    Ok((loaded, trial(TENANT)?, trial(OTHER_TENANT)?, gateway))
+    Ok((loaded, [trial(TENANT)?, trial(OTHER_TENANT)?, trial(Kit::GATEWAY)?], gateway))
 }
 
 /// Fails unless `answer` is the signature of the key with this public half.
@@ -334,3 +337,6 @@ const NO_KEY: &str = "no key could be made";
 
 /// Enough for an RSA-4096 key pair in a slow token.
 const SOON: Duration = Duration::from_secs(120);
+
+/// Longer than any service may take until it lists what it made.
+const SETTLED: Duration = Duration::from_secs(180);

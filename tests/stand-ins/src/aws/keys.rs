@@ -131,7 +131,8 @@ impl Keys {
         self.keys.retain(|key| key.id != id);
     }
 
-    pub(super) fn alias(&mut self, alias: &str, id: &str) -> bool {
+    /// Gives the key of this id an alias; whether nothing had it.
+    pub fn alias(&mut self, alias: &str, id: &str) -> bool {
         self.aliases.insert(alias.to_owned(), id.to_owned()).is_none()
     }
 

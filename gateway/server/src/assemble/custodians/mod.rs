@@ -28,13 +28,13 @@ pub(super) fn check_secrets(config: &Config) -> Result<()> {
         match custodian {
             Custodian::Aws(account) => aws::check(name, account).with_context(|| cannot_open(name))?,
             Custodian::Azure(vault) => {
-                azure::opened(vault, DOUBT).with_context(|| cannot_open(name))?;
+                azure::opened(vault, Purpose::Serve).with_context(|| cannot_open(name))?;
             }
             Custodian::Derived(derived) => {
                 seed::opened(derived).with_context(|| cannot_open(name))?;
             }
             Custodian::Gcp(ring) => {
-                gcp::opened(ring, DOUBT).with_context(|| cannot_open(name))?;
+                gcp::opened(ring, Purpose::Serve).with_context(|| cannot_open(name))?;
             }
             Custodian::Http(service) => {
                 credential::opened(name, service).with_context(|| cannot_open(name))?;
@@ -55,16 +55,26 @@ pub(super) fn check_secrets(config: &Config) -> Result<()> {
 /// How long a key service may still make a key that it did not answer for.
 pub(super) const DOUBT: Duration = Duration::from_secs(30);
 
+/// What connections are opened for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Purpose {
+    /// To serve keys, of which some may have been asked for before.
+    Serve,
+    /// To try them with keys of a trial's own.
+    Try,
+}
+
 /// Every connection's backend. Each serves only the custodian that it is bound to, but for those that `rebind` names.
 ///
-/// Within `doubt` of now, and of each time that it is asked for a key, no key service is believed that there is none.
+/// For a while after each time that it is asked for a key, no key service is believed that there is none; nor after now, where keys
+/// may have been asked for before.
 ///
 /// Tokens are opened at the same time, so that a slow one does not keep the others waiting.
 pub(super) async fn open(
     config: &Config,
     store: &Store,
     (master_key, rebind): (Option<&MasterKey>, &[ConnectionName]),
-    doubt: Duration,
+    purpose: Purpose,
 ) -> Result<HashMap<ConnectionName, Arc<dyn Backend>>> {
     let mut backends: HashMap<ConnectionName, Arc<dyn Backend>> = HashMap::new();
     let mut opening = JoinSet::new();
@@ -72,12 +82,12 @@ pub(super) async fn open(
         match custodian {
             Custodian::Aws(account) => {
                 let bound = bound(name, store, rebind).await?;
-                let opened = aws::opened(name, account, bound, doubt).with_context(|| cannot_open(name))?;
+                let opened = aws::opened(name, account, bound, purpose).with_context(|| cannot_open(name))?;
                 backends.insert(name.clone(), opened);
             }
             Custodian::Azure(vault) => {
                 backends
-                    .insert(name.clone(), azure::opened(vault, doubt).with_context(|| cannot_open(name))?);
+                    .insert(name.clone(), azure::opened(vault, purpose).with_context(|| cannot_open(name))?);
             }
             Custodian::Derived(derived) => {
                 let bound = bound(name, store, rebind).await?;
@@ -85,7 +95,7 @@ pub(super) async fn open(
                 backends.insert(name.clone(), Arc::new(derived.with_context(|| cannot_open(name))?));
             }
             Custodian::Gcp(ring) => {
-                backends.insert(name.clone(), gcp::opened(ring, doubt).with_context(|| cannot_open(name))?);
+                backends.insert(name.clone(), gcp::opened(ring, purpose).with_context(|| cannot_open(name))?);
             }
             Custodian::Http(service) => {
                 let http = credential::opened(name, service).with_context(|| cannot_open(name))?;
@@ -103,7 +113,7 @@ pub(super) async fn open(
             }
             Custodian::Vault(engine) => {
                 let bound = bound(name, store, rebind).await?;
-                let opened = vault::opened(engine, bound, doubt).with_context(|| cannot_open(name))?;
+                let opened = vault::opened(engine, bound, purpose).with_context(|| cannot_open(name))?;
                 backends.insert(name.clone(), opened);
             }
         }

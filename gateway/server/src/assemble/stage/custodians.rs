@@ -21,7 +21,7 @@ use keyport_store::Store;
 use tokio::sync::watch;
 
 use crate::assemble::credential;
-use crate::assemble::custodians::pkcs11_host;
+use crate::assemble::custodians::{Purpose, open, pkcs11_host};
 use crate::assemble::key_service;
 use crate::assemble::pin;
 use crate::config::{Component, Config, Http, Pin};
@@ -130,8 +130,7 @@ impl Custodians {
             return self.add("kms", kind, None);
         };
 
-        // Nobody asked it for these keys before.
-        let opened = crate::assemble::custodians::open(account, store, (None, &[]), Duration::ZERO).await?;
+        let opened = open(account, store, (None, &[]), Purpose::Try).await?;
         for (name, backend) in opened {
             self.add(name.as_str(), kind, Some(backend))?;
         }
