@@ -53,6 +53,7 @@ pub(super) fn check_secrets(config: &Config) -> Result<()> {
 }
 
 /// How long a key service may still make a key that it did not answer for.
+#[cfg(any(feature = "azure", feature = "gcp", feature = "vault"))]
 pub(super) const DOUBT: Duration = Duration::from_secs(30);
 
 /// What connections are opened for.

@@ -20,7 +20,7 @@ async fn a_service_that_was_not_built_in_is_refused_with_the_way_to_get_it() {
         let config = Config::parse(&text, Path::new("keyport.toml"), &Environment::new(|_| None)).unwrap();
 
         let checked = check_secrets(&config).unwrap_err();
-        let started = open(&config, &store, (None, &[]), DOUBT).await.unwrap_err();
+        let started = open(&config, &store, (None, &[]), Purpose::Serve).await.unwrap_err();
         for refused in [checked, started] {
             let words =
                 format!("built without connections of kind \"{kind}\": build it with `--features {kind}`");
