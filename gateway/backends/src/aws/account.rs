@@ -7,14 +7,19 @@ use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_kms::error::SdkError;
 use aws_sdk_sts::config::{Builder, IdentityCache};
 use keyport_core::{Failure, FailureKind};
+use tokio::time::error::Elapsed;
+use tokio::time::timeout_at;
 
 use super::Aws;
 use crate::cloud::Call;
 
 impl Aws {
-    /// The account that the credentials are of, and the region.
+    /// The account that the credentials are of, and the region. Whoever serves no account yet serves this one from now on.
     pub(super) async fn account(&self, deadline: Instant) -> Result<String, Failure> {
-        self.owner(deadline).await.map(|(account, _)| account)
+        let (account, _) = self.owner(deadline).await?;
+        self.bound.get_or_init(|| account.clone());
+
+        Ok(account)
     }
 
     /// Does what is only right in the account of this connection's keys. Credentials may be exchanged while it is done: then what came
@@ -34,8 +39,8 @@ impl Aws {
     /// Another account knows none of the keys, and would say so: they would be taken for lost, or made anew. Credentials are looked at
     /// once, and so are those that take their place.
     pub(super) async fn check_account(&self, deadline: Instant) -> Result<(), Failure> {
-        let Some(bound) = &self.bound else { return Ok(()) };
-        let mut checked = self.checked.lock().await;
+        let Some(bound) = self.bound.get() else { return Ok(()) };
+        let mut checked = timeout_at(deadline.into(), self.checked.lock()).await.map_err(late)?;
         let serving = self.credentials.serving();
         if serving.is_some_and(|serving| checked.as_deref() == Some(serving.access_key_id())) {
             return Ok(());
@@ -69,6 +74,10 @@ impl Aws {
 
         Ok((format!("aws:{account}:{}", self.region), credentials))
     }
+}
+
+fn late(_: Elapsed) -> Failure {
+    Failure::new(FailureKind::Unavailable, "another call still asks whose the credentials are")
 }
 
 /// A call that is not made because there are no credentials for it.

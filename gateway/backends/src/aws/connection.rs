@@ -16,7 +16,7 @@ pub struct Connection {
     /// The region, such as `eu-central-1`.
     pub region: String,
     /// The account and region that it must be, as [`Backend::identity`](keyport_core::backend::Backend::identity) said them once;
-    /// `None` takes any.
+    /// `None` takes the first that is asked for it.
     pub identity: Option<String>,
     /// Which keys are this gateway's: their aliases are `alias/PREFIX-KEYID`.
     pub prefix: Prefix,

@@ -28,6 +28,7 @@ mod spec;
 mod state;
 mod wire;
 
+use std::sync::OnceLock;
 use std::time::Instant;
 
 use async_trait::async_trait;
@@ -75,8 +76,8 @@ use wire::Wire;
 pub struct Aws {
     name: String,
     region: String,
-    /// Whose keys it serves; `None` where that is not settled yet.
-    bound: Option<String>,
+    /// Whose keys it serves, once that is settled.
+    bound: OnceLock<String>,
     /// The access key that is of that account.
     checked: Mutex<Option<String>>,
     prefix: Prefix,
@@ -125,7 +126,7 @@ impl Aws {
             runtime: Handle::current(),
             name: connection.name,
             region: connection.region,
-            bound: connection.identity,
+            bound: connection.identity.map_or_else(OnceLock::new, OnceLock::from),
             checked: Mutex::default(),
             prefix: connection.prefix,
             multi_region: connection.multi_region,

@@ -15,7 +15,7 @@ mod session;
 mod sign;
 mod status;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use async_trait::async_trait;
@@ -60,7 +60,10 @@ impl Vault {
         let way = prepared(&connection)?;
         let Connection { namespace, mount, identity, .. } = &connection;
         let within = namespace.as_deref().map(|namespace| format!("{namespace}/")).unwrap_or_default();
-        let engine = Engine { place: format!("{within}{mount}"), bound: identity.clone() };
+        let engine = Engine {
+            place: format!("{within}{mount}"),
+            bound: identity.clone().map_or_else(OnceLock::new, OnceLock::from),
+        };
         let gate = Arc::new(Gate::new(connection.rates));
 
         Ok(Self {
@@ -269,9 +272,10 @@ impl Backend for Vault {
 
     async fn state(&self, object: &Object, deadline: Instant) -> Result<KeyState, Failure> {
         let Ok(version) = self.version(object) else { return Ok(KeyState::Gone) };
-        let described = self.describe(&version.name, deadline).await?;
-
-        Ok(described.map_or(KeyState::Gone, |described| described.standing(&version)))
+        match self.describe(&version.name, deadline).await? {
+            Some(described) => Ok(described.standing(&version)),
+            None => self.doubts.check_gone(object, now()).map(|()| KeyState::Gone),
+        }
     }
 
     async fn sign(

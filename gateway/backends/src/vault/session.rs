@@ -1,6 +1,6 @@
 //! The gateway's login at the server: one at a time, renewed ahead of its end, and made anew where that is not possible.
 
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::{Duration, Instant};
 
 use keyport_core::{Failure, FailureKind};
@@ -37,8 +37,8 @@ pub(super) struct Session {
 pub(super) struct Engine {
     /// Where it is in its cluster: namespace and mount.
     pub(super) place: String,
-    /// What it must be.
-    pub(super) bound: Option<String>,
+    /// What it must be, once that is settled.
+    pub(super) bound: OnceLock<String>,
 }
 
 /// A login.
@@ -66,8 +66,16 @@ impl Session {
         session
     }
 
-    /// What tells the engine from every other: its cluster's id, which stays when addresses change, with namespace and mount.
+    /// What tells the engine from every other. Whoever logs in at no certain one yet logs in at this one from now on.
     pub(super) async fn identity(&self, deadline: Instant) -> Result<String, Failure> {
+        let found = self.found(deadline).await?;
+        self.engine.bound.get_or_init(|| found.clone());
+
+        Ok(found)
+    }
+
+    /// Which engine is there: its cluster's id, which stays when addresses change, with namespace and mount.
+    async fn found(&self, deadline: Instant) -> Result<String, Failure> {
         let ask = Ask::read("sys/health?standbyok=true&perfstandbyok=true".to_owned());
         let answer = self.ask(Call::read(deadline), &ask, (&self.client, None)).await?;
         let Cluster { cluster_id } = serde_json::from_slice(&answer.body).map_err(|_bad| {
@@ -177,8 +185,8 @@ impl Session {
 
     /// Refuses to log in at another engine than the one that has the keys.
     async fn check_identity(&self, deadline: Instant) -> Result<(), Failure> {
-        let Some(bound) = &self.engine.bound else { return Ok(()) };
-        let found = self.identity(deadline).await?;
+        let Some(bound) = self.engine.bound.get() else { return Ok(()) };
+        let found = self.found(deadline).await?;
         if found == *bound {
             return Ok(());
         }

@@ -83,28 +83,57 @@ async fn credentials_of_another_account_neither_find_nor_make_nor_delete_keys() 
 
 #[tokio::test]
 async fn credentials_that_are_exchanged_for_another_accounts_neither_find_nor_make_nor_delete_keys() {
-    let (service, folder) = (StandIn::start(), TempDir::new().unwrap());
-    // Each use of the credentials is their last one.
-    service.set_clock_ahead(-60);
-    service.users().lifetime = 60;
-    let token_file = folder.path().join("token");
-    std::fs::write(&token_file, "good-token").unwrap();
-    let aws = opened_with(&service, |connection| {
-        let role_arn = format!("arn:aws:iam::{ACCOUNT}:role/keyport");
-        connection.credentials = Source::WebIdentity { role_arn, token_file: token_file.clone() };
-        connection.identity = Some(format!("aws:{ACCOUNT}:{REGION}"));
-    });
-    let request = request(KeyType::EcP256);
-    let made = aws.generate(request.clone(), soon()).await.unwrap();
-    let object = object(&request, &made.native_id);
+    // Bound by a gateway before this one, or by this one.
+    for identity in [Some(format!("aws:{ACCOUNT}:{REGION}")), None] {
+        let (service, folder) = (StandIn::start(), TempDir::new().unwrap());
+        // Each use of the credentials is their last one.
+        service.set_clock_ahead(-60);
+        service.users().lifetime = 60;
+        let token_file = folder.path().join("token");
+        std::fs::write(&token_file, "good-token").unwrap();
+        let aws = opened_with(&service, |connection| {
+            let role_arn = format!("arn:aws:iam::{ACCOUNT}:role/keyport");
+            connection.credentials = Source::WebIdentity { role_arn, token_file: token_file.clone() };
+            connection.identity = identity;
+        });
+        aws.identity(soon()).await.unwrap();
+        let request = request(KeyType::EcP256);
+        let made = aws.generate(request.clone(), soon()).await.unwrap();
+        let object = object(&request, &made.native_id);
 
-    std::fs::write(&token_file, "foreign-token").unwrap();
-    refuses_everything(&aws, &request, &object).await;
-    assert_eq!(service.keys().alive(), 1);
+        std::fs::write(&token_file, "foreign-token").unwrap();
+        refuses_everything(&aws, &request, &object).await;
+        assert_eq!(service.keys().alive(), 1);
 
-    std::fs::write(&token_file, "good-token").unwrap();
-    aws.destroy(&object, soon()).await.unwrap();
-    assert_eq!(service.keys().alive(), 0);
+        std::fs::write(&token_file, "good-token").unwrap();
+        aws.destroy(&object, soon()).await.unwrap();
+        assert_eq!(service.keys().alive(), 0);
+    }
+}
+
+#[tokio::test]
+async fn nobody_waits_longer_than_he_can_for_who_asks_whose_the_credentials_are() {
+    let service = StandIn::start();
+    service.faults().always("GetCallerIdentity", Fault::HangBefore);
+    let bound = Some(format!("aws:{ACCOUNT}:{REGION}"));
+    let aws = opened_with(&service, |connection| connection.identity = bound);
+    let making = async {
+        let late = aws.generate(request(KeyType::EcP256), soon()).await;
+        panic!("the services do not say whose the credentials are: {late:?}");
+    };
+    let looking = async {
+        service.faults().has_hung().await;
+        let deadline = tokio::time::Instant::now() + Duration::from_millis(200);
+        aws.health(deadline.into_std()).await.unwrap_err()
+    };
+
+    let refused = tokio::select! {
+        () = making => return,
+        refused = looking => refused,
+    };
+
+    assert_eq!(refused.kind, FailureKind::Unavailable);
+    assert!(refused.message.contains("whose the credentials are"), "{refused}");
 }
 
 /// Whoever sees keys of another account than their own says so, whatever is asked.
@@ -114,6 +143,7 @@ async fn refuses_everything(aws: &Aws, request: &Generate, object: &Object) {
         aws.generate(request.clone(), soon()).await.map(drop),
         aws.destroy(object, soon()).await,
         aws.restore(object, soon()).await,
+        aws.state(object, soon()).await.map(drop),
         aws.health(soon()).await,
     ];
 

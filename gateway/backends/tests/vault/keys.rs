@@ -10,7 +10,7 @@ use reqwest::Method;
 use serde_json::json;
 
 use crate::peer::{Bao, custodian};
-use crate::proxy::Proxy;
+use crate::proxy::{Heard, Proxy, Then};
 use crate::suite::{its_signatures_verify, object, request, soon};
 
 #[tokio::test]
@@ -217,6 +217,24 @@ async fn another_cluster_is_not_taken_for_the_one_that_has_the_keys_and_hears_no
     assert_eq!(refused.kind, FailureKind::OperatorNeeded, "{refused}");
     assert!(refused.message.contains("--rebind"), "{refused}");
     assert!(theirs.heard().iter().all(|heard| !heard.headers.contains_key("x-vault-token")));
+}
+
+#[tokio::test]
+async fn another_cluster_that_took_the_place_of_the_first_one_is_not_logged_in_at() {
+    let Some(bao) = Bao::plain().await else { return };
+    let front = Proxy::before(&bao).await;
+    let vault = Vault::open(Connection { address: front.url(), ..bao.connection() }).unwrap();
+    vault.identity(soon()).await.unwrap();
+    make(&vault).await;
+
+    front.says(|heard: &Heard| match heard.path.starts_with("sys/health") {
+        true => Then::Answer(200, "", "{\"cluster_id\":\"another\"}"),
+        false => Then::Answer(403, "", "{\"errors\":[\"permission denied\"]}"),
+    });
+    let refused = vault.health(soon()).await.unwrap_err();
+
+    assert_eq!(refused.kind, FailureKind::OperatorNeeded, "{refused}");
+    assert!(refused.message.contains("vault another transit"), "{refused}");
 }
 
 #[tokio::test]
