@@ -14,16 +14,27 @@ impl Aws {
     /// How the service says that the object stands. One whose ARN was never recorded is looked for by its key-id.
     pub(super) async fn standing(&self, object: &Object, deadline: Instant) -> Result<KeyState, Failure> {
         // Another account would call every key gone.
-        self.check_account(deadline).await?;
-        let name = if arn::is_key(&object.native_id) {
-            Some(object.native_id.clone())
-        } else {
-            self.seek(object.key_id, deadline).await?
-        };
+        let facts = self.in_account(deadline, self.facts(object, deadline)).await?;
 
-        let Some(name) = name else { return Ok(KeyState::Gone) };
-        let facts = self.described(name.as_str(), deadline).await?;
         Ok(facts.map_or(KeyState::Gone, |facts| facts.standing()))
+    }
+
+    /// What the service says of the object, also where it is about to be deleted.
+    async fn facts(&self, object: &Object, deadline: Instant) -> Result<Option<Facts>, Failure> {
+        if arn::is_key(&object.native_id) {
+            return self.described(object.native_id.as_str(), deadline).await;
+        }
+
+        match self.described(&self.alias(object.key_id), deadline).await? {
+            Some(facts) if facts.is_leaving() => {
+                Ok(self.nameless(object.key_id, deadline).await?.or(Some(facts)))
+            }
+            Some(facts) => Ok(Some(facts)),
+            None => match self.seek(object.key_id, deadline).await? {
+                Some(key) => self.described(key.as_str(), deadline).await,
+                None => Ok(None),
+            },
+        }
     }
 }
 

@@ -154,7 +154,9 @@ impl Backend for Gcp {
         let Some(name) = self.service.names.of(object) else { return Ok(KeyState::Gone) };
 
         match self.service.version(Call::read(deadline), &name).await {
-            Err(failure) if failure.kind == FailureKind::NotFound => Ok(KeyState::Gone),
+            Err(failure) if failure.kind == FailureKind::NotFound => {
+                self.doubts.check_gone(object, now()).map(|()| KeyState::Gone)
+            }
             version => Ok(version?.standing()),
         }
     }

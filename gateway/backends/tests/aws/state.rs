@@ -38,6 +38,7 @@ async fn a_key_stands_as_the_service_says_and_asking_changes_nothing() {
     aws.destroy(&object, soon()).await.unwrap();
     let until = KeyState::PendingDeletion(Some(Timestamp(1_800_000_000_500)));
     assert_eq!(aws.state(&object, soon()).await.unwrap(), until);
+    assert_eq!(aws.state(&Object { native_id: nameless, ..object }, soon()).await.unwrap(), until);
 }
 
 #[tokio::test]

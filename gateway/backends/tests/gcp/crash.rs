@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use keyport_core::FailureKind;
-use keyport_core::backend::{Backend, Object};
+use keyport_core::backend::{Backend, KeyState, Object};
 use keyport_core::key::NativeId;
 use keyport_core::scheme::KeyType;
 use keyport_stand_ins::{Answer, Fault, Faults};
@@ -111,8 +111,9 @@ async fn a_key_that_was_refused_or_recorded_is_in_no_doubt() {
 async fn is_in_doubt(ring: &Ring, object: &Object) {
     let found = ring.gcp.find(&object.tenant, object.key_id, soon()).await.unwrap_err();
     let destroyed = ring.gcp.destroy(object, soon()).await.unwrap_err();
+    let standing = ring.gcp.state(object, soon()).await.unwrap_err();
 
-    for unsure in [found, destroyed] {
+    for unsure in [found, destroyed, standing] {
         assert_eq!(unsure.kind, FailureKind::Unavailable, "{unsure}");
         assert!(unsure.retry_after.is_some_and(|left| left <= DOUBT), "{unsure}");
     }
@@ -121,6 +122,7 @@ async fn is_in_doubt(ring: &Ring, object: &Object) {
 async fn is_gone(ring: &Ring, object: &Object) {
     assert_eq!(ring.gcp.find(&object.tenant, object.key_id, soon()).await.unwrap(), None);
     ring.gcp.destroy(object, soon()).await.unwrap();
+    assert_eq!(ring.gcp.state(object, soon()).await.unwrap(), KeyState::Gone);
 }
 
 /// The calls of making a key: make, look whether it is ready, ask for the public half.

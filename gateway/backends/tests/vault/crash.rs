@@ -91,7 +91,8 @@ async fn a_key_that_the_server_may_still_make_is_not_taken_for_none() {
     for vault in [vault, open(DOUBT)] {
         let found = vault.find(&request.tenant, request.key_id, soon()).await.unwrap_err();
         let destroyed = vault.destroy(&unrecorded, soon()).await.unwrap_err();
-        for unsure in [found, destroyed] {
+        let standing = vault.state(&unrecorded, soon()).await.unwrap_err();
+        for unsure in [found, destroyed, standing] {
             assert_eq!(unsure.kind, FailureKind::Unavailable, "{unsure}");
             assert!(unsure.retry_after.is_some_and(|left| left <= DOUBT), "{unsure}");
         }
