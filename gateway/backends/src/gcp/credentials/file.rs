@@ -1,9 +1,11 @@
 //! Files of credentials, as Google's tools write them.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::path::Path;
 
 use keyport_core::secret::Secret;
+use reqwest::Url;
 use serde::{Deserialize, Deserializer};
 
 use super::CredentialsError;
@@ -123,6 +125,10 @@ impl External {
             });
         }
 
+        if subject.url.as_ref().is_some_and(|url| !is_close(url)) {
+            return Err(CredentialsError::SubjectUrl(file.into()));
+        }
+
         check_url(file, "token_url", &self.token_url)?;
         let url = self.service_account_impersonation_url.as_ref();
         url.map_or(Ok(()), |url| check_url(file, IMPERSONATION, url))
@@ -132,6 +138,28 @@ impl External {
 /// Whoever is sent a secret is asked by HTTPS, or on this machine.
 fn check_url(file: &Path, field: &'static str, url: &str) -> Result<(), CredentialsError> {
     http::base(url).map(drop).map_err(|_bad| CredentialsError::Url { file: file.into(), field })
+}
+
+/// Whether whoever gives out subject tokens is asked by HTTPS, or is so close that nobody listens: on this machine, or the metadata
+/// service of its cloud, which speaks nothing but HTTP.
+fn is_close(url: &str) -> bool {
+    let Some(url) =
+        url.parse::<Url>().ok().filter(|url| url.username().is_empty() && url.password().is_none())
+    else {
+        return false;
+    };
+    let host = url.host_str().unwrap_or_default();
+    let is_near = |address: IpAddr| match address {
+        IpAddr::V4(four) => four.is_loopback() || four.is_link_local(),
+        IpAddr::V6(six) => six.is_loopback() || six.is_unicast_link_local(),
+    };
+    let address = host.trim_start_matches('[').trim_end_matches(']').parse();
+
+    match url.scheme() {
+        "https" => !host.is_empty(),
+        "http" => host == METADATA || address.is_ok_and(is_near),
+        _ => false,
+    }
 }
 
 fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Secret, D::Error> {
@@ -152,6 +180,8 @@ fn sts() -> String {
     "https://sts.googleapis.com/v1/token".to_owned()
 }
 
+/// What Google's machines call their metadata service, which they find at a link-local address.
+const METADATA: &str = "metadata.google.internal";
 const IMPERSONATION: &str = "service_account_impersonation_url";
 /// Bytes of a file.
 const LONGEST: usize = 64 << 10;
@@ -169,7 +199,8 @@ pub(in crate::gcp) fn fuzz(text: &str) {
         .is_some_and(|place| place.replacen(", column ", "", 1).bytes().all(|byte| byte.is_ascii_digit()));
     let is_kind = error.starts_with("the credentials in /etc/credentials are an identity of");
     let is_url = error.ends_with(" in /etc/credentials must be https://HOST[:PORT][/PATH]; http:// is for addresses of this machine alone");
-    assert!(is_place || is_kind || is_url, "{error}");
+    let is_subject = error == CredentialsError::SubjectUrl(Path::new("/etc/credentials").into()).to_string();
+    assert!(is_place || is_kind || is_url || is_subject, "{error}");
 }
 
 #[cfg(test)]
@@ -260,6 +291,37 @@ mod tests {
             for close in ["https://h/t", "http://127.0.0.1:80/t", "http://[::1]/t"] {
                 parse(&set(value.clone(), field, close)).unwrap();
             }
+        }
+    }
+
+    #[test]
+    fn whoever_gives_out_subject_tokens_is_near_or_asked_by_https() {
+        let source = |url: &str| json!({ "url": url, "headers": { "Authorization": "Bearer hunter2" } });
+        for open in [
+            "http://h/t",
+            "http://10.0.0.1/t",
+            "http://170.254.169.254/t",
+            "http://[fd00:ec2::254]/t",
+            "http://[::ffff:10.0.0.1]/t",
+            "http://metadata.google.internal.example/t",
+            "https://me:pass@h/t",
+            "file:///etc/token",
+            "elsewhere",
+        ] {
+            for value in [external(&source(open)), impersonated(&external(&source(open)))] {
+                let refused = parse(&value).unwrap_err().to_string();
+                assert!(refused.contains("`credential_source.url`") && !refused.contains(open), "{refused}");
+            }
+        }
+        for close in [
+            "https://h/t?audience=x",
+            "http://127.0.0.1:80/t",
+            "http://[::1]/t",
+            "http://169.254.169.254/metadata/identity/oauth2/token?api-version=2018-02-01",
+            "http://[fe80::a9fe:a9fe]/t",
+            "http://metadata.google.internal/computeMetadata/v1/t",
+        ] {
+            parse(&external(&source(close))).unwrap();
         }
     }
 

@@ -47,6 +47,12 @@ pub enum CredentialsError {
     /// The file cannot be read.
     #[error(transparent)]
     Secret(#[from] SecretFileError),
+    /// Somebody else could read a subject token on its way.
+    #[error(
+        "`credential_source.url` in {0} must be https://HOST[:PORT][/PATH]; http:// is for addresses of this machine and for its \
+         metadata service, at a link-local address or metadata.google.internal"
+    )]
+    SubjectUrl(PathBuf),
     /// Somebody else could read a secret on its way.
     #[error(
         "`{field}` in {file} must be https://HOST[:PORT][/PATH]; http:// is for addresses of this machine alone"
