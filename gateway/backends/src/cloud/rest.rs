@@ -33,7 +33,7 @@ impl Rest {
         refusal: impl Fn(&Whole) -> Failure,
     ) -> Result<Vec<u8>, Failure> {
         let attempt = || async {
-            let answer = self.attempt(&method, url, body).await?;
+            let answer = self.attempt((&method, url), body, &refusal).await?;
             if answer.status == OK { Ok(answer.body) } else { Err(refusal(&answer)) }
         };
 
@@ -41,15 +41,29 @@ impl Rest {
     }
 
     /// One try of a call. A token that is not taken any more is exchanged once: it may have been revoked.
-    async fn attempt(&self, method: &Method, url: &str, body: Option<&Value>) -> Result<Whole, Failure> {
+    async fn attempt(
+        &self,
+        (method, url): (&Method, &str),
+        body: Option<&Value>,
+        refusal: &impl Fn(&Whole) -> Failure,
+    ) -> Result<Whole, Failure> {
         let token = self.tokens.token().await?;
         let answer = self.web.ask(self.request(method, url, body, token.header())?).await?;
-        if answer.status != UNAUTHORIZED || !self.tokens.was_refused(&token) {
+        if answer.status != UNAUTHORIZED {
+            self.tokens.was_taken();
+            return Ok(answer);
+        }
+        if !self.tokens.was_refused(&token, &refusal(&answer)) {
             return Ok(answer);
         }
 
         let token = self.tokens.token().await?;
-        self.web.ask(self.request(method, url, body, token.header())?).await
+        let answer = self.web.ask(self.request(method, url, body, token.header())?).await?;
+        match answer.status {
+            UNAUTHORIZED => self.tokens.was_refused_too(&token, &refusal(&answer)),
+            _ => self.tokens.was_taken(),
+        }
+        Ok(answer)
     }
 
     fn request(

@@ -41,6 +41,15 @@ struct State {
     coming: Option<Coming>,
     /// Since the credentials were refused, and no token was left.
     setback: Option<Setback>,
+    /// Since the service refused a token that was as new as can be, and none after it was taken.
+    refused: Option<Setback>,
+}
+
+impl State {
+    /// Why nobody asks for a token now.
+    fn setback(&self) -> Option<Failure> {
+        [&self.setback, &self.refused].into_iter().flatten().find_map(Setback::lasts)
+    }
 }
 
 type Coming = watch::Receiver<Option<Outcome>>;
@@ -76,14 +85,22 @@ impl Tokens {
         })
     }
 
-    /// The service did not take this token. Whether the next one may do better: it was not fetched just now.
-    pub(crate) fn was_refused(&self, token: &Token) -> bool {
-        let mut state = self.0.state();
-        if state.current.as_ref().is_some_and(|current| current.secret == token.secret) {
-            state.current = None;
-        }
+    /// The service did not take this token, and `why`. Whether the next one may do better: it was not fetched just now.
+    pub(crate) fn was_refused(&self, token: &Token, why: &Failure) -> bool {
+        let is_new = now().saturating_duration_since(token.fetched) <= JUST_NOW;
+        self.0.drop_token(token, is_new.then_some(why));
 
-        now().saturating_duration_since(token.fetched) > JUST_NOW
+        !is_new
+    }
+
+    /// Nor did it take this one, which was fetched in the place of another: for a while nobody fetches the next.
+    pub(crate) fn was_refused_too(&self, token: &Token, why: &Failure) {
+        self.0.drop_token(token, Some(why));
+    }
+
+    /// The service took a token.
+    pub(crate) fn was_taken(&self) {
+        self.0.state().refused = None;
     }
 }
 
@@ -128,10 +145,24 @@ impl Store {
                 }
                 Next::Known(Ok(token))
             }
-            None => match state.setback.as_ref().and_then(Setback::lasts) {
+            None => match state.setback() {
                 Some(failure) => Next::Known(Err(failure)),
                 None => Next::Comes(self.coming(&mut state)),
             },
+        }
+    }
+
+    /// Has nobody use a token any more; where it was refused as new as it is, the next one is a while off. Who comes later with the
+    /// same token has nothing to add.
+    fn drop_token(&self, token: &Token, why: Option<&Failure>) {
+        let mut state = self.state();
+        if state.current.as_ref().is_none_or(|current| current.secret != token.secret) {
+            return;
+        }
+
+        state.current = None;
+        if let Some(why) = why {
+            state.refused = Some(Setback::after(state.refused.take(), why));
         }
     }
 

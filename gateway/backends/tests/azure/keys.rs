@@ -1,6 +1,7 @@
 //! What keys are called, tagged and deleted as, and which ones an operator can name; and logins.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use keyport_backends::azure::{Azure, Connection, Login, OpenError, Proof};
 use keyport_core::FailureKind;
@@ -10,6 +11,7 @@ use keyport_core::key::NativeId;
 use keyport_core::scheme::KeyType;
 use keyport_stand_ins::azure::StandIn;
 use keyport_stand_ins::{Answer, Fault};
+use serde_json::json;
 
 use crate::clock::Ahead;
 use crate::opened::{Opened, application, connection, write};
@@ -172,7 +174,7 @@ async fn a_login_that_is_wrong_is_said_to_be_and_shows_no_secret() {
     // The file is read anew for every token, and the next one is not asked for at once.
     write(&opened.folder.path().join("secret"), "s3cr3t");
     assert_eq!(opened.azure.health(soon()).await.unwrap_err().message, refused.message);
-    tokio::time::advance(std::time::Duration::from_secs(1)).await;
+    tokio::time::advance(Duration::from_secs(1)).await;
     opened.azure.health(soon()).await.unwrap();
     assert!(!format!("{:?}", opened.azure).contains("s3cr3t"));
 }
@@ -181,9 +183,34 @@ async fn a_login_that_is_wrong_is_said_to_be_and_shows_no_secret() {
 async fn a_token_that_was_revoked_is_exchanged() {
     let opened = Opened::new();
     opened.azure.health(soon()).await.unwrap();
-    tokio::time::advance(std::time::Duration::from_millis(150)).await;
+    tokio::time::advance(Duration::from_millis(150)).await;
     opened.stand_in.revoke();
 
+    opened.azure.health(soon()).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_vault_that_takes_no_token_is_not_shown_a_new_one_for_each_call() {
+    let opened = Opened::new();
+    opened.azure.health(soon()).await.unwrap();
+    let refusal = json!({ "error": { "code": "Unauthorized", "message": "AKV10022: Invalid audience." } });
+    opened.stand_in.faults().always("/keys/", Fault::Answer(Answer::json(401, &refusal)));
+    let fetched = || opened.stand_in.heard().iter().filter(|call| call.ends_with("/token")).count();
+    let before = fetched();
+
+    for _ in 0..100 {
+        tokio::time::advance(Duration::from_millis(150)).await;
+        let refused = opened.azure.health(soon()).await.unwrap_err();
+        assert_eq!(refused.kind, FailureKind::Credentials, "{refused}");
+    }
+    assert!((1..=6).contains(&(fetched() - before)), "{}", fetched() - before);
+
+    opened.stand_in.faults().clear();
+    tokio::time::advance(Duration::from_secs(60)).await;
+    opened.azure.health(soon()).await.unwrap();
+    // Nothing of it is remembered.
+    tokio::time::advance(Duration::from_millis(150)).await;
+    opened.stand_in.revoke();
     opened.azure.health(soon()).await.unwrap();
 }
 
