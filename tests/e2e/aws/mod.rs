@@ -151,6 +151,14 @@ impl Stage {
         Self { service, site }
     }
 
+    /// Has new keys be in doubt for as long as they are by default.
+    fn let_keys_settle(&self) {
+        let text = fs::read_to_string(self.site.path("keyport.toml")).unwrap();
+        assert!(text.contains(UNSETTLED));
+
+        self.site.write("keyport.toml", text.replace(UNSETTLED, ""));
+    }
+
     async fn start(&self, secret: &str) -> Gateway {
         let command = keyport(&self.site, (ACCESS_KEY, secret), &["serve"]);
 
@@ -184,8 +192,7 @@ fn site(url: &str) -> Site {
     let site = Site::new(&Plan::soft());
     let places = format!("endpoint = \"{url}\"\nsts-endpoint = \"{url}\"\ntagging-endpoint = \"{url}\"\n");
     let text = fs::read_to_string(example("keyport.toml")).unwrap();
-    let text =
-        text.replace("kind = \"aws\"\n", &format!("kind = \"aws\"\nsettling = \"0s\"\n{UNHURRIED}{places}"));
+    let text = text.replace("kind = \"aws\"\n", &format!("kind = \"aws\"\n{UNSETTLED}{UNHURRIED}{places}"));
     site.write(
         "keyport.toml",
         text.replace("\"release\"", "\"release\", \"delete\", \"restore\", \"verify\""),
@@ -219,3 +226,6 @@ async fn sign(client: &Client, made: &Value) {
 fn example(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../examples/aws-kms").join(name)
 }
+
+/// Nobody waits for the index of tags.
+const UNSETTLED: &str = "settling = \"0s\"\n";
