@@ -23,6 +23,7 @@ mod moto;
 mod network;
 #[path = "../outage/mod.rs"]
 mod outage;
+mod probing;
 mod python;
 #[path = "../replica/mod.rs"]
 mod replica;
@@ -30,7 +31,6 @@ mod restoring;
 mod state;
 #[path = "../suite/mod.rs"]
 mod suite;
-mod trial;
 
 use keyport_stand_ins::aws::StandIn;
 
