@@ -9,6 +9,7 @@ use keyport_core::grant::{ConnectionKind, Use};
 use keyport_core::name::ConnectionName;
 use proptest::prelude::*;
 
+use super::gcp::GcpCredentials;
 use super::vault::VaultLogin;
 use super::*;
 

@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::{Context, Result};
 use keyport_backends::pkcs11::{self, Network, Pkcs11, TokenChoice, Verify, environment};
@@ -54,7 +53,7 @@ pub(super) fn check_secrets(config: &Config) -> Result<()> {
 
 /// How long a key service may still make a key that it did not answer for.
 #[cfg(any(feature = "azure", feature = "gcp", feature = "vault"))]
-pub(super) const DOUBT: Duration = Duration::from_secs(30);
+pub(super) const DOUBT: std::time::Duration = std::time::Duration::from_secs(30);
 
 /// What connections are opened for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
