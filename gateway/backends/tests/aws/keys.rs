@@ -13,6 +13,7 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use crate::account::{custodian, opened, opened_with, signed};
+use crate::awaited;
 use crate::suite::{object, request, soon};
 
 #[tokio::test]
@@ -280,12 +281,7 @@ async fn a_key_that_is_still_being_made_is_waited_for() {
     // Another gateway, which has not seen the public half.
     let (aws, again) = (opened(&service), request.clone());
     let waits = tokio::spawn(async move { aws.generate(again, soon()).await });
-    let asked = async {
-        while service.count("GetPublicKey") < 3 {
-            tokio::task::yield_now().await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(60), asked).await.unwrap();
+    awaited::until(|| service.count("GetPublicKey") >= 3, || service.heard()).await;
     service.keys().get(made.native_id.as_str()).unwrap().state = State::Enabled;
 
     assert_eq!(waits.await.unwrap().unwrap().native_id, made.native_id);

@@ -9,6 +9,8 @@
 )]
 
 mod account;
+#[path = "../awaited/mod.rs"]
+mod awaited;
 #[path = "../clock/mod.rs"]
 mod clock;
 mod crash;

@@ -10,6 +10,7 @@ use keyport_backends::cloud::Rates;
 use keyport_stand_ins::azure::StandIn;
 use tempfile::TempDir;
 
+use crate::awaited;
 use crate::clock::Ahead;
 
 /// An opened vault.
@@ -39,16 +40,9 @@ impl Opened {
         Self { stand_in, azure, folder, settling }
     }
 
-    /// Waits until the service has come so far; fails where that takes longer than anything here may.
+    /// Waits until the service has come so far.
     pub(crate) async fn until(&self, is_so: impl Fn(&StandIn) -> bool) {
-        let waiting = async {
-            while !is_so(&self.stand_in) {
-                tokio::task::yield_now().await;
-            }
-        };
-
-        let came = tokio::time::timeout(Duration::from_secs(60), waiting).await;
-        assert!(came.is_ok(), "the service has not come so far: {:?}", self.stand_in.heard());
+        awaited::until(|| is_so(&self.stand_in), || self.stand_in.heard()).await;
     }
 
     /// Another gateway at the same vault.

@@ -7,6 +7,8 @@
     reason = "clippy's leave for tests does not reach the helpers of a test crate"
 )]
 
+#[path = "../awaited/mod.rs"]
+mod awaited;
 #[path = "../clock/mod.rs"]
 mod clock;
 mod crash;

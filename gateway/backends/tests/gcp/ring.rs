@@ -11,6 +11,7 @@ use keyport_core::scheme::KeyType;
 use keyport_stand_ins::gcp::{StandIn, key_file};
 use tempfile::TempDir;
 
+use crate::awaited;
 use crate::clock::Ahead;
 use crate::suite::Custodian;
 
@@ -57,16 +58,9 @@ impl Ring {
         Gcp::open(described, Arc::new(Ahead::default())).unwrap()
     }
 
-    /// Waits until the service has come so far; fails where that takes longer than anything here may.
+    /// Waits until the service has come so far.
     pub(crate) async fn until(&self, is_so: impl Fn(&StandIn) -> bool) {
-        let waiting = async {
-            while !is_so(&self.stand_in) {
-                tokio::task::yield_now().await;
-            }
-        };
-
-        let came = tokio::time::timeout(Duration::from_secs(60), waiting).await;
-        assert!(came.is_ok(), "the service has not come so far: {:?}", self.stand_in.heard());
+        awaited::until(|| is_so(&self.stand_in), || self.stand_in.heard()).await;
     }
 
     /// As the suite wants it. Keys that are not RSA's have one mechanism each.
